@@ -1,0 +1,145 @@
+/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Compared with `docs/reference/settings.md` by a test. */
+import { availableParallelism } from 'node:os'
+import { SkepError } from './errors.ts'
+
+type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path'
+
+interface SettingEntry {
+  /** The environment variable that sets it; absent for limits that are part of the language. */
+  variable?: string
+  unit: Unit
+  default: number | string
+  minimum?: number
+  maximum?: number
+  /** One line for the reference page. */
+  help: string
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** The table. A size takes `B`, `KB`, `MB`, `GB` (binary units) or plain bytes. */
+export const SETTINGS = {
+  warehouse: { variable: 'SKEP_WAREHOUSE', unit: 'path', default: './.skep', help: 'Folder of the warehouse.' },
+  memoryBytes: {
+    variable: 'SKEP_MEMORY',
+    unit: 'bytes',
+    default: 2 * GIB,
+    minimum: 256 * MIB,
+    help: 'Memory that one process may use; work that needs more spills to a folder inside the warehouse.',
+  },
+  threads: {
+    variable: 'SKEP_THREADS',
+    unit: 'count',
+    default: 0,
+    minimum: 0,
+    maximum: 1024,
+    help: 'Threads of the engine; 0 means one for each core.',
+  },
+  queryTimeoutMs: {
+    variable: 'SKEP_QUERY_TIMEOUT_MS',
+    unit: 'ms',
+    default: 600_000,
+    minimum: 1,
+    help: 'Longest time that one query may run.',
+  },
+  resultRows: {
+    variable: 'SKEP_RESULT_ROWS',
+    unit: 'rows',
+    default: 1_000_000,
+    minimum: 1,
+    help: 'Most rows that a result held in memory may have (tables, JSON, arrays of rows); CSV, NDJSON and Parquet stream without it.',
+  },
+  queryBytes: {
+    variable: 'SKEP_QUERY_BYTES',
+    unit: 'bytes',
+    default: MIB,
+    minimum: KIB,
+    help: 'Largest text of a query: SQL, or the JSON of a behavioural query.',
+  },
+  commitRetries: {
+    variable: 'SKEP_COMMIT_RETRIES',
+    unit: 'count',
+    default: 1000,
+    minimum: 0,
+    help: 'How often a commit that lost a race is tried again on the new state.',
+  },
+  fileBytes: {
+    variable: 'SKEP_FILE_BYTES',
+    unit: 'bytes',
+    default: 128 * MIB,
+    minimum: MIB,
+    help: 'Size near which an import begins a new data file.',
+  },
+  rowGroupRows: {
+    variable: 'SKEP_ROW_GROUP_ROWS',
+    unit: 'rows',
+    default: 120_000,
+    minimum: 2048,
+    help: 'Rows in a row group of the data files that an import writes.',
+  },
+  bucketRows: {
+    variable: 'SKEP_BUCKET_ROWS',
+    unit: 'rows',
+    default: 1_000_000,
+    minimum: 1,
+    help: 'Rows for each bucket from which the number of buckets of a new event table is chosen (the next power of two).',
+  },
+  bucketsMax: {
+    variable: 'SKEP_BUCKETS_MAX',
+    unit: 'count',
+    default: 256,
+    minimum: 1,
+    maximum: 4096,
+    help: 'Most buckets of a table.',
+  },
+  importFiles: {
+    variable: 'SKEP_IMPORT_FILES',
+    unit: 'count',
+    default: 100_000,
+    minimum: 1,
+    help: 'Most files that one import or one registered folder may have.',
+  },
+  filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
+  jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
+  sqlDepth: { unit: 'levels', default: 200, help: 'Levels of nested parentheses in SQL.' },
+  anyOrderSteps: { unit: 'count', default: 16, help: 'Steps of a sequence with `order: "any"`.' },
+  predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
+  topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
+} as const satisfies Record<string, SettingEntry>
+
+/** The settings of one warehouse: what the environment says, else the defaults. */
+export type Settings = {
+  readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K]['default'] extends string ? string : number
+}
+
+/** The values of all settings under this environment. `threads` is resolved to a number of cores. @throws SETTING_INVALID */
+export function readSettings(env: Record<string, string | undefined> = process.env): Settings {
+  const values: Record<string, number | string> = {}
+  for (const [name, entry] of Object.entries<SettingEntry>(SETTINGS)) {
+    const text = entry.variable === undefined ? undefined : env[entry.variable]?.trim()
+    values[name] = text ? parseSetting(name, entry, text) : entry.default
+  }
+  if (values.threads === 0) values.threads = availableParallelism()
+  return values as unknown as Settings
+}
+
+const SIZE_UNITS: Record<string, number> = { '': 1, B: 1, KB: KIB, MB: MIB, GB: GIB, KIB, MIB, GIB }
+
+function parseSetting(name: string, entry: SettingEntry, text: string): number | string {
+  if (entry.unit === 'path') return text
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text)
+  const factor =
+    match && (entry.unit === 'bytes' ? SIZE_UNITS[match[2]!.toUpperCase()] : match[2] === '' ? 1 : undefined)
+  const value = factor === undefined || factor === null ? Number.NaN : Math.floor(Number(match![1]) * factor)
+  const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = entry
+  if (!(value >= minimum && value <= maximum)) {
+    throw new SkepError(
+      'SETTING_INVALID',
+      `${entry.variable}=${text}: expected ${entry.unit === 'bytes' ? 'a size such as 512MB' : 'a whole number'} from ${minimum} to ${maximum}`,
+      { setting: name, variable: entry.variable! },
+    )
+  }
+  return value
+}

@@ -1,0 +1,190 @@
+/**
+ * Every way in which Skep says no: one class, one table of codes, typed details.
+ *
+ * A kind is named by who must act. `docs/reference/errors.md` and this table are compared by a test.
+ */
+
+/** Who must act on an error: decides exit code, HTTP status and whether a retry makes sense. */
+export type ErrorKind = 'user' | 'limit' | 'conflict' | 'unavailable' | 'cancelled' | 'internal'
+
+/** Exit code and default HTTP status of each kind. */
+export const ERROR_KINDS: Record<ErrorKind, { exitCode: number; status: number }> = {
+  user: { exitCode: 2, status: 400 },
+  limit: { exitCode: 3, status: 413 },
+  conflict: { exitCode: 4, status: 409 },
+  unavailable: { exitCode: 5, status: 503 },
+  cancelled: { exitCode: 130, status: 499 },
+  internal: { exitCode: 70, status: 500 },
+}
+
+/** One problem of a behavioural query: `path` is a JSON Pointer to the offending value. */
+export interface Violation {
+  kind: 'SCHEMA' | 'TYPE_MISMATCH' | 'DATASET_MISMATCH' | 'RELATION' | 'INVALID_ARGUMENTS'
+  path: string
+  message: string
+}
+
+/** What each code carries beside its message; all values are plain JSON. */
+export interface ErrorDetails {
+  ARGUMENT_INVALID: { argument: string; nearest?: string }
+  CANCELLED: Record<string, never>
+  COLUMN_NOT_FOUND: { table: string; column: string; nearest?: string }
+  COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
+  COMMIT_CONFLICT: { table: string }
+  DISK_FULL: { path?: string }
+  FILE_INVALID: { file: string }
+  FILE_NOT_FOUND: { file: string }
+  FILE_UNREADABLE: { file: string }
+  INTERNAL: Record<string, never>
+  JSON_INVALID: { position?: number }
+  KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
+  MEMORY_LIMIT: { setting: string }
+  QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
+  QUERY_TIMEOUT: { setting: string; limitMs: number }
+  QUERY_TOO_DEEP: { limit: number; path?: string }
+  QUERY_TOO_LARGE: { limitBytes: number }
+  ROW_INVALID: { file: string; line?: number; reason: string }
+  ROW_LIMIT: { setting: string; limit: number }
+  SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
+  SETTING_INVALID: { setting: string; variable: string }
+  SNAPSHOT_NOT_FOUND: { table?: string; at: string }
+  SQL_FORBIDDEN: { what: string }
+  SQL_INVALID: { position?: number }
+  STORE_UNAVAILABLE: { path?: string }
+  TABLE_EXISTS: { table: string }
+  TABLE_INVALID: { table?: string; file: string }
+  TABLE_KIND: { table: string; kind: 'managed' | 'registered' }
+  TABLE_NAME_INVALID: { table: string }
+  TABLE_NOT_FOUND: { table: string; nearest?: string }
+  TOO_MANY_PREDICATES: { limit: number }
+  TOO_MANY_STEPS: { limit: number; path: string }
+  WAREHOUSE_UNWRITABLE: { path: string }
+}
+
+/** The name of an error, stable for scripts. */
+export type ErrorCode = keyof ErrorDetails
+
+interface CodeEntry {
+  kind: ErrorKind
+  /** HTTP status where it is not the kind's own. */
+  status?: number
+  /** One line for the reference page: what happened and what to do. */
+  help: string
+}
+
+/** The table of codes. */
+export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
+  ARGUMENT_INVALID: { kind: 'user', help: 'An option or argument is missing, unknown or malformed; see `--help`.' },
+  CANCELLED: { kind: 'cancelled', help: 'The call was cancelled by its caller (Ctrl-C or an `AbortSignal`).' },
+  COLUMN_NOT_FOUND: { kind: 'user', help: 'The table has no such column; the nearest known name is in the details.' },
+  COLUMN_TYPE_UNSUPPORTED: {
+    kind: 'user',
+    help: 'The column has a type that a table cannot store; choose one with `--types column=TYPE`.',
+  },
+  COMMIT_CONFLICT: {
+    kind: 'conflict',
+    help: 'Another writer changed the table in a way that cannot be combined with this change; read it again and repeat.',
+  },
+  DISK_FULL: { kind: 'limit', help: 'The disk of the warehouse is full; nothing was changed. Make room and repeat.' },
+  FILE_INVALID: {
+    kind: 'user',
+    help: 'The file is empty, truncated, damaged or not of the format that its name says.',
+  },
+  FILE_NOT_FOUND: { kind: 'user', help: 'No file matches the path or glob.' },
+  FILE_UNREADABLE: { kind: 'user', help: 'The file exists but may not be read; check its permissions.' },
+  INTERNAL: { kind: 'internal', help: 'A defect of Skep; please report it with the command that led to it.' },
+  JSON_INVALID: { kind: 'user', help: 'The text is not JSON.' },
+  KEY_INVALID: {
+    kind: 'user',
+    help: 'The actor or time column, its unit or the number of buckets is missing, of an unsupported type, or differs from the table.',
+  },
+  MEMORY_LIMIT: { kind: 'limit', help: 'The query needs more memory than `SKEP_MEMORY`; raise it or ask for less.' },
+  QUERY_INVALID: {
+    kind: 'user',
+    help: 'The behavioural query is not valid; `violations` lists every problem with a JSON Pointer to it.',
+  },
+  QUERY_TIMEOUT: { kind: 'limit', help: 'The query ran longer than `SKEP_QUERY_TIMEOUT_MS`.' },
+  QUERY_TOO_DEEP: { kind: 'limit', help: 'Filters, parentheses of a relation or JSON are nested too deeply.' },
+  QUERY_TOO_LARGE: { kind: 'limit', help: 'The text of the query is larger than `SKEP_QUERY_BYTES`.' },
+  ROW_INVALID: { kind: 'user', help: 'A row of an imported file does not parse; nothing was imported.' },
+  ROW_LIMIT: { kind: 'limit', help: 'The result has more rows than `SKEP_RESULT_ROWS`; add a LIMIT or raise it.' },
+  SCHEMA_MISMATCH: { kind: 'user', help: 'Files disagree with each other or with the table about columns or types.' },
+  SETTING_INVALID: { kind: 'user', help: 'An environment variable of Skep has a value that it cannot take.' },
+  SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },
+  SQL_FORBIDDEN: { kind: 'user', help: 'Only queries over tables of the warehouse are allowed.' },
+  SQL_INVALID: { kind: 'user', help: 'The SQL does not parse or does not fit the tables.' },
+  STORE_UNAVAILABLE: { kind: 'unavailable', help: 'The storage of the warehouse does not answer; try again.' },
+  TABLE_EXISTS: { kind: 'user', status: 409, help: 'A table of this name exists already.' },
+  TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
+  TABLE_KIND: {
+    kind: 'user',
+    help: 'The command does not fit the kind of the table: registered tables are read-only, `drop` is for managed ones and `unregister` for registered ones.',
+  },
+  TABLE_NAME_INVALID: {
+    kind: 'user',
+    help: 'A table name starts with a letter or `_`, continues with letters, digits, `_` or `-`, and has at most 128 characters.',
+  },
+  TABLE_NOT_FOUND: {
+    kind: 'user',
+    status: 404,
+    help: 'The warehouse has no such table; the nearest known name is in the details.',
+  },
+  TOO_MANY_PREDICATES: { kind: 'limit', help: 'The query has more distinct row filters than a mask has bits.' },
+  TOO_MANY_STEPS: { kind: 'limit', help: 'A sequence has more steps than the limit for its order.' },
+  WAREHOUSE_UNWRITABLE: { kind: 'user', help: 'The folder of the warehouse may not be written.' },
+}
+
+/** An error that a user can act upon: a code of the table, a sentence that says what to do, and typed details. */
+export class SkepError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'SkepError'
+  readonly code: C
+  readonly details: ErrorDetails[C]
+
+  constructor(code: C, message: string, details: ErrorDetails[C], options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.details = details
+  }
+
+  /** Who must act. */
+  get kind(): ErrorKind {
+    return ERROR_CODES[this.code].kind
+  }
+
+  /** The HTTP status that this error is answered with. */
+  get status(): number {
+    const entry = ERROR_CODES[this.code]
+    return entry.status ?? ERROR_KINDS[entry.kind].status
+  }
+
+  /** The exit code of a command that ends with this error. */
+  get exitCode(): number {
+    return ERROR_KINDS[this.kind].exitCode
+  }
+
+  /** The document that machines read: `{code, message, details}`. */
+  toJSON(): { code: C; message: string; details: ErrorDetails[C] } {
+    return { code: this.code, message: this.message, details: this.details }
+  }
+}
+
+/** True for an error of ours with the given code, or with any code when none is given. */
+export function isSkepError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is SkepError<C> {
+  return error instanceof SkepError && (code === undefined || error.code === code)
+}
+
+/** The error itself when it is one of ours, else an `INTERNAL` one that keeps it as its cause and withholds its text. */
+export function toSkepError(error: unknown): SkepError {
+  if (isSkepError(error)) return error
+  return new SkepError(
+    'INTERNAL',
+    'internal error; please report it with the command that led to it',
+    {},
+    { cause: error },
+  )
+}
+
+/** Throws `CANCELLED` when the signal has been aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new SkepError('CANCELLED', 'the call was cancelled', {})
+}
