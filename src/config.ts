@@ -101,11 +101,14 @@ export const SETTINGS = {
     minimum: 1,
     help: 'Most files that one import or one registered folder may have.',
   },
+  footerBytes: { unit: 'bytes', default: 64 * MIB, help: 'Longest footer of a Parquet file that is read.' },
+  footerReads: { unit: 'count', default: 16, help: 'Footers of Parquet files that are read at the same time.' },
   filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
   jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
-  sqlDepth: { unit: 'levels', default: 200, help: 'Levels of nested parentheses in SQL.' },
+  sqlDepth: { unit: 'levels', default: 3000, help: 'Levels of the tree that SQL is parsed into.' },
   anyOrderSteps: { unit: 'count', default: 16, help: 'Steps of a sequence with `order: "any"`.' },
   predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
+  violations: { unit: 'count', default: 1000, help: 'Violations that one error lists.' },
   topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
 } as const satisfies Record<string, SettingEntry>
 

@@ -33,6 +33,7 @@ export interface ErrorDetails {
   COMMIT_CONFLICT: { table: string }
   DISK_FULL: { path?: string }
   FILE_INVALID: { file: string }
+  FILE_LIMIT: { setting: string; limit: number }
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }
   INTERNAL: Record<string, never>
@@ -89,6 +90,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   FILE_INVALID: {
     kind: 'user',
     help: 'The file is empty, truncated, damaged or not of the format that its name says.',
+  },
+  FILE_LIMIT: {
+    kind: 'limit',
+    help: 'The folder or import has more files than `SKEP_IMPORT_FILES`; name fewer or raise it.',
   },
   FILE_NOT_FOUND: { kind: 'user', help: 'No file matches the path or glob.' },
   FILE_UNREADABLE: { kind: 'user', help: 'The file exists but may not be read; check its permissions.' },

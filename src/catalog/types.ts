@@ -1,6 +1,14 @@
 /** What every source of tables (managed Iceberg, registered folders, foreign formats) gives to planner and engine. */
 import type { DataType } from '../common/data-type.ts'
 
+/** The field id of one part of a nested type: `element` of a list, `key` and `value` of a map, the fields of a struct by their names. */
+export interface FieldPart {
+  id: number
+  name: string
+  /** The parts of this part, in their order; absent for types that are not nested. */
+  parts?: FieldPart[]
+}
+
 /** One column. `id` is the field id in Iceberg metadata and Parquet footers; columns of registered tables count from 1. */
 export interface Column {
   id: number
@@ -9,6 +17,8 @@ export interface Column {
   /** True when the format itself forbids nulls. */
   required: boolean
   comment?: string
+  /** Field ids inside a nested type (managed tables only). */
+  parts?: FieldPart[]
 }
 
 /** Columns in order; names are unique without regard to case. */

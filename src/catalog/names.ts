@@ -1,0 +1,108 @@
+/** Which name stands for which table: one log of versions for each name, shared by managed and registered tables. */
+import { compareUtf8, didYouMean, nearest } from '../common/text.ts'
+import { SkepError } from '../errors.ts'
+import { mapConcurrent } from '../storage/concurrent.ts'
+import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { newUuid, type Sources } from './sources.ts'
+import { listAll, VersionedLog, versionOf } from './versioned-log.ts'
+
+/** What a name stands for. `registration` is a JSON object that only its maker understands. */
+export type NameEntry =
+  | { state: 'managed'; name: string; uuid: string }
+  | { state: 'registered'; name: string; registration: object }
+  | { state: 'absent' }
+
+/** An entry and the version of it that was read; 0 when the name was never used. */
+export interface FoundName {
+  version: number
+  entry: NameEntry
+}
+
+const FOLDER = 'names'
+const SUFFIX = '.json'
+const READS_AT_ONCE = 16
+const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/
+
+/** Passes for a name that a table may have. @throws TABLE_NAME_INVALID */
+export function checkTableName(name: string): void {
+  if (NAME.test(name)) return
+  const rule =
+    'it starts with a letter or "_", continues with letters, digits, "_" or "-", and has at most 128 characters'
+  throw new SkepError('TABLE_NAME_INVALID', `${JSON.stringify(name)} is not a table name: ${rule}`, { table: name })
+}
+
+/** The error for a name that no table has. */
+export function tableNotFound(name: string, known: Iterable<string>): SkepError<'TABLE_NOT_FOUND'> {
+  const near = nearest(name, known)
+  const message = `there is no table "${name}"${didYouMean(near)}`
+  return new SkepError(
+    'TABLE_NOT_FOUND',
+    message,
+    near === undefined ? { table: name } : { table: name, nearest: near },
+  )
+}
+
+/** The names of a warehouse. They are compared without regard to case and keep the spelling of their maker. */
+export class Names {
+  readonly #store: ObjectStore
+  readonly #sources: Sources
+
+  constructor(store: ObjectStore, sources: Sources) {
+    this.#store = store
+    this.#sources = sources
+  }
+
+  /** The current entry of a name. One listing, one read. @throws TABLE_NAME_INVALID */
+  async find(name: string, options: CallOptions = {}): Promise<FoundName> {
+    checkTableName(name)
+    const version = await this.#log(name).head(options)
+    return await this.#read(name, version, options)
+  }
+
+  /** All entries that are not absent, by name. */
+  async list(options: CallOptions = {}): Promise<Exclude<NameEntry, { state: 'absent' }>[]> {
+    const heads = new Map<string, number>()
+    for await (const path of listAll(this.#store, `${FOLDER}/`, options)) {
+      const [, name = '', file = ''] = path.split('/')
+      const version = versionOf(file, SUFFIX)
+      if (NAME.test(name) && version > (heads.get(name) ?? 0)) heads.set(name, version)
+    }
+    const found = await mapConcurrent([...heads], READS_AT_ONCE, ([name, version]) =>
+      this.#read(name, version, options),
+    )
+    const present = found.flatMap(({ entry }) => (entry.state === 'absent' ? [] : [entry]))
+    return present.sort((a, b) => compareUtf8(a.name.toLowerCase(), b.name.toLowerCase()))
+  }
+
+  /** True when the entry follows the version that was found, false when another writer's does. @throws STORE_UNAVAILABLE when that is unknown */
+  async append(name: string, version: number, entry: NameEntry): Promise<boolean> {
+    const document = { ...entry, commitId: newUuid(this.#sources) }
+    return await this.#log(name).append(version, new TextEncoder().encode(JSON.stringify(document)))
+  }
+
+  #log(name: string): VersionedLog {
+    return new VersionedLog(this.#store, this.#sources, `${FOLDER}/${name.toLowerCase()}`, SUFFIX)
+  }
+
+  async #read(name: string, version: number, options: CallOptions): Promise<FoundName> {
+    if (version === 0) return { version, entry: { state: 'absent' } }
+    const log = this.#log(name)
+    return { version, entry: parseEntry(await log.read(version, options), log.path(version), name) }
+  }
+}
+
+function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
+  let json: Partial<Record<string, unknown>> | null
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes))
+  } catch (cause) {
+    throw new SkepError('TABLE_INVALID', `${file} is not JSON`, { table, file }, { cause })
+  }
+  const { state, name, uuid, registration } = json ?? {}
+  if (state === 'absent') return { state }
+  if (typeof name === 'string' && NAME.test(name)) {
+    if (state === 'managed' && typeof uuid === 'string' && /^[0-9a-f-]{36}$/.test(uuid)) return { state, name, uuid }
+    if (state === 'registered' && typeof registration === 'object' && registration) return { state, name, registration }
+  }
+  throw new SkepError('TABLE_INVALID', `${file} is not an entry of a table`, { table, file })
+}

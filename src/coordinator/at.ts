@@ -1,0 +1,61 @@
+/** Which state of its tables a query asks for. */
+import type { CatalogEntry } from '../catalog/catalog.ts'
+import type { At } from '../catalog/managed-tables.ts'
+import { SkepError } from '../errors.ts'
+
+/** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
+export type AtOption = string | number | Date | Readonly<Record<string, number>>
+
+/** The state asked for of each managed table, by name. @throws ARGUMENT_INVALID */
+export function resolveAt(at: AtOption | undefined, entries: readonly CatalogEntry[]): Map<string, At> {
+  const managed = entries.filter(({ kind }) => kind === 'managed').map(({ name }) => name)
+  if (at === undefined) return new Map()
+  if (typeof at === 'object' && !(at instanceof Date)) return byTable(at, managed)
+  const id = typeof at === 'number' ? at : /^\d+$/.test(String(at)) ? Number(at) : undefined
+  if (id === undefined) {
+    const time: At = { timeMs: readTime(at) }
+    return new Map(managed.map((name) => [name, time]))
+  }
+  if (managed.length !== 1) {
+    throw invalid(
+      `a snapshot id needs a query with one managed table, this one has ${managed.length}; write table=id for each`,
+    )
+  }
+  return new Map([[managed[0]!, snapshot(id)]])
+}
+
+function byTable(ids: Readonly<Record<string, number>>, managed: readonly string[]): Map<string, At> {
+  return new Map(
+    Object.entries(ids).map(([table, id]) => {
+      const name = managed.find((candidate) => candidate.toLowerCase() === table.toLowerCase())
+      if (name === undefined) throw invalid(`the query reads no managed table "${table}"`)
+      return [name, snapshot(id)]
+    }),
+  )
+}
+
+function snapshot(id: number): At {
+  if (!Number.isSafeInteger(id) || id < 0) throw invalid(`${id} is no snapshot id`)
+  return { snapshotId: id }
+}
+
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/
+
+/** Milliseconds since 1970; a time without zone is UTC. */
+function readTime(at: string | number | Date): number {
+  const text = String(at)
+  const match = at instanceof Date ? undefined : ISO_TIME.exec(text)
+  const needsZone = match && text.length > 10 && match[1] === undefined
+  const ms =
+    at instanceof Date
+      ? at.getTime()
+      : match
+        ? Date.parse(needsZone ? `${text.replace(' ', 'T')}Z` : text.replace(' ', 'T'))
+        : Number.NaN
+  if (Number.isNaN(ms)) throw invalid(`"${text}" is neither an ISO 8601 time nor a snapshot id`)
+  return ms
+}
+
+function invalid(message: string): SkepError<'ARGUMENT_INVALID'> {
+  return new SkepError('ARGUMENT_INVALID', `at: ${message}`, { argument: 'at' })
+}

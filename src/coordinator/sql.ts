@@ -1,0 +1,188 @@
+/** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
+import type { DuckDBResult } from '@duckdb/node-api'
+import type { Snapshot, Table } from '../catalog/types.ts'
+import { printType, quoteIdentifier } from '../common/data-type.ts'
+import type { Settings } from '../config.ts'
+import { evaluateConstants, parseSql } from '../engine/binder.ts'
+import type { RunOptions, Session } from '../engine/engine.ts'
+import type { BoundValues } from '../engine/parameters.ts'
+import { scanSql } from '../engine/scan.ts'
+import { type JsonValue, toJson } from '../engine/values.ts'
+import { SkepError } from '../errors.ts'
+import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, withConstants } from '../planner/prune.ts'
+import { analyseSql, type SqlAnalysis, type TableUse } from '../sql/analyse.ts'
+
+/** A column of a result; `type` is DuckDB's name of it. */
+export interface ResultColumn {
+  name: string
+  type: string
+}
+
+/** What a query cost. */
+export interface QueryStats {
+  /** Tasks that were run. */
+  tasks: number
+  /** Data files that had to be read, and those that partitions and statistics ruled out. */
+  files: number
+  filesPruned: number
+  /** Size and rows of the files that had to be read. */
+  bytes: number
+  rows: number
+  /** Milliseconds from the call to its end. */
+  ms: number
+}
+
+/** What a query reads of one table. */
+export interface TableScan {
+  table: string
+  snapshotId?: number
+  files: number
+  filesPruned: number
+  bytes: number
+  rows: number
+}
+
+/** A query that is ready to run. */
+export interface PreparedSql {
+  text: string
+  scans: TableScan[]
+}
+
+/** What running SQL needs. The tables of the analysis are loaded by whoever holds the catalog. */
+export interface SqlContext {
+  session: Session
+  settings: Settings
+  params?: BoundValues | undefined
+  options: RunOptions
+}
+
+/** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
+export async function readSql({ session, settings, options }: SqlContext, text: string): Promise<SqlAnalysis> {
+  if (Buffer.byteLength(text) > settings.queryBytes) {
+    const message = `the SQL is larger than ${settings.queryBytes} bytes (SKEP_QUERY_BYTES)`
+    throw new SkepError('QUERY_TOO_LARGE', message, { limitBytes: settings.queryBytes })
+  }
+  if (text.includes('\0')) throw new SkepError('SQL_INVALID', 'the SQL contains a NUL character', {})
+  return analyseSql(await parseSql(session, text, options), settings.sqlDepth)
+}
+
+/** Makes the tables of a query visible to its session, each reduced to the files that it has to read. `tables` is keyed by lower-case name. */
+export async function bindTables(
+  context: SqlContext,
+  analysis: SqlAnalysis,
+  tables: ReadonlyMap<string, Table>,
+): Promise<TableScan[]> {
+  const scans: TableScan[] = []
+  for (const [key, table] of tables) {
+    const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
+    const pruning = await pruneUses(context, table, uses)
+    const scan = scanSql(table, table.snapshot.schema, pruning.files)
+    await context.session.run(`CREATE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
+    scans.push(scanOf(table, pruning))
+  }
+  return scans
+}
+
+async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {
+  const { snapshot } = table
+  if (snapshot.files.length === 0 || uses.some((use) => use.where === undefined)) return everything(snapshot)
+  const conditions = uses.map((use) => conditionOf(use, snapshot.schema.columns))
+  const constants = conditions.flatMap(constantsOf)
+  const values = (await evaluateConstants(context.session, constants, context.params, context.options)).values()
+  return unitePrunings(
+    snapshot,
+    conditions.map((condition) => pruneFiles(snapshot, withConstants(condition, values))),
+  )
+}
+
+function everything(snapshot: Snapshot): Pruning {
+  return { files: snapshot.files, pruned: 0 }
+}
+
+/** What is read of a table under a pruning. */
+export function scanOf(table: Table, { files, pruned }: Pruning): TableScan {
+  return {
+    table: table.name,
+    ...(table.snapshot.id === undefined ? {} : { snapshotId: table.snapshot.id }),
+    files: files.length,
+    filesPruned: pruned,
+    bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    rows: files.reduce((sum, file) => sum + file.rows, 0),
+  }
+}
+
+/** The totals of several scans. */
+export function statsOf(scans: readonly TableScan[], tasks: number, ms: number): QueryStats {
+  const sum = (field: 'files' | 'filesPruned' | 'bytes' | 'rows') =>
+    scans.reduce((total, scan) => total + scan[field], 0)
+  return { tasks, files: sum('files'), filesPruned: sum('filesPruned'), bytes: sum('bytes'), rows: sum('rows'), ms }
+}
+
+/** Columns of a result, and its rows in batches as they come. */
+export interface RowStream {
+  columns: ResultColumn[]
+  batches: AsyncIterable<JsonValue[][]>
+}
+
+/** Starts a query whose tables are bound. */
+export async function startQuery({ session, params, options }: SqlContext, text: string): Promise<RowStream> {
+  const running = { ...options, params, userSql: true }
+  const result = await session.stream(text, running)
+  return { columns: columnsOf(result), batches: batchesOf(session, result, running) }
+}
+
+/** A result's columns: names made unique (`a`, `a_1`), types by DuckDB's names. */
+export function columnsOf(result: DuckDBResult): ResultColumn[] {
+  const types = result.columnTypes()
+  return uniqueNames(result.columnNames()).map((name, k) => ({ name, type: types[k]!.toString() }))
+}
+
+function uniqueNames(names: readonly string[]): string[] {
+  const taken = new Set<string>()
+  return names.map((name) => {
+    let unique = name
+    for (let k = 1; taken.has(unique); k++) unique = `${name}_${k}`
+    taken.add(unique)
+    return unique
+  })
+}
+
+async function* batchesOf(session: Session, result: DuckDBResult, options: RunOptions): AsyncGenerator<JsonValue[][]> {
+  const types = result.columnTypes()
+  for (;;) {
+    const chunk = await session.fetch(() => result.fetchChunk(), options)
+    if (!chunk || chunk.rowCount === 0) return
+    yield chunk.getRows().map((row) => row.map((value, k) => toJson(value, types[k]!)))
+  }
+}
+
+/** The rows of a stream as objects, at most `limit` of them. @throws ROW_LIMIT */
+export async function collectRows(
+  { columns, batches }: RowStream,
+  limit: number,
+): Promise<Record<string, JsonValue>[]> {
+  const rows: Record<string, JsonValue>[] = []
+  for await (const batch of batches) {
+    if (rows.length + batch.length > limit) {
+      throw new SkepError(
+        'ROW_LIMIT',
+        `the result has more than ${limit} rows; add a LIMIT, stream it (--format ndjson, csv or parquet), or raise SKEP_RESULT_ROWS`,
+        { setting: 'SKEP_RESULT_ROWS', limit },
+      )
+    }
+    for (const row of batch) rows.push(Object.fromEntries(columns.map(({ name }, k) => [name, row[k]!])))
+  }
+  return rows
+}
+
+/** The engine's own plan of a query whose tables are bound, as text. */
+export async function explainPlan({ session, params, options }: SqlContext, text: string): Promise<string> {
+  const result = await session.run(`EXPLAIN ${text}`, { ...options, params, userSql: true })
+  const rows = await result.getRows()
+  return rows.map((row) => String(row[1])).join('\n')
+}
+
+/** The types of a table's columns as DuckDB names them. */
+export function columnTypes(table: Table): ResultColumn[] {
+  return table.snapshot.schema.columns.map(({ name, type }) => ({ name, type: printType(type) }))
+}

@@ -1,0 +1,111 @@
+/** What planning needs of the engine: parse trees, and the values of constant expressions. */
+
+import type { Scalar } from '../catalog/types.ts'
+import { type DataType, isFloat, isInteger, printType } from '../common/data-type.ts'
+import { isSkepError } from '../errors.ts'
+import type { WantedConstant } from '../planner/prune.ts'
+import { readTree, type SerializedSql, selectOf } from '../sql/tree.ts'
+import type { RunOptions, Session } from './engine.ts'
+import type { BoundValues } from './parameters.ts'
+
+/** The parse tree of a text, or DuckDB's refusal. */
+export async function parseSql(session: Session, text: string, options: RunOptions): Promise<SerializedSql> {
+  const [row] = await session.rows<{ tree: string }>('SELECT json_serialize_sql($1::VARCHAR) AS tree', {
+    ...options,
+    params: [text],
+  })
+  return readTree(row!.tree)
+}
+
+/**
+ * The value of each expression in the type of its column, or undefined where it has none that compares exactly as the
+ * expression itself does (or is null, or cannot be computed): the planner then draws no conclusion from it.
+ */
+export async function evaluateConstants(
+  session: Session,
+  wanted: readonly WantedConstant[],
+  params: BoundValues | undefined,
+  options: RunOptions,
+): Promise<(Scalar | undefined)[]> {
+  if (wanted.length === 0) return []
+  try {
+    const [select] = await session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
+      ...options,
+      params: [selectOf(wanted.map((w) => w.expression))],
+    })
+    const names = wanted.map((_, k) => `c${k}`)
+    const outputs = wanted.flatMap(({ type }, k) => probes(`c${k}`, type))
+    const result = await session.run(`SELECT ${outputs.join(', ')} FROM (${select!.sql}) AS t(${names.join(', ')})`, {
+      ...options,
+      params: usedParameters(select!.sql, params),
+    })
+    const [row = []] = await result.getRows()
+    return wanted.map(({ type }, k) => exactValue(type, row[3 * k], row[3 * k + 1], row[3 * k + 2]))
+  } catch (error) {
+    // An expression that cannot be computed fails again, with its own message, in the query itself.
+    if (isSkepError(error, 'SQL_INVALID')) return wanted.map(() => undefined)
+    throw error
+  }
+}
+
+function usedParameters(sql: string, params: BoundValues | undefined): BoundValues | undefined {
+  if (params === undefined) return undefined
+  const used = new Set([...sql.matchAll(/\$(\w+)/g)].map((match) => match[1]!))
+  const entries = Array.isArray(params)
+    ? params.map((value, k) => [String(k + 1), value] as const)
+    : Object.entries(params)
+  return Object.fromEntries(entries.filter(([name]) => used.has(name)))
+}
+
+/** Three outputs for a constant: its own type, its value in the column's type as text, and whether the two are equal. */
+function probes(name: string, type: DataType): string[] {
+  const cast = `TRY_CAST(${name} AS ${printType(type)})`
+  return [`typeof(${name})`, `TRY(${textOf(cast, type)})`, `TRY(${cast} = ${name})`]
+}
+
+function textOf(value: string, type: DataType): string {
+  if (type.kind !== 'primitive') return `CAST(${value} AS VARCHAR)`
+  switch (type.name) {
+    case 'DATE':
+      return `CAST(date_diff('day', DATE '1970-01-01', ${value}) AS VARCHAR)`
+    case 'TIMESTAMP':
+    case 'TIMESTAMP_S':
+    case 'TIMESTAMP_MS':
+    case 'TIMESTAMP WITH TIME ZONE':
+      return `CAST(epoch_us(${value}) AS VARCHAR)`
+    case 'BLOB':
+      return `hex(${value})`
+    default:
+      return `CAST(${value} AS VARCHAR)`
+  }
+}
+
+function exactValue(type: DataType, typeName: unknown, value: unknown, equal: unknown): Scalar | undefined {
+  if (equal !== true || typeof value !== 'string' || typeof typeName !== 'string') return undefined
+  const inexact = /^(DOUBLE|FLOAT)$/.test(typeName)
+  if (type.kind === 'decimal') return inexact ? undefined : BigInt(value.replace('.', ''))
+  if (isInteger(type)) return inexact && Math.abs(Number(value)) >= 2 ** 52 ? undefined : BigInt(value)
+  if (isFloat(type)) return Number(value)
+  return type.kind === 'primitive' ? primitiveValue(type.name, typeName, value) : undefined
+}
+
+function primitiveValue(name: string, typeName: string, value: string): Scalar | undefined {
+  switch (name) {
+    case 'BOOLEAN':
+      return typeName === 'BOOLEAN' ? value === 'true' : undefined
+    case 'VARCHAR':
+      return typeName === 'VARCHAR' ? value : undefined
+    case 'BLOB':
+      return typeName === 'BLOB' ? Buffer.from(value, 'hex') : undefined
+    case 'UUID':
+      return Buffer.from(value.replaceAll('-', ''), 'hex')
+    case 'DATE':
+    case 'TIMESTAMP':
+    case 'TIMESTAMP_S':
+    case 'TIMESTAMP_MS':
+    case 'TIMESTAMP WITH TIME ZONE':
+      return BigInt(value)
+    default:
+      return undefined
+  }
+}

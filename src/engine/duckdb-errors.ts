@@ -1,0 +1,100 @@
+/** DuckDB's errors as ours: wrapped once, where they enter. */
+import { SkepError } from '../errors.ts'
+
+/** What was going on when DuckDB failed: decides whose fault a message is. */
+export interface FailureContext {
+  signal?: AbortSignal | undefined
+  timeoutMs?: number
+  /** True while a user's SQL runs: whatever does not fit is the user's to correct. */
+  userSql?: boolean
+}
+
+/** DuckDB's message without the echo of the statement that follows it: one line. */
+export function firstParagraph(message: string): string {
+  const text = message.split(/\n\s*\n|\nLINE \d+:/)[0] ?? message
+  return text.replaceAll(/\s*\n\s*/g, ' ').trim()
+}
+
+const USER_ERRORS =
+  /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Input|Invalid|Invalid type|Mismatch Type|Not implemented|Syntax|Expression|Parameter Not (Allowed|Resolved)|Constraint|Dependency|Divide by Zero|Sequence|Settings|Executor) Error: /i
+
+/** The coded error that stands for an error of DuckDB. */
+export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepError {
+  if (error instanceof SkepError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const text = firstParagraph(message)
+  return (
+    interruption(message, context) ??
+    shortage(message, error) ??
+    damagedFile(message, text, error) ??
+    (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error) : undefined) ??
+    new SkepError('INTERNAL', `the engine failed: ${text.slice(0, 300)}`, {}, { cause: error })
+  )
+}
+
+function interruption(message: string, { signal, timeoutMs }: FailureContext): SkepError | undefined {
+  if (!/^INTERRUPT Error|Interrupted!/.test(message)) return undefined
+  if (isTimeout(signal)) return timeoutError(timeoutMs ?? 0)
+  return new SkepError('CANCELLED', 'the call was cancelled', {})
+}
+
+/** True when the signal was aborted by a deadline and not by a caller. */
+export function isTimeout(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+}
+
+/** The error of a query that met its deadline. */
+export function timeoutError(limitMs: number): SkepError<'QUERY_TIMEOUT'> {
+  return new SkepError(
+    'QUERY_TIMEOUT',
+    `the query took longer than ${limitMs} ms; raise SKEP_QUERY_TIMEOUT_MS or ask for less`,
+    { setting: 'SKEP_QUERY_TIMEOUT_MS', limitMs },
+  )
+}
+
+function shortage(message: string, cause: unknown): SkepError | undefined {
+  if (
+    /No space left on device|ENOSPC|Disk quota exceeded|max_temp_directory_size|Could not write all bytes/i.test(
+      message,
+    )
+  ) {
+    return new SkepError('DISK_FULL', 'the disk of the warehouse is full; make room and repeat', {}, { cause })
+  }
+  if (/^Out of Memory Error|^std::bad_alloc/i.test(message)) {
+    return new SkepError(
+      'MEMORY_LIMIT',
+      'the query needs more memory than SKEP_MEMORY allows; raise it or ask for less',
+      { setting: 'SKEP_MEMORY' },
+      { cause },
+    )
+  }
+  return undefined
+}
+
+const DAMAGE =
+  /No magic bytes found|too small to be a Parquet file|Footer length|Invalid Error: .*(thrift|TProtocol|parquet)|TProtocolException|don't know what type|Parquet file|parquet reader|ZSTD|Snappy|Corrupt|Failed to (read|decompress|seek)|Could not read|Invalid page|Page (decompression|header)|Could not decode|No such file or directory/i
+
+function damagedFile(message: string, text: string, cause: unknown): SkepError | undefined {
+  if (
+    !/^(IO|Invalid Input|Invalid|TransactionContext|Serialization|Permission|INTERNAL) Error/i.test(message) ||
+    !DAMAGE.test(message)
+  ) {
+    return undefined
+  }
+  const file = /["'](\/[^"']+)["']/.exec(message)?.[1]
+  return new SkepError(
+    'FILE_INVALID',
+    `${file ? `${file}: ` : ''}a data file is missing or damaged (${text.replace(/^\w+( \w+)? Error: /, '').slice(0, 200)})`,
+    { file: file ?? '' },
+    { cause },
+  )
+}
+
+function invalidSql(message: string, text: string, cause: unknown): SkepError {
+  return new SkepError('SQL_INVALID', text.replace(/^Invalid (Input )?Error: /i, ''), linePosition(message), { cause })
+}
+
+function linePosition(message: string): { position?: number } {
+  const match = /\nLINE (\d+): (.*)\n(\s*)\^/.exec(message)
+  return match && match[1] === '1' ? { position: Math.max(0, match[3]!.length - 'LINE 1: '.length) } : {}
+}

@@ -1,0 +1,109 @@
+/** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
+import { resolve } from 'node:path'
+import type { Settings } from '../config.ts'
+import { Engine, type Session } from './engine.ts'
+
+interface Kept {
+  opening: Promise<Engine>
+  roots: string[]
+  users: number
+  outgrown: boolean
+}
+
+/** The use of an engine, to be given back. */
+export interface EngineLease extends AsyncDisposable {
+  engine: Engine
+}
+
+/** A session, and whether its engine may read below these folders. */
+export interface SessionLease {
+  session: Session
+  covers(roots: readonly string[]): boolean
+  close(): void
+}
+
+/** Keeps the current engine. A query over a folder that it may not read makes a new one, which may read both: the fence of a running engine cannot be moved. */
+export class EngineKeeper {
+  readonly #settings: Settings
+  readonly #root: string
+  readonly #spillPath: string
+  #current: Kept | undefined
+  #made = 0
+  readonly #endings = new Set<Promise<void>>()
+
+  constructor(options: { settings: Settings; root: string; spillPath: string }) {
+    this.#settings = options.settings
+    this.#root = options.root
+    this.#spillPath = options.spillPath
+  }
+
+  /** A session of an engine that may read the warehouse and these folders. */
+  async lease(roots: readonly string[]): Promise<SessionLease> {
+    const kept = this.#take(roots)
+    try {
+      const session = await (await kept.opening).session()
+      let open = true
+      const close = () => {
+        if (!open) return
+        open = false
+        session.close()
+        this.#giveBack(kept)
+      }
+      return { session, covers: (others) => covers(kept.roots, others), close }
+    } catch (error) {
+      this.#giveBack(kept)
+      throw error
+    }
+  }
+
+  /** An engine that may read the warehouse and these folders. */
+  async leaseEngine(roots: readonly string[]): Promise<EngineLease> {
+    const kept = this.#take(roots)
+    const engine = await kept.opening
+    return { engine, [Symbol.asyncDispose]: async () => this.#giveBack(kept) }
+  }
+
+  /** Ends the current engine once its users are done, and waits for the end of all. */
+  async close(): Promise<void> {
+    this.#outgrow()
+    await Promise.all(this.#endings)
+  }
+
+  #take(roots: readonly string[]): Kept {
+    const wanted = roots.map((root) => resolve(root))
+    if (!this.#current || !covers(this.#current.roots, wanted)) {
+      const union = [...new Set([...(this.#current?.roots ?? [this.#root]), ...wanted])]
+      this.#outgrow()
+      const spillPath = `${this.#spillPath}-${++this.#made}`
+      const opening = Engine.open({ settings: this.#settings, spillPath, roots: union })
+      this.#current = { opening, roots: union, users: 0, outgrown: false }
+    }
+    this.#current.users++
+    return this.#current
+  }
+
+  #outgrow(): void {
+    const kept = this.#current
+    this.#current = undefined
+    if (!kept) return
+    kept.outgrown = true
+    if (kept.users === 0) this.#end(kept)
+  }
+
+  #giveBack(kept: Kept): void {
+    kept.users--
+    if (kept.outgrown && kept.users === 0) this.#end(kept)
+  }
+
+  #end(kept: Kept): void {
+    const ending = kept.opening.then((engine) => engine[Symbol.asyncDispose]())
+    this.#endings.add(ending)
+    void ending.finally(() => this.#endings.delete(ending))
+  }
+}
+
+function covers(roots: readonly string[], wanted: readonly string[]): boolean {
+  return wanted.every((path) =>
+    roots.some((root) => path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`)),
+  )
+}

@@ -1,0 +1,140 @@
+/** What a query reads and what it may do: its tables, the conditions on them, and a refusal of everything else. */
+import { SkepError } from '../errors.ts'
+import { readCondition, type TreeCondition } from './condition.ts'
+import { FORBIDDEN_FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
+import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
+
+/** One mention of a table of the warehouse in a FROM clause. */
+export interface TableUse {
+  /** As the SQL writes it. */
+  table: string
+  /** The name that qualifies its columns: the alias, else the table's name. */
+  alias: string
+  /** What holds for the rows of the SELECT that reads it; absent when nothing may be concluded for the table. */
+  where?: TreeCondition
+}
+
+/** What a query needs. */
+export interface SqlAnalysis {
+  uses: TableUse[]
+}
+
+/** What the query of this tree reads. @throws SQL_INVALID, SQL_FORBIDDEN */
+export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
+  if (tree.error) throw refusal(tree)
+  if (tree.statements.length !== 1) {
+    const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
+    throw new SkepError('SQL_INVALID', message, {})
+  }
+  const walk: Walk = { uses: [], maxDepth }
+  visit(walk, tree.statements[0]!.node, new Set(), 0)
+  return { uses: walk.uses }
+}
+
+function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
+  if (tree.error_type === 'not implemented') {
+    return forbidden('only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) are accepted', 'statement')
+  }
+  const position = tree.position === undefined ? {} : { position: Number(tree.position) }
+  const at = tree.position === undefined ? '' : ` (at character ${Number(tree.position) + 1})`
+  return new SkepError('SQL_INVALID', `${tree.error_message}${at}`, position)
+}
+
+function forbidden(message: string, what: string): SkepError<'SQL_FORBIDDEN'> {
+  return new SkepError('SQL_FORBIDDEN', message, { what })
+}
+
+interface Walk {
+  uses: TableUse[]
+  maxDepth: number
+}
+
+/** Names of common table expressions in force, in lower case. */
+type Scope = ReadonlySet<string>
+
+function visit(walk: Walk, value: unknown, scope: Scope, depth: number): void {
+  if (depth > walk.maxDepth) {
+    throw new SkepError('QUERY_TOO_DEEP', `the SQL is nested more than ${walk.maxDepth} levels deep`, {
+      limit: walk.maxDepth,
+    })
+  }
+  if (Array.isArray(value)) {
+    for (const item of value) visit(walk, item, scope, depth + 1)
+  } else if (isNode(value)) {
+    const inner = 'cte_map' in value ? visitCommonTables(walk, value, scope, depth) : scope
+    checkNode(value)
+    if (value.type === 'BASE_TABLE') useTable(walk, value, scope, undefined)
+    else visitChildren(walk, value, inner, depth)
+  }
+}
+
+function visitChildren(walk: Walk, node: TreeNode, scope: Scope, depth: number): void {
+  const where = node.type === 'SELECT_NODE' ? readCondition(node.where_clause) : undefined
+  for (const [key, child] of Object.entries(node)) {
+    if (key === 'cte_map') continue
+    if (key === 'from_table' && isNode(child)) visitFrom(walk, child, scope, where, depth + 1)
+    else visit(walk, child, scope, depth + 1)
+  }
+}
+
+/** Walks a FROM clause: below plain joins the WHERE clause of the SELECT constrains every table. */
+function visitFrom(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition | undefined, depth: number): void {
+  checkNode(ref)
+  if (ref.type === 'BASE_TABLE') {
+    useTable(walk, ref, scope, where)
+    return
+  }
+  if (ref.type !== 'JOIN') {
+    visit(walk, ref, scope, depth)
+    return
+  }
+  const plain = ref.ref_type === 'REGULAR' || ref.ref_type === 'CROSS' || ref.ref_type === 'NATURAL'
+  for (const [key, child] of Object.entries(ref)) {
+    if ((key === 'left' || key === 'right') && isNode(child))
+      visitFrom(walk, child, scope, plain ? where : undefined, depth + 1)
+    else visit(walk, child, scope, depth + 1)
+  }
+}
+
+function visitCommonTables(walk: Walk, node: TreeNode, scope: Scope, depth: number): Scope {
+  const names = new Set(scope)
+  if (node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE')
+    names.add(text(node.cte_name ?? node.ctename).toLowerCase())
+  for (const entry of nodes(isNode(node.cte_map) ? node.cte_map.map : undefined)) {
+    visit(walk, entry.value, new Set(names), depth + 1)
+    names.add(text(entry.key).toLowerCase())
+  }
+  return names
+}
+
+function useTable(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition | undefined): void {
+  const name = text(ref.table_name)
+  if (ref.at_clause) throw forbidden('AT is not accepted in SQL; use --at (or the option `at`)', 'AT')
+  const qualified = text(ref.schema_name) !== '' || text(ref.catalog_name) !== ''
+  if (!qualified && scope.has(name.toLowerCase())) return
+  const table = qualified ? [ref.catalog_name, ref.schema_name, name].map(text).filter(Boolean).join('.') : name
+  const usable = where && !ref.sample && !hasColumnAliases(ref)
+  walk.uses.push({ table, alias: text(ref.alias) || name, ...(usable ? { where } : {}) })
+}
+
+/** `FROM t AS x(a, b)` renames columns: conditions then speak of other names. */
+function hasColumnAliases(ref: TreeNode): boolean {
+  return Array.isArray(ref.column_name_alias) && ref.column_name_alias.length > 0
+}
+
+function checkNode(node: TreeNode): void {
+  if (node.type === 'TABLE_FUNCTION') {
+    const name = text(isNode(node.function) ? node.function.function_name : '').toLowerCase()
+    if (!TABLE_FUNCTIONS.has(name)) {
+      throw forbidden(
+        `the table function ${name || '(unnamed)'} is not allowed; import or register the data and query the table`,
+        name,
+      )
+    }
+  } else if (node.class === 'FUNCTION') {
+    const name = text(node.function_name).toLowerCase()
+    if (FORBIDDEN_FUNCTIONS.has(name)) throw forbidden(`the function ${name} is not allowed`, name)
+  } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
+    throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
+  }
+}
