@@ -32,7 +32,7 @@ import type { BoundValue, BoundValues } from './engine/parameters.ts'
 import type { JsonValue } from './engine/values.ts'
 import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
-import { type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
+import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { DiskStore } from './storage/disk-store.ts'
 
 /** What every long call takes. */
@@ -201,9 +201,13 @@ export class Warehouse implements AsyncDisposable {
   }
 
   async #loadTable(entry: CatalogEntry, at?: At, signal?: AbortSignal): Promise<Table> {
-    if (entry.kind === 'registered') return registeredTable(entry)
-    const table = await this.#catalog.load(entry.name, { ...(at ? { at } : {}), ...(signal ? { signal } : {}) })
-    return table.kind === 'registered' ? registeredTable(table) : table
+    const found =
+      entry.kind === 'registered'
+        ? entry
+        : await this.#catalog.load(entry.name, { ...(at ? { at } : {}), ...(signal ? { signal } : {}) })
+    if (found.kind === 'managed') return found
+    const registration = decodeRegistration(found.registration, found.name)
+    return tableOfRegistration(found.name, await currentRegistration(found.name, registration, this.settings, signal))
   }
 
   /**
@@ -304,10 +308,6 @@ function readCall(
   if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
   const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
   return { text, options: { params: rest as BoundValue[] } }
-}
-
-function registeredTable(entry: Extract<CatalogEntry, { kind: 'registered' }>): Table {
-  return tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
 }
 
 function requireKeys({ name, keys }: Table): void {

@@ -156,6 +156,11 @@ export class Catalog {
     await this.#tables.removeFolder(entry.uuid, false)
   }
 
+  /** Succeeds when no table has the name: for callers that have long work to do before they take it. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
+  async requireFree(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#findFree(name, options)
+  }
+
   /** Makes a name stand for a registration. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
   async register(name: string, registration: object, options: CallOptions = {}): Promise<void> {
     const entry = { state: 'registered', name, registration } as const

@@ -1,5 +1,5 @@
 /** Scans of a table's files as SQL of our own: the only way in which files enter the fenced engine. */
-import type { DataFile, Schema, Table } from '../catalog/types.ts'
+import type { Column, DataFile, Schema, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 
 /** A SELECT of the table's columns, in order, over these of its files; of no rows when there are none. */
@@ -9,13 +9,17 @@ export function scanSql(
   files: readonly DataFile[],
 ): string {
   if (files.length === 0) return emptyScan(schema)
-  const columns = schema.columns.map(({ name, type }) =>
-    table.kind === 'managed'
-      ? quoteIdentifier(name)
-      : `CAST(${quoteIdentifier(name)} AS ${printType(type)}) AS ${quoteIdentifier(name)}`,
-  )
+  const columns = schema.columns.map((column) => columnSql(table.kind, column, files))
   const list = files.map((file) => quoteString(file.path)).join(', ')
   return `SELECT ${columns.join(', ')} FROM read_parquet([${list}], ${readerOptions(table, schema)})`
+}
+
+/** A column that is null throughout these files may be missing from all of them, and must not be asked for by name. */
+function columnSql(kind: Table['kind'], { id, name, type }: Column, files: readonly DataFile[]): string {
+  const quoted = quoteIdentifier(name)
+  if (kind === 'managed') return quoted
+  const absent = files.every((file) => file.columns.get(id)?.nulls === file.rows)
+  return `CAST(${absent ? 'NULL' : quoted} AS ${printType(type)}) AS ${quoted}`
 }
 
 function emptyScan(schema: Schema): string {

@@ -1,6 +1,6 @@
 /** Doing a bounded number of things at once. */
 
-/** The results of `work` on every item, in the items' order; at most `limit` run at a time. The first failure ends it. */
+/** The results of `work` on every item, in the items' order; at most `limit` run at a time. After a failure nothing new is begun, and what runs is awaited before it is thrown. */
 export async function mapConcurrent<T, R>(
   items: readonly T[],
   limit: number,
@@ -21,6 +21,7 @@ export async function mapConcurrent<T, R>(
       throw error
     }),
   )
-  await Promise.all(runners)
+  const outcomes = await Promise.allSettled(runners)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   return results
 }

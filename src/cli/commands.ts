@@ -1,0 +1,21 @@
+/** The table of commands: one line and one file for each. A command is loaded when it is called. */
+import type { Command } from './command.ts'
+
+/** Every command, in the order of the help. */
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  import: async () => (await import('./commands/import.ts')).importCommand,
+  register: async () => (await import('./commands/register.ts')).registerCommand,
+  unregister: async () => (await import('./commands/unregister.ts')).unregisterCommand,
+  drop: async () => (await import('./commands/drop.ts')).dropCommand,
+  tables: async () => (await import('./commands/tables.ts')).tablesCommand,
+  describe: async () => (await import('./commands/describe.ts')).describeCommand,
+  snapshots: async () => (await import('./commands/snapshots.ts')).snapshotsCommand,
+  sql: async () => (await import('./commands/sql.ts')).sqlCommand,
+  query: async () => (await import('./commands/query.ts')).queryCommand,
+}
+
+/** Every command, loaded, by name. For help and the reference page. */
+export async function loadCommands(): Promise<Map<string, Command>> {
+  const entries = Object.entries(COMMANDS).map(async ([name, load]) => [name, await load()] as const)
+  return new Map(await Promise.all(entries))
+}

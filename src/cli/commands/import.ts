@@ -1,0 +1,83 @@
+/** `skep import`. */
+import type { ImportOptions, ImportProgress, ImportResult } from '../../inputs/import.ts'
+import { wholeNumber } from '../arguments.ts'
+import { defineCommand } from '../command.ts'
+import { TIME_UNIT_FLAG } from '../key-flags.ts'
+import { counted, durationText, sizeText } from '../output/numbers.ts'
+import { visible } from '../output/width.ts'
+import { readTypes } from '../types-flag.ts'
+
+/** Brings files into a managed table. */
+export const importCommand = defineCommand({
+  summary: 'Brings Parquet, CSV or NDJSON files into a table',
+  usage:
+    'skep import FILE… --table T [--actor COL] [--time COL] [--time-unit s|ms|us|ns] [--buckets N] [--replace] [--types COL=TYPE,…] [--format parquet|csv|ndjson]',
+  description:
+    'The table is made when there is none, its columns as the files have them; else rows are appended. All files or none: a failed import changes nothing.',
+  arguments: [
+    { name: 'FILE', repeated: true, help: 'Files and globs, `.gz` and `.zst` too; `-` is the standard input.' },
+  ],
+  flags: {
+    table: { value: 'T', required: true, help: 'Name of the table.' },
+    actor: { value: 'COL', help: 'Column that says who acts; behavioural queries need it.' },
+    time: { value: 'COL', help: 'Column that says when; behavioural queries need it.' },
+    'time-unit': TIME_UNIT_FLAG,
+    buckets: { value: 'N', help: 'Buckets of a new table; chosen from its rows when absent.' },
+    replace: { help: 'Replaces the rows of the table; its history is kept.' },
+    types: {
+      value: 'COL=TYPE,…',
+      repeated: true,
+      help: 'Types of columns instead of the inferred ones, by the names of DuckDB.',
+    },
+    format: {
+      value: 'FORMAT',
+      choices: ['parquet', 'csv', 'ndjson'],
+      help: 'Format of all files, where their names do not say it.',
+    },
+  },
+  examples: [
+    {
+      line: "skep import 'clicks/*.parquet' --table events --actor user_id --time ts",
+      does: 'an event table, ready for funnels',
+    },
+    { line: "skep import prices.csv --table prices --types 'price=DECIMAL(10,2)'", does: 'a plain table' },
+    { line: 'zcat log.gz | skep import - --table log --format ndjson', does: 'from the standard input' },
+  ],
+  run: async ({ arguments: files, flags, open, json, quiet, signal, progress, document, stdout }) => {
+    const options: ImportOptions = {
+      ...(flags.actor === undefined ? {} : { actor: flags.actor }),
+      ...(flags.time === undefined ? {} : { time: flags.time }),
+      ...(flags['time-unit'] === undefined ? {} : { timeUnit: flags['time-unit'] }),
+      ...(flags.buckets === undefined ? {} : { buckets: wholeNumber('buckets', flags.buckets, 1) }),
+      ...(flags.types.length === 0 ? {} : { types: readTypes(flags.types) }),
+      ...(flags.format === undefined ? {} : { format: flags.format }),
+      replace: flags.replace,
+      signal,
+    }
+    const warehouse = await open()
+    let result: ImportResult
+    {
+      using bar = progress('import')
+      const onProgress = (state: ImportProgress) => bar.update(state.fraction, progressDetails(state))
+      result = await warehouse.import(flags.table, files, { ...options, onProgress })
+    }
+    if (json) await document(result)
+    else if (!quiet) await stdout.write(`${importLine(result)}\n`)
+  },
+})
+
+function progressDetails({ phase, rows, bytes }: ImportProgress): string {
+  return [
+    phase,
+    rows === undefined ? '' : counted(rows, 'row'),
+    bytes === undefined ? '' : sizeText(bytes),
+  ]
+    .filter((part) => part !== '')
+    .join('  ')
+}
+
+function importLine({ table, created, rows, sources, files, bytes, ms, snapshotId }: ImportResult): string {
+  const what = `${counted(rows, 'row')} from ${counted(sources, 'file')}`
+  const written = `${counted(files, 'data file')}, ${sizeText(bytes)}, ${durationText(ms)}`
+  return `${visible(table)}: ${what} imported${created ? ' into a new table' : ''} (${written}; snapshot ${snapshotId})`
+}

@@ -1,0 +1,66 @@
+/** `skep register`. */
+import type { RegisterResult } from '../../inputs/register.ts'
+import { defineCommand } from '../command.ts'
+import { TIME_UNIT_FLAG } from '../key-flags.ts'
+import { counted, sizeText } from '../output/numbers.ts'
+import { visible } from '../output/width.ts'
+import { warningLine } from '../report.ts'
+import { styleOf } from '../output/style.ts'
+
+/** Makes a folder of Parquet files a table, in place. */
+export const registerCommand = defineCommand({
+  summary: 'Makes a folder of Parquet files a read-only table, in place',
+  usage:
+    'skep register T PATH --actor COL --time COL [--time-unit s|ms|us|ns] [--pattern GLOB] [--validate single|first_last|sample|all]',
+  description:
+    'Nothing is copied. Queries may rely on each actor being in one file only when every file was checked (`--validate all`) and it is so; they are right in any case.',
+  arguments: [
+    { name: 'T', help: 'Name of the table.' },
+    { name: 'PATH', help: 'The folder, or one Parquet file.' },
+  ],
+  flags: {
+    actor: { value: 'COL', required: true, help: 'Column that says who acts.' },
+    time: { value: 'COL', required: true, help: 'Column that says when.' },
+    'time-unit': TIME_UNIT_FLAG,
+    pattern: { value: 'GLOB', help: 'Which files below the folder; `*.parquet` at any depth when absent.' },
+    validate: {
+      value: 'HOW',
+      choices: ['single', 'first_last', 'sample', 'all'],
+      help: 'How many files are checked for "an actor is in one file only"; `all` when absent.',
+    },
+  },
+  examples: [
+    { line: 'skep register clicks /data/clicks --actor user_id --time ts', does: 'all Parquet files below the folder' },
+    {
+      line: "skep register clicks /data/clicks --actor user_id --time ts --time-unit ms --pattern '2026-*/*.parquet'",
+      does: 'some of them; times are integers',
+    },
+  ],
+  run: async (context) => {
+    const { flags, signal, json, quiet, stdout } = context
+    const [table, path] = context.arguments
+    const warehouse = await context.open()
+    let result: RegisterResult
+    {
+      using bar = context.progress('register')
+      result = await warehouse.register(table!, path!, {
+        actor: flags.actor,
+        time: flags.time,
+        ...(flags['time-unit'] === undefined ? {} : { timeUnit: flags['time-unit'] }),
+        ...(flags.pattern === undefined ? {} : { pattern: flags.pattern }),
+        ...(flags.validate === undefined ? {} : { validate: flags.validate }),
+        signal,
+        onProgress: (fraction) => bar.update(fraction),
+      })
+    }
+    if (json) return await context.document(result)
+    const style = styleOf(context.terminal.stderr, context.terminal.env)
+    for (const warning of result.warnings) context.note(warningLine(warning, style))
+    if (!quiet) await stdout.write(`${registerLine(result)}\n`)
+  },
+})
+
+function registerLine({ table, files, rows, bytes, actorsTogether }: RegisterResult): string {
+  const actors = actorsTogether ? 'each actor in one file' : 'actors scattered over files'
+  return `${visible(table)}: ${counted(files, 'file')} registered (${counted(rows, 'row')}, ${sizeText(bytes)}; ${actors})`
+}

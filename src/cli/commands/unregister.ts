@@ -1,0 +1,17 @@
+/** `skep unregister`. */
+import { defineCommand } from '../command.ts'
+
+/** Forgets a registered table. */
+export const unregisterCommand = defineCommand({
+  summary: 'Forgets a registered table; its files stay',
+  usage: 'skep unregister T',
+  arguments: [{ name: 'T', help: 'Name of the table.' }],
+  flags: {},
+  examples: [{ line: 'skep unregister clicks', does: 'the name is free again' }],
+  run: async ({ arguments: [table], open, json, document, note }) => {
+    const warehouse = await open()
+    await warehouse.unregister(table!)
+    if (json) await document({ table, unregistered: true })
+    else note(`unregistered ${table}; its files stay`)
+  },
+})

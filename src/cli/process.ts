@@ -1,0 +1,16 @@
+/** Joins the command line to this process: its streams, its signals, its exit code. */
+import { runCli } from './run.ts'
+
+const CANCELLED_EXIT_CODE = 130
+
+/** Runs the command line of this process and sets its exit code. The first Ctrl-C cancels, the second one ends at once. */
+export async function runProcess(): Promise<void> {
+  const controller = new AbortController()
+  const cancel = () => {
+    if (controller.signal.aborted) process.exit(CANCELLED_EXIT_CODE)
+    controller.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, cancel)
+  const { stdin, stdout, stderr, env } = process
+  process.exitCode = await runCli(process.argv.slice(2), { stdin, stdout, stderr, env }, controller.signal)
+}

@@ -1,0 +1,126 @@
+/** Runs one command line: finds the command, reads its flags, reports its errors, closes what it opened. */
+import { didYouMean, nearest } from '../common/text.ts'
+import { SkepError, toSkepError } from '../errors.ts'
+import type { Warehouse } from '../warehouse.ts'
+import { checkLine, commandIndex, GLOBAL_FLAGS, invalid, readLine } from './arguments.ts'
+import type { Command, CommandContext, Terminal } from './command.ts'
+import { COMMANDS, loadCommands } from './commands.ts'
+import { showProgress } from './output/progress.ts'
+import { PipeClosed, type Sink, streamSink } from './output/sink.ts'
+import { styleOf } from './output/style.ts'
+import { errorLines } from './report.ts'
+
+/** The exit code of a command line, once all that it says has been written. */
+export async function runCli(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const stdout = streamSink(terminal.stdout)
+  terminal.stderr.on('error', () => {})
+  try {
+    await dispatch(argv, terminal, stdout, signal)
+    return 0
+  } catch (cause) {
+    if (cause instanceof PipeClosed) return 0
+    const error = signal.aborted ? asCancelled(cause) : toSkepError(cause)
+    if (!wantsJson(argv)) terminal.stderr.write(errorLines(error, styleOf(terminal.stderr, terminal.env)))
+    else await stdout.write(`${JSON.stringify({ error })}\n`).catch(() => {})
+    return error.exitCode
+  }
+}
+
+function asCancelled(cause: unknown): SkepError {
+  return cause instanceof SkepError ? cause : new SkepError('CANCELLED', 'the call was cancelled', {}, { cause })
+}
+
+/** Whether `--json` was asked for, even in a line that cannot be read. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end < 0 ? undefined : end).includes('--json')
+}
+
+async function dispatch(argv: readonly string[], terminal: Terminal, stdout: Sink, signal: AbortSignal): Promise<void> {
+  const at = commandIndex(argv)
+  if (at === undefined) return await withoutCommand(argv, terminal, stdout)
+  const name = argv[at]!
+  const command = await findCommand(name)
+  const line = readLine(argv.toSpliced(at, 1), { ...GLOBAL_FLAGS, ...command.flags })
+  if (line.flags.help) return await showHelp(name, command, terminal, stdout, line.flags.json === true)
+  if (line.flags.version) return await showVersion(stdout, line.flags.json === true)
+  checkLine(name, command, line)
+  let opened: Promise<Warehouse> | undefined
+  const open = () => {
+    opened ??= openWarehouse(line.flags.warehouse as string | undefined, terminal)
+    return opened
+  }
+  try {
+    await command.run({ ...contextOf(line.flags, terminal, stdout, signal), arguments: line.arguments, open })
+  } finally {
+    await (await opened?.catch(() => undefined))?.close()
+  }
+}
+
+async function withoutCommand(argv: readonly string[], terminal: Terminal, stdout: Sink): Promise<void> {
+  const { flags } = readLine(argv, GLOBAL_FLAGS)
+  if (flags.version && !flags.help) return await showVersion(stdout, flags.json === true)
+  if (flags.json && !flags.help) throw invalid('COMMAND', 'a command is missing; `skep --help` lists them')
+  const { commandDocument, globalHelp } = await import('./help.ts')
+  const commands = await loadCommands()
+  if (!flags.json) return await stdout.write(globalHelp(commands, styleOf(terminal.stdout, terminal.env)))
+  const documents = [...commands].map(([name, command]) => commandDocument(name, command))
+  await stdout.write(`${JSON.stringify({ commands: documents })}\n`)
+}
+
+async function findCommand(name: string): Promise<Command> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (load) return await load()
+  const near = nearest(name, Object.keys(COMMANDS))
+  const hint = near === undefined ? '; `skep --help` lists them' : didYouMean(near)
+  throw invalid(name, `unknown command "${name}"${hint}`, near)
+}
+
+async function showHelp(
+  name: string,
+  command: Command,
+  terminal: Terminal,
+  stdout: Sink,
+  json: boolean,
+): Promise<void> {
+  const { commandDocument, commandHelp } = await import('./help.ts')
+  const text = json
+    ? `${JSON.stringify(commandDocument(name, command))}\n`
+    : commandHelp(command, styleOf(terminal.stdout, terminal.env))
+  await stdout.write(text)
+}
+
+async function showVersion(stdout: Sink, json: boolean): Promise<void> {
+  const { packageVersion } = await import('./package-root.ts')
+  const version = packageVersion()
+  await stdout.write(`${json ? JSON.stringify({ version }) : version}\n`)
+}
+
+async function openWarehouse(location: string | undefined, { env }: Terminal): Promise<Warehouse> {
+  if (location === '') throw invalid('warehouse', '--warehouse needs the name of a folder')
+  const { Warehouse } = await import('../warehouse.ts')
+  return await Warehouse.open(location, { env })
+}
+
+function contextOf(
+  flags: Record<string, string | boolean | string[] | undefined>,
+  terminal: Terminal,
+  stdout: Sink,
+  signal: AbortSignal,
+): Omit<CommandContext, 'arguments' | 'open'> {
+  const quiet = flags.quiet === true
+  return {
+    flags: flags as CommandContext['flags'],
+    json: flags.json === true,
+    quiet,
+    terminal,
+    signal,
+    stdout,
+    style: styleOf(terminal.stdout, terminal.env),
+    document: (value) => stdout.write(`${JSON.stringify(value)}\n`),
+    note: (line) => {
+      if (!quiet) terminal.stderr.write(`${line}\n`)
+    },
+    progress: (label) => showProgress(quiet ? undefined : terminal, label),
+  }
+}

@@ -1,0 +1,282 @@
+/** Columns of an import: what the sources hold, what the table stores, and the expressions between them. */
+
+import { unifyTypes } from '../catalog/folder/unify.ts'
+import { storableType } from '../catalog/iceberg/types.ts'
+import type { Column, Table } from '../catalog/types.ts'
+import { type DataType, parseType, primitive, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { didYouMean, nearest } from '../common/text.ts'
+import type { Session } from '../engine/engine.ts'
+import { SkepError } from '../errors.ts'
+import { mapConcurrent } from '../storage/concurrent.ts'
+import { delimiterOf, type ReaderOptions, readerSql, type SourceColumn } from './readers.ts'
+import { isSniffError, sourceError } from './source-errors.ts'
+import { firstLine, type SourceFile } from './sources.ts'
+
+/** The columns of an import. */
+export interface ImportColumns {
+  reader: ReaderOptions
+  /** As they are stored, in the table's order. */
+  stored: SourceColumn[]
+  /** SELECT list that makes stored columns of source columns. */
+  select: string
+}
+
+/** What a user may say about types, by column, in DuckDB's names. */
+export type TypeOverrides = Readonly<Record<string, string>>
+
+interface FileColumns {
+  file: SourceFile
+  columns: SourceColumn[]
+}
+
+/** The columns of the sources, as they will be stored in `table`, or in a new one when there is none. */
+export async function planColumns(
+  session: Session,
+  files: readonly SourceFile[],
+  overrides: TypeOverrides,
+  table: Table | undefined,
+): Promise<ImportColumns> {
+  const delimiter = files[0]!.format === 'csv' ? delimiterOf(await firstLine(files[0]!)) : ','
+  const found = await describeSources(session, files, { delimiter })
+  const sources = uniteColumns(found)
+  const types = parseOverrides(overrides, sources)
+  const stored = table ? fitTable(table, sources, types, files) : storeNew(sources, types)
+  const reader: ReaderOptions = { delimiter, columns: sources, types: readerTypes(files, sources, stored, types) }
+  return { reader, stored, select: selectList(files, sources, stored) }
+}
+
+/** The columns of every file; of text formats each file is looked at on its own. */
+async function describeSources(
+  session: Session,
+  files: readonly SourceFile[],
+  reader: ReaderOptions,
+): Promise<FileColumns[]> {
+  const groups = files[0]!.format === 'parquet' ? await parquetGroups(session, files) : files.map((file) => file)
+  return await mapConcurrent(groups, 1, async (file) => ({ file, columns: await describe(session, file, reader) }))
+}
+
+/** One file for each distinct schema among the footers. */
+async function parquetGroups(session: Session, files: readonly SourceFile[]): Promise<SourceFile[]> {
+  if (files.length === 1) return [...files]
+  const paths = files.map(({ path }) => quoteString(path)).join(', ')
+  const rows = await guarded(files, () =>
+    session.rows<{ file: string }>(
+      `SELECT min(file) AS file FROM (
+         SELECT file_name AS file, list((name, type, type_length, repetition_type, num_children, converted_type, scale, precision, logical_type)) AS shape
+         FROM parquet_schema([${paths}]) GROUP BY file_name
+       ) GROUP BY shape ORDER BY 1`,
+    ),
+  )
+  const kept = new Set(rows.map(({ file }) => file))
+  return files.filter(({ path }) => kept.has(path))
+}
+
+async function describe(session: Session, file: SourceFile, reader: ReaderOptions): Promise<SourceColumn[]> {
+  try {
+    const rows = await guarded([file], () =>
+      session.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${readerSql([file], reader)}`),
+    )
+    return rows.map(({ column_name, column_type }) => ({ name: column_name, type: parseType(column_type) }))
+  } catch (error) {
+    if (isSniffError(error)) await findBadLine(session, file, reader)
+    throw error
+  }
+}
+
+/** Reads a CSV file whose shape makes no sense as plain text: the error of that names the line. */
+async function findBadLine(session: Session, file: SourceFile, reader: ReaderOptions): Promise<void> {
+  const line = await firstLine(file)
+  const names = line.split(reader.delimiter ?? ',').map((_, k) => `column${k}`)
+  const columns = names.map((name) => `${quoteIdentifier(name)}: 'VARCHAR'`).join(', ')
+  const plain = readerSql([file], { ...reader, plain: true }).replace(
+    ', all_varchar = true',
+    `, auto_detect = false, columns = {${columns}}`,
+  )
+  await guarded([file], () => session.run(`SELECT count(*) FROM (SELECT * FROM ${plain})`))
+}
+
+/** Runs a statement of ours over source files; errors come in terms of these files. */
+export async function guarded<T>(files: readonly SourceFile[], run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof SkepError && error.kind !== 'internal' && error.code !== 'FILE_INVALID') throw error
+    throw sourceError(error, files) ?? error
+  }
+}
+
+/** One list of columns for all files. @throws SCHEMA_MISMATCH naming files */
+function uniteColumns(found: readonly FileColumns[]): SourceColumn[] {
+  const [first, ...others] = found
+  for (const other of others) {
+    const missing = first!.columns.find((column) => !findColumn(other.columns, column.name))
+    const added = other.columns.find((column) => !findColumn(first!.columns, column.name))
+    const column = missing ?? added
+    if (column) throw differing(column.name, missing ? first! : other, missing ? other : first!)
+  }
+  return first!.columns.map((column) => ({ name: column.name, type: unite(column.name, found) }))
+}
+
+function findColumn<T extends { name: string }>(columns: readonly T[], name: string): T | undefined {
+  return (
+    columns.find((column) => column.name === name) ??
+    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
+  )
+}
+
+function differing(column: string, has: FileColumns, lacks: FileColumns): SkepError {
+  const message = `${lacks.file.label} has no column "${column}", which ${has.file.label} has; import files of one schema at a time`
+  return new SkepError('SCHEMA_MISMATCH', message, { column, files: [has.file.label, lacks.file.label] })
+}
+
+function unite(name: string, found: readonly FileColumns[]): DataType {
+  const types = found.map(({ columns }) => findColumn(columns, name)!.type)
+  const type = unifyTypes(types) ?? (found[0]!.file.format === 'parquet' ? undefined : uniteInferred(types))
+  if (type) return type
+  const other = found.findIndex(({ columns }) => printType(findColumn(columns, name)!.type) !== printType(types[0]!))
+  const [expected, actual] = [printType(types[0]!), printType(types[other]!)]
+  const files = [found[0]!.file.label, found[other]!.file.label]
+  const message = `column "${name}" is ${expected} in ${files[0]} and ${actual} in ${files[1]}; choose a type with --types ${name}=TYPE, or import them apart`
+  throw new SkepError('SCHEMA_MISMATCH', message, { column: name, files, expected, found: actual })
+}
+
+/** Types that were guessed from text: a wider guess reads the texts of a narrower one. */
+function uniteInferred(types: readonly DataType[]): DataType | undefined {
+  const names = new Set(types.map(printType))
+  const only = (...allowed: string[]) => [...names].every((name) => allowed.includes(name))
+  if (only('BIGINT', 'DOUBLE')) return primitive('DOUBLE')
+  return only('DATE', 'TIMESTAMP') ? primitive('TIMESTAMP') : undefined
+}
+
+/** The user's types by source column. @throws COLUMN_NOT_FOUND, COLUMN_TYPE_UNSUPPORTED */
+function parseOverrides(overrides: TypeOverrides, sources: readonly SourceColumn[]): Map<string, DataType> {
+  return new Map(
+    Object.entries(overrides).map(([name, text]) => {
+      const column = findColumn(sources, name)
+      if (!column) {
+        const near = nearest(
+          name,
+          sources.map((source) => source.name),
+        )
+        const message = `--types: the files have no column "${name}"${didYouMean(near)}`
+        throw new SkepError('COLUMN_NOT_FOUND', message, {
+          table: '',
+          column: name,
+          ...(near === undefined ? {} : { nearest: near }),
+        })
+      }
+      const type = parseType(text)
+      const stored = type.kind === 'other' ? undefined : storableType(type)
+      if (!stored) throw unsupported(name, text)
+      return [column.name, stored]
+    }),
+  )
+}
+
+function unsupported(column: string, type: string): SkepError {
+  const message = `column "${column}" has the type ${type}, which a table cannot store; choose one with --types ${column}=TYPE`
+  return new SkepError('COLUMN_TYPE_UNSUPPORTED', message, { column, type })
+}
+
+function storeNew(sources: readonly SourceColumn[], types: ReadonlyMap<string, DataType>): SourceColumn[] {
+  return sources.map(({ name, type }) => {
+    const stored = types.get(name) ?? storableType(type)
+    if (!stored) throw unsupported(name, printType(type))
+    return { name, type: stored }
+  })
+}
+
+/** The table's columns, provided that the sources fit them: no unknown column, no value that would be changed. */
+function fitTable(
+  table: Table,
+  sources: readonly SourceColumn[],
+  types: ReadonlyMap<string, DataType>,
+  files: readonly SourceFile[],
+): SourceColumn[] {
+  const { columns } = table.schema
+  for (const source of sources) {
+    const column = findColumn(columns, source.name)
+    if (!column) {
+      const near = nearest(
+        source.name,
+        columns.map(({ name }) => name),
+      )
+      const message = `table "${table.name}" has no column "${source.name}", which ${files[0]!.label} has${didYouMean(near)}`
+      throw new SkepError('SCHEMA_MISMATCH', message, {
+        table: table.name,
+        column: source.name,
+        files: [files[0]!.label],
+      })
+    }
+    const type = types.get(source.name) ?? source.type
+    if (!fits(type, column, types.has(source.name) ? 'parquet' : files[0]!.format)) throw unfit(table, column, type)
+  }
+  return columns.map(({ name, type }) => ({ name, type }))
+}
+
+/** Text is parsed with the table's own types; other sources must be of a type that widens to the table's. */
+function fits(source: DataType, column: Column, format: SourceFile['format']): boolean {
+  if (format === 'csv') return true
+  const stored = storableType(source)
+  if (!stored) return false
+  if (printType(stored) === printType(column.type) || printType(source) === 'NULL') return true
+  if (format === 'ndjson') return column.type.kind === 'primitive' || column.type.kind === 'decimal'
+  return widens(stored, column.type)
+}
+
+function widens(from: DataType, to: DataType): boolean {
+  if (from.kind === 'decimal' && to.kind === 'decimal') {
+    return to.scale >= from.scale && to.precision - to.scale >= from.precision - from.scale
+  }
+  const pair = `${printType(from)} ${printType(to)}`
+  return ['INTEGER BIGINT', 'INTEGER DOUBLE', 'FLOAT DOUBLE', 'DATE TIMESTAMP'].includes(pair)
+}
+
+function unfit(table: Table, column: Column, type: DataType): SkepError {
+  const [expected, found] = [printType(column.type), printType(type)]
+  const message = `column "${column.name}" of table "${table.name}" is ${expected}, but ${found} in the files`
+  return new SkepError('SCHEMA_MISMATCH', message, { table: table.name, column: column.name, expected, found })
+}
+
+/** The types with which text is parsed: those that the user chose and, for an existing table, the table's. */
+function readerTypes(
+  files: readonly SourceFile[],
+  sources: readonly SourceColumn[],
+  stored: readonly SourceColumn[],
+  types: ReadonlyMap<string, DataType>,
+): Map<string, string> {
+  if (files[0]!.format === 'parquet') return new Map()
+  return new Map(
+    sources.flatMap((source) => {
+      const target = findColumn(stored, source.name)!.type
+      const chosen = types.has(source.name) || printType(target) !== printType(storableType(source.type) ?? source.type)
+      const united = files.length > 1 && files[0]!.format === 'csv'
+      if (chosen) return [[source.name, printType(target)]]
+      return united ? [[source.name, printType(source.type)]] : []
+    }),
+  )
+}
+
+/** Marks the message of a timestamp that microseconds cannot hold. */
+export const NANOSECONDS = 'skep: nanoseconds in column '
+
+function selectList(
+  files: readonly SourceFile[],
+  sources: readonly SourceColumn[],
+  stored: readonly SourceColumn[],
+): string {
+  return stored
+    .map(({ name, type }) => {
+      const source = findColumn(sources, name)
+      const target = printType(type)
+      const value = source ? castSql(source, files[0]!.format) : 'NULL'
+      return `CAST(${value} AS ${target}) AS ${quoteIdentifier(name)}`
+    })
+    .join(', ')
+}
+
+function castSql({ name, type }: SourceColumn, format: SourceFile['format']): string {
+  const column = quoteIdentifier(name)
+  if (format !== 'parquet' || printType(type) !== 'TIMESTAMP_NS') return column
+  return `CASE WHEN epoch_ns(${column}) % 1000 <> 0 THEN error(${quoteString(NANOSECONDS + name)}) ELSE ${column} END`
+}

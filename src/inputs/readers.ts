@@ -1,0 +1,66 @@
+/** Readers of source files as SQL, with every choice made that DuckDB would otherwise guess at the expense of rows. */
+import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import type { SourceFile } from './sources.ts'
+
+/** A column as it stands in the sources. */
+export interface SourceColumn {
+  name: string
+  type: DataType
+}
+
+/** What is known before a file is read. */
+export interface ReaderOptions {
+  /** Types of columns, by the names in the file; text formats parse with them. */
+  types?: ReadonlyMap<string, string>
+  /** All columns: JSON takes types for all or none. */
+  columns?: readonly SourceColumn[]
+  /** Between the values of a line of CSV. */
+  delimiter?: string
+  /** Every column as text, the first line as names: to find the line that does not fit. */
+  plain?: boolean
+}
+
+/** A table function over files of one format. */
+export function readerSql(files: readonly SourceFile[], options: ReaderOptions = {}): string {
+  const paths = `[${files.map(({ path }) => quoteString(path)).join(', ')}]`
+  const { format, compression } = files[0]!
+  if (format === 'parquet') return `read_parquet(${paths}, hive_partitioning = false, union_by_name = true)`
+  const packed = `compression = '${compression === 'none' ? 'uncompressed' : compression}'`
+  return format === 'csv' ? csvSql(paths, packed, options) : jsonSql(paths, packed, files, options)
+}
+
+/** The dialect is fixed but for header and types: a guess that fits a damaged file would drop rows without a word. */
+function csvSql(paths: string, packed: string, { types, delimiter = ',', plain }: ReaderOptions): string {
+  const dialect = `delim = ${quoteString(delimiter)}, quote = '"', escape = '"', comment = '', skip = 0, strict_mode = true, null_padding = false`
+  const typed = types && types.size > 0 ? `, types = ${structOf(types)}` : ''
+  const guess = plain ? ', all_varchar = true, header = true' : typed
+  return `read_csv(${paths}, ${packed}, ${dialect}, hive_partitioning = false${guess})`
+}
+
+function jsonSql(
+  paths: string,
+  packed: string,
+  files: readonly SourceFile[],
+  { types, columns }: ReaderOptions,
+): string {
+  const lines = files.every(({ label }) => !/\.json(\.\w+)?$/i.test(label))
+  const format = `format = ${lines ? `'newline_delimited'` : `'auto'`}`
+  const typed =
+    types && types.size > 0 && columns
+      ? `, columns = ${structOf(new Map(columns.map(({ name, type }) => [name, types.get(name) ?? printType(type)])))}`
+      : ''
+  return `read_json(${paths}, ${packed}, ${format}, hive_partitioning = false${typed})`
+}
+
+function structOf(values: ReadonlyMap<string, string>): string {
+  return `{${[...values].map(([name, type]) => `${quoteIdentifier(name)}: ${quoteString(type)}`).join(', ')}}`
+}
+
+const DELIMITERS = [',', '\t', ';', '|']
+
+/** The delimiter of a header line: the one that occurs most outside of quotes, the comma when none does. */
+export function delimiterOf(line: string): string {
+  const bare = line.replaceAll(/"(?:[^"]|"")*"/g, '')
+  const counts = DELIMITERS.map((delimiter) => bare.split(delimiter).length - 1)
+  return DELIMITERS[counts.indexOf(Math.max(...counts))]!
+}

@@ -1,0 +1,166 @@
+/** The files that an import was given: globs expanded, standard input taken to a file, formats told. */
+import { constants, createReadStream, createWriteStream } from 'node:fs'
+import { access, glob, mkdir, open, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { SkepError, throwIfAborted } from '../errors.ts'
+
+/** Formats of files. */
+export type FileFormat = 'parquet' | 'csv' | 'ndjson'
+
+/** A file to import. */
+export interface SourceFile {
+  /** Absolute path. */
+  path: string
+  /** As the user knows it, for messages. */
+  label: string
+  format: FileFormat
+  compression: 'none' | 'gzip' | 'zstd'
+  sizeBytes: number
+}
+
+/** How sources are found. */
+export interface SourceOptions {
+  format?: FileFormat | undefined
+  /** Where standard input is kept while it is imported. */
+  spillPath: string
+  maxFiles: number
+  signal?: AbortSignal | undefined
+}
+
+const STANDARD_INPUT = '-'
+
+/**
+ * The files that paths, globs and `-` stand for, each once, in the order given and globs by name.
+ *
+ * @throws FILE_NOT_FOUND, FILE_UNREADABLE, FILE_INVALID for an empty one, ARGUMENT_INVALID for an unknown format
+ */
+export async function findSources(patterns: readonly string[], options: SourceOptions): Promise<SourceFile[]> {
+  if (patterns.length === 0)
+    throw new SkepError('ARGUMENT_INVALID', 'name at least one file to import', { argument: 'FILE' })
+  const found = new Map<string, SourceFile>()
+  for (const pattern of patterns) {
+    for (const file of await expand(pattern, options)) {
+      throwIfAborted(options.signal)
+      found.set(file.path, file)
+      if (found.size > options.maxFiles) {
+        const message = `more than ${options.maxFiles} files; import them in parts, or raise SKEP_IMPORT_FILES`
+        throw new SkepError('FILE_LIMIT', message, { setting: 'SKEP_IMPORT_FILES', limit: options.maxFiles })
+      }
+    }
+  }
+  return [...found.values()]
+}
+
+async function expand(pattern: string, options: SourceOptions): Promise<SourceFile[]> {
+  if (pattern === STANDARD_INPUT) return [await takeStandardInput(options)]
+  if (await exists(pattern)) return [await inspect(pattern, pattern, options.format)]
+  const matches = /[*?[\]{}]/.test(pattern) ? (await Array.fromAsync(glob(pattern))).toSorted() : []
+  const files: SourceFile[] = []
+  for (const match of matches) {
+    if ((await stat(match)).isFile()) files.push(await inspect(match, match, options.format))
+  }
+  if (files.length === 0) throw new SkepError('FILE_NOT_FOUND', `no file matches ${pattern}`, { file: pattern })
+  return files
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
+}
+
+/** What a file is, from its name and its first bytes. */
+async function inspect(path: string, label: string, format: FileFormat | undefined): Promise<SourceFile> {
+  const info = await stat(path)
+  if (!info.isFile()) {
+    throw new SkepError(
+      'FILE_INVALID',
+      `${label} is a folder; write ${label.replace(/\/+$/, '')}/*.parquet for its files`,
+      { file: label },
+    )
+  }
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    throw new SkepError(
+      'FILE_UNREADABLE',
+      `${label} may not be read; check its permissions`,
+      { file: label },
+      { cause },
+    )
+  })
+  if (info.size === 0) throw new SkepError('FILE_INVALID', `${label} is empty`, { file: label })
+  const head = await firstBytes(path, 4)
+  const compression = compressionOf(head)
+  const known = format ?? formatOfName(label) ?? (head.toString('latin1') === 'PAR1' ? 'parquet' : undefined)
+  if (known === undefined) {
+    throw new SkepError(
+      'ARGUMENT_INVALID',
+      `the name ${basename(label)} does not tell its format; say --format parquet, csv or ndjson`,
+      { argument: 'format' },
+    )
+  }
+  return { path: resolve(path), label, format: known, compression, sizeBytes: info.size }
+}
+
+async function firstBytes(path: string, count: number): Promise<Buffer> {
+  await using file = await open(path)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0)
+  return buffer.subarray(0, bytesRead)
+}
+
+function compressionOf(head: Buffer): SourceFile['compression'] {
+  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip'
+  return head.length >= 4 && head.readUInt32LE() === 0xfd2fb528 ? 'zstd' : 'none'
+}
+
+function formatOfName(name: string): FileFormat | undefined {
+  const extension = /\.(\w+)(?:\.(?:gz|gzip|zst|zstd))?$/i.exec(name)?.[1]?.toLowerCase()
+  switch (extension) {
+    case 'parquet':
+    case 'pq':
+      return 'parquet'
+    case 'csv':
+    case 'tsv':
+    case 'txt':
+      return 'csv'
+    case 'ndjson':
+    case 'jsonl':
+    case 'json':
+      return 'ndjson'
+    default:
+      return undefined
+  }
+}
+
+async function takeStandardInput({ format, spillPath, signal }: SourceOptions): Promise<SourceFile> {
+  await mkdir(spillPath, { recursive: true })
+  const path = `${spillPath}/standard-input`
+  await pipeline(process.stdin, createWriteStream(path), signal ? { signal } : {})
+  return await inspect(path, 'standard input', format ?? formatOfBytes(await firstBytes(path, 64)))
+}
+
+function formatOfBytes(head: Buffer): FileFormat | undefined {
+  const text = head.toString('latin1')
+  if (text.startsWith('PAR1')) return 'parquet'
+  if (compressionOf(head) !== 'none') return undefined
+  return /^\s*[{[]/.test(text) ? 'ndjson' : 'csv'
+}
+
+/** The first line of a text file, without its end; decompressed as far as needed. */
+export async function firstLine({ path, compression }: SourceFile): Promise<string> {
+  const raw = createReadStream(path, { highWaterMark: 64 * 1024 })
+  const unpack = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createZstdDecompress() : undefined
+  const stream = unpack ? raw.on('error', (error) => unpack.destroy(error)).pipe(unpack) : raw
+  let text = ''
+  try {
+    for await (const part of stream) {
+      text += (part as Buffer).toString('utf8')
+      if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
+    }
+  } finally {
+    raw.destroy()
+    unpack?.destroy()
+  }
+  return text.split(/\r?\n/, 1)[0]!.replace(/^\uFEFF/, '')
+}
+
+const MAX_FIRST_LINE = 1024 * 1024
