@@ -1,6 +1,6 @@
 /**
  * The behavioural kernel: reads rows grouped by actor and ordered by time, decides every condition, sequence and
- * funnel of a query in one pass, and adds up the totals. AssemblyScript, compiled to `src/behaviour/kernel-wasm.ts`.
+ * funnel of a query in one pass, and adds up the totals. AssemblyScript, compiled to `src/behaviour/generated/kernel-wasm.ts`.
  *
  * A row is a time (i64 or f64) and a mask whose bit p says that predicate p holds. Rows of one instant are
  * interchangeable: no answer depends on their order. One instance serves one query and one worker; it never frees.
@@ -168,7 +168,7 @@ export function feed(count: i32): i32 {
   let completed = 0
   let from = 0
   for (let row = pending; row < end; row++) {
-    if (load<u8>(starts + row) == 0 || row == from) continue
+    if (load<u8>(starts + row) === 0 || row === from) continue
     store<i32>(levels + (completed << 2), decide(from, row))
     completed++
     from = row
@@ -182,7 +182,7 @@ export function feed(count: i32): i32 {
 
 /** Completes the last actor; returns 1, or 0 when there was no row. */
 export function finish(): i32 {
-  if (pending == 0) return 0
+  if (pending === 0) return 0
   store<i32>(levels, decide(0, pending))
   pending = 0
   return 1
@@ -216,7 +216,7 @@ function decide(from: i32, to: i32): i32 {
   if (!holds(from, to, any, word)) return 0
   groups++
   rows += to - from
-  if (funnel == NONE) return 1
+  if (funnel === NONE) return 1
   const level = levelOf(sequences[funnel], from, to, any)
   for (let step = 0; step < level; step++) {
     stepGroups[step] += 1
@@ -226,16 +226,16 @@ function decide(from: i32, to: i32): i32 {
 }
 
 function holds(from: i32, to: i32, any: u64, word: u64): bool {
-  if (relation.length == 0) return true
+  if (relation.length === 0) return true
   stack.length = 0
   for (let k = 0; k < relation.length; k++) {
     const item = relation[k]
     if (item >= 0) {
       stack.push(decideCondition(conditions[item], from, to, any, word))
-    } else if (item == AND || item == OR) {
+    } else if (item === AND || item === OR) {
       const right = stack.pop()
       const left = stack.pop()
-      stack.push(item == AND ? left && right : left || right)
+      stack.push(item === AND ? left && right : left || right)
     } else {
       stack.push(!stack.pop())
     }
@@ -244,13 +244,13 @@ function holds(from: i32, to: i32, any: u64, word: u64): bool {
 }
 
 function decideCondition(condition: Condition, from: i32, to: i32, any: u64, word: u64): bool {
-  if (condition.kind == EXTERNAL) return ((word >> condition.index) & 1) == 1
-  if (condition.kind == SEQUENCE) {
+  if (condition.kind === EXTERNAL) return ((word >> condition.index) & 1) === 1
+  if (condition.kind === SEQUENCE) {
     const sequence = sequences[condition.index]
-    return levelOf(sequence, from, to, any) == sequence.steps.length
+    return levelOf(sequence, from, to, any) === sequence.steps.length
   }
   const bit = (1 as u64) << condition.index
-  if ((any & bit) == 0) return condition.includeZero
+  if ((any & bit) === 0) return condition.includeZero
   let count: i64 = 0
   for (let row = from; row < to; row++) count += ((mask(row) >> condition.index) & 1) as i64
   return compare(count, condition.op, condition.value)
@@ -259,9 +259,9 @@ function decideCondition(condition: Condition, from: i32, to: i32, any: u64, wor
 function compare(left: i64, op: i32, right: i64): bool {
   switch (op) {
     case 0:
-      return left == right
+      return left === right
     case 1:
-      return left != right
+      return left !== right
     case 2:
       return left > right
     case 3:
@@ -280,10 +280,10 @@ function levelOf(sequence: Sequence, from: i32, to: i32, any: u64): i32 {
 /** The number of steps that the actor passes: step k when rows r1 < … < rk exist that satisfy every constraint among them. */
 function level<T>(sequence: Sequence, from: i32, to: i32, any: u64): i32 {
   const last = sequence.steps.length - 1
-  const windowedEnd = sequence.hasWithin && (sequence.gaps[last + 1] & any) != 0
+  const windowedEnd = sequence.hasWithin && (sequence.gaps[last + 1] & any) !== 0
   for (let k = 0; k <= last; k++) {
-    if ((any & sequence.steps[k]) == 0) return k
-    if (k == 0) beginChains<T>(sequence, from, to)
+    if ((any & sequence.steps[k]) === 0) return k
+    if (k === 0) beginChains<T>(sequence, from, to)
     else extendChains<T>(sequence.steps[k], sequence.gaps[k] & any, from, to, windowedEnd)
     if (!passes<T>(sequence, k, from, to, any)) return k
   }
@@ -299,10 +299,10 @@ function beginChains<T>(sequence: Sequence, from: i32, to: i32): void {
     const end = instantEnd<T>(row, to)
     let bad = false
     for (; row < end; row++) {
-      const start = !closed && (mask(row) & bit) != 0 ? row : NONE
+      const start = !closed && (mask(row) & bit) !== 0 ? row : NONE
       setRow(latest, row, start)
       setRow(earliest, row, start)
-      if ((mask(row) & forbidden) != 0) bad = true
+      if ((mask(row) & forbidden) !== 0) bad = true
     }
     if (bad) closed = true
   }
@@ -317,10 +317,10 @@ function extendChains<T>(bit: u64, forbidden: u64, from: i32, to: i32, both: boo
     const begin = row
     let bad = false
     for (; row < end; row++) {
-      const matches = (mask(row) & bit) != 0
+      const matches = (mask(row) & bit) !== 0
       setRow(latestNext, row, matches ? newest : NONE)
       if (both) setRow(earliestNext, row, matches ? oldest : NONE)
-      if ((mask(row) & forbidden) != 0) bad = true
+      if ((mask(row) & forbidden) !== 0) bad = true
     }
     if (bad) newest = oldest = NONE
     for (let r = begin; r < end; r++) {
@@ -337,24 +337,23 @@ function extendChains<T>(bit: u64, forbidden: u64, from: i32, to: i32, both: boo
   earliestNext = freeEarliest
 }
 
-@inline
 function earlier(a: i32, b: i32): i32 {
-  return a == NONE ? b : b == NONE ? a : min(a, b)
+  return a === NONE ? b : b === NONE ? a : min(a, b)
 }
 
 function passes<T>(sequence: Sequence, k: i32, from: i32, to: i32, any: u64): bool {
-  const forbidden = k + 1 == sequence.steps.length ? sequence.gaps[k + 1] & any : 0
-  if (forbidden != 0 && sequence.hasWithin) return endsInWindow<T>(sequence, forbidden, from, to)
+  const forbidden = k + 1 === sequence.steps.length ? sequence.gaps[k + 1] & any : 0
+  if (forbidden !== 0 && sequence.hasWithin) return endsInWindow<T>(sequence, forbidden, from, to)
   // Without a window the row must not be followed by a forbidden one, however late.
   let firstAllowed = from
-  if (forbidden != 0) {
+  if (forbidden !== 0) {
     let bad = to - 1
-    while ((mask(bad) & forbidden) == 0) bad--
+    while ((mask(bad) & forbidden) === 0) bad--
     firstAllowed = instantStart<T>(bad, from)
   }
   for (let row = to - 1; row >= firstAllowed; row--) {
     const start = getRow(latest, row)
-    if (start != NONE && (!sequence.hasWithin || inWindow<T>(start, row, sequence.within))) return true
+    if (start !== NONE && (!sequence.hasWithin || inWindow<T>(start, row, sequence.within))) return true
   }
   return false
 }
@@ -369,17 +368,17 @@ function endsInWindow<T>(sequence: Sequence, forbidden: u64, from: i32, to: i32)
   markCompletable<T>(sequence, from, to)
   // From each row, the next completable one; `to` when there is none.
   for (let row = to - 1, next = to; row >= from; row--) {
-    if (load<u8>(reach + row) == 1) next = row
+    if (load<u8>(reach + row) === 1) next = row
     setRow(earliestNext, row, next)
   }
   let first = from
   let bad = from
   for (let row = from; row < to; row++) {
-    while (bad < to && ((mask(bad) & forbidden) == 0 || !later<T>(bad, row))) bad++
+    while (bad < to && ((mask(bad) & forbidden) === 0 || !later<T>(bad, row))) bad++
     while (first < row && !inWindow<T>(first, row, sequence.within)) first++
-    if (getRow(latest, row) == NONE) continue
+    if (getRow(latest, row) === NONE) continue
     const f = getRow(earliestNext, max(first, getRow(earliest, row)))
-    if (f <= getRow(latest, row) && (bad == to || !inWindow<T>(f, bad, sequence.within))) return true
+    if (f <= getRow(latest, row) && (bad === to || !inWindow<T>(f, bad, sequence.within))) return true
   }
   return false
 }
@@ -387,7 +386,7 @@ function endsInWindow<T>(sequence: Sequence, forbidden: u64, from: i32, to: i32)
 /** Sets `reach[row]` for the rows from which the whole sequence can be completed: the first rows of whole chains. */
 function markCompletable<T>(sequence: Sequence, from: i32, to: i32): void {
   const last = sequence.steps.length - 1
-  for (let row = from; row < to; row++) store<u8>(reach + row, (mask(row) & sequence.steps[last]) != 0 ? 1 : 0)
+  for (let row = from; row < to; row++) store<u8>(reach + row, (mask(row) & sequence.steps[last]) !== 0 ? 1 : 0)
   for (let k = last - 1; k >= 0; k--) markStep<T>(sequence.steps[k], sequence.gaps[k + 1], from, to)
 }
 
@@ -398,9 +397,9 @@ function markStep<T>(bit: u64, forbidden: u64, from: i32, to: i32): void {
     let bad = false
     let reached = false
     for (let row = begin; row < end; row++) {
-      if (load<u8>(reach + row) == 1) reached = true
-      if ((mask(row) & forbidden) != 0) bad = true
-      store<u8>(reach + row, possible && (mask(row) & bit) != 0 ? 1 : 0)
+      if (load<u8>(reach + row) === 1) reached = true
+      if ((mask(row) & forbidden) !== 0) bad = true
+      store<u8>(reach + row, possible && (mask(row) & bit) !== 0 ? 1 : 0)
     }
     possible = (possible && !bad) || reached
     end = begin
@@ -409,47 +408,45 @@ function markStep<T>(bit: u64, forbidden: u64, from: i32, to: i32): void {
 
 // Rows.
 
-@inline
 function mask(row: i32): u64 {
   return load<u64>(masks + ((row as usize) << 3))
 }
 
-@inline
 function time<T>(row: i32): T {
   return load<T>(times + ((row as usize) << 3))
 }
 
-@inline
 function later<T>(a: i32, b: i32): bool {
   return time<T>(a) > time<T>(b)
 }
 
-@inline
 function getRow(array: usize, row: i32): i32 {
   return load<i32>(array + ((row as usize) << 2))
 }
 
-@inline
 function setRow(array: usize, row: i32, value: i32): void {
   store<i32>(array + ((row as usize) << 2), value)
 }
 
 /** True when time(to) - time(from) <= within; exact for the whole range of i64, since the difference is taken unsigned. */
-@inline
 function inWindow<T>(from: i32, to: i32, within: u64): bool {
-  if (isFloat<T>()) return ((time<T>(to) - time<T>(from)) as f64) <= reinterpret<f64>(within)
-  return ((time<T>(to) as u64) - (time<T>(from) as u64)) <= within
+  if (isFloat<T>()) {
+    // The difference of equal infinities is not a number.
+    const isSame = time<T>(to) === time<T>(from)
+    return isSame || ((time<T>(to) - time<T>(from)) as f64) <= reinterpret<f64>(within)
+  }
+  return (time<T>(to) as u64) - (time<T>(from) as u64) <= within
 }
 
 function instantEnd<T>(row: i32, to: i32): i32 {
   const at = time<T>(row)
   do row++
-  while (row < to && time<T>(row) == at)
+  while (row < to && time<T>(row) === at)
   return row
 }
 
 function instantStart<T>(row: i32, from: i32): i32 {
   const at = time<T>(row)
-  while (row > from && time<T>(row - 1) == at) row--
+  while (row > from && time<T>(row - 1) === at) row--
   return row
 }

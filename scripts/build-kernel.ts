@@ -7,7 +7,17 @@ import asc from 'assemblyscript/asc'
 export async function kernelModule(): Promise<string> {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const files = new Map<string, Uint8Array | string>()
-  const options = ['kernel/kernel.ts', '--outFile', 'kernel.wasm', '--runtime', 'stub', '-O3', '--noAssert', '--use', 'abort=']
+  const options = [
+    'kernel/kernel.ts',
+    '--outFile',
+    'kernel.wasm',
+    '--runtime',
+    'stub',
+    '-O3',
+    '--noAssert',
+    '--use',
+    'abort=',
+  ]
   const { error, stderr } = await asc.main(options, {
     writeFile: (name: string, contents: Uint8Array | string) => void files.set(name, contents),
     baseDir: root,

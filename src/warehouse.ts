@@ -1,6 +1,6 @@
 /** The object that users hold: it wires store, catalog, engine and coordinator, and owns what must be closed. */
 import { randomBytes } from 'node:crypto'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
@@ -18,6 +18,7 @@ import { describeTable, summariseTable, type TableDescription, type TableSummary
 import {
   bindTables,
   collectRows,
+  copyToParquet,
   explainPlan,
   type QueryStats,
   type ResultColumn,
@@ -33,6 +34,7 @@ import type { JsonValue } from './engine/values.ts'
 import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
+import { wrapWriteError } from './inputs/write-errors.ts'
 import { DiskStore } from './storage/disk-store.ts'
 
 /** What every long call takes. */
@@ -144,6 +146,29 @@ export class Warehouse implements AsyncDisposable {
     }
   }
 
+  /**
+   * The number of rows of a query, which are written into a Parquet file in bounded memory, replacing one of that path.
+   *
+   * @throws as `sql` does, and WAREHOUSE_UNWRITABLE, DISK_FULL
+   */
+  async exportParquet(
+    text: string,
+    path: string,
+    options: SqlOptions = {},
+  ): Promise<{ rows: number; stats: QueryStats }> {
+    const started = performance.now()
+    const target = resolve(path)
+    const prepared = await this.#prepare(text, options, [dirname(target)])
+    try {
+      const rows = await copyToParquet(prepared.context, text, target)
+      return { rows, stats: statsOf(prepared.scans, 1, Math.round(performance.now() - started)) }
+    } catch (error) {
+      throw wrapWriteError(error, dirname(target))
+    } finally {
+      prepared.close()
+    }
+  }
+
   /** What a query would read, without running it. */
   async explain(text: string, options: SqlOptions = {}): Promise<SqlExplanation> {
     const prepared = await this.#prepare(text, options)
@@ -157,6 +182,7 @@ export class Warehouse implements AsyncDisposable {
   async #prepare(
     text: string,
     options: SqlOptions,
+    targets: readonly string[] = [],
   ): Promise<{ context: SqlContext; scans: TableScan[]; close(): void }> {
     const running = this.#running(options)
     const first = await this.#engines.lease([])
@@ -169,7 +195,8 @@ export class Warehouse implements AsyncDisposable {
         options.at,
         running.signal,
       )
-      const roots = [...tables.values()].filter(({ kind }) => kind === 'registered').map(({ location }) => location)
+      const registered = [...tables.values()].filter(({ kind }) => kind === 'registered')
+      const roots = [...registered.map(({ location }) => location), ...targets]
       if (!first.covers(roots)) {
         first.close()
         const second = await this.#engines.lease(roots)

@@ -91,7 +91,7 @@ function setFlag({ flags }: ParsedLine, token: OptionToken, specs: FlagSpecs): v
 function checkOption({ name, rawName, value, inlineValue }: OptionToken, specs: FlagSpecs): FlagSpec {
   const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
   if (spec === undefined) {
-    const near = nearest(name, Object.keys(specs))
+    const near = name.length > 1 ? nearest(name, Object.keys(specs)) : undefined
     throw invalid(name, `unknown flag ${rawName}${didYouMean(near && `--${near}`)}`, near)
   }
   if (spec.value === undefined) {

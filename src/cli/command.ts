@@ -76,12 +76,18 @@ export interface CommandContext<F extends FlagSpecs = FlagSpecs> {
   stdout: Sink
   /** Colours of the standard output. */
   style: Style
+  /** Columns of the terminal that the standard output is; undefined elsewhere. */
+  width: number | undefined
   /** The warehouse, opened on the first call and closed after the command. */
   open(): Promise<Warehouse>
   /** Writes one JSON document to the standard output. */
   document(value: unknown): Promise<void>
+  /** Writes a line to the standard output that says what was done, unless `--quiet`. */
+  confirm(line: string): Promise<void>
   /** Writes a line for people to the standard error, unless `--quiet`. */
   note(line: string): void
+  /** Writes a warning to the standard error, unless `--quiet`. */
+  warn(message: string): void
   /** Shows how far work has come. To be disposed of before anything is written. */
   progress(label: string): Progress
 }

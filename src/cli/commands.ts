@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   snapshots: async () => (await import('./commands/snapshots.ts')).snapshotsCommand,
   sql: async () => (await import('./commands/sql.ts')).sqlCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
+  demo: async () => (await import('./commands/demo.ts')).demoCommand,
 }
 
 /** Every command, loaded, by name. For help and the reference page. */

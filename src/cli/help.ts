@@ -58,7 +58,7 @@ function exampleLines(examples: Command['examples']): string[] {
 }
 
 function flagLines(specs: FlagSpecs): (readonly [string, string])[] {
-  return Object.entries(specs).map(([name, spec]) => [flagTitle(name, spec), plain(spec.help)] as const)
+  return Object.entries(specs).map(([name, spec]) => [flagTitle(name, spec), plain(flagHelp(spec))] as const)
 }
 
 /** A flag as help and reference show it: `--format table|json`, `--help, -h`. */

@@ -1,6 +1,7 @@
 /** The text of a query from a file or from the standard input. */
-import { createReadStream } from 'node:fs'
+
 import { addAbortListener } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { readSettings } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { invalid } from './arguments.ts'
@@ -45,7 +46,12 @@ function readError(cause: unknown, path: string): unknown {
   }
   if (code === 'EISDIR') return invalid(path, `${path}: is a folder`)
   if (code === 'EACCES' || code === 'EPERM') {
-    return new SkepError('FILE_UNREADABLE', `${path}: may not be read; check its permissions`, { file: path }, { cause })
+    return new SkepError(
+      'FILE_UNREADABLE',
+      `${path}: may not be read; check its permissions`,
+      { file: path },
+      { cause },
+    )
   }
   return cause
 }

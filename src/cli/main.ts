@@ -8,6 +8,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exitCode = 2
 } else {
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache()
   const { runProcess } = await import('./process.ts')
   await runProcess()
 }

@@ -8,7 +8,7 @@ import { COMMANDS, loadCommands } from './commands.ts'
 import { showProgress } from './output/progress.ts'
 import { PipeClosed, type Sink, streamSink } from './output/sink.ts'
 import { styleOf } from './output/style.ts'
-import { errorLines } from './report.ts'
+import { errorLines, warningLine } from './report.ts'
 
 /** The exit code of a command line, once all that it says has been written. */
 export async function runCli(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
@@ -109,6 +109,9 @@ function contextOf(
   signal: AbortSignal,
 ): Omit<CommandContext, 'arguments' | 'open'> {
   const quiet = flags.quiet === true
+  const note = (line: string) => {
+    if (!quiet) terminal.stderr.write(`${line}\n`)
+  }
   return {
     flags: flags as CommandContext['flags'],
     json: flags.json === true,
@@ -117,10 +120,13 @@ function contextOf(
     signal,
     stdout,
     style: styleOf(terminal.stdout, terminal.env),
+    width: (terminal.stdout.isTTY && terminal.stdout.columns) || undefined,
     document: (value) => stdout.write(`${JSON.stringify(value)}\n`),
-    note: (line) => {
-      if (!quiet) terminal.stderr.write(`${line}\n`)
+    confirm: async (line) => {
+      if (!quiet) await stdout.write(`${line}\n`)
     },
+    note,
+    warn: (message) => note(warningLine(message, styleOf(terminal.stderr, terminal.env))),
     progress: (label) => showProgress(quiet ? undefined : terminal, label),
   }
 }

@@ -1,7 +1,7 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
 import type { DuckDBResult } from '@duckdb/node-api'
 import type { Snapshot, Table } from '../catalog/types.ts'
-import { printType, quoteIdentifier } from '../common/data-type.ts'
+import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
@@ -40,12 +40,6 @@ export interface TableScan {
   filesPruned: number
   bytes: number
   rows: number
-}
-
-/** A query that is ready to run. */
-export interface PreparedSql {
-  text: string
-  scans: TableScan[]
 }
 
 /** What running SQL needs. The tables of the analysis are loaded by whoever holds the catalog. */
@@ -175,14 +169,28 @@ export async function collectRows(
   return rows
 }
 
+/** Writes the rows of a query whose tables are bound into a Parquet file; gives their number. The path is below a root of the engine. */
+export async function copyToParquet(
+  { session, params, options }: SqlContext,
+  text: string,
+  path: string,
+): Promise<number> {
+  // Printed from its tree, the query can stand inside a statement whatever comments or semicolons it ended with.
+  const [row] = await session.rows<{ sql: string }>(
+    'SELECT json_deserialize_sql(json_serialize_sql($1::VARCHAR)) AS sql',
+    {
+      ...options,
+      params: [text],
+    },
+  )
+  const copy = `COPY (${row!.sql}) TO ${quoteString(path)} (FORMAT parquet, COMPRESSION zstd)`
+  const [count] = await session.rows<{ Count: bigint }>(copy, { ...options, params, userSql: true })
+  return Number(count!.Count)
+}
+
 /** The engine's own plan of a query whose tables are bound, as text. */
 export async function explainPlan({ session, params, options }: SqlContext, text: string): Promise<string> {
   const result = await session.run(`EXPLAIN ${text}`, { ...options, params, userSql: true })
   const rows = await result.getRows()
   return rows.map((row) => String(row[1])).join('\n')
-}
-
-/** The types of a table's columns as DuckDB names them. */
-export function columnTypes(table: Table): ResultColumn[] {
-  return table.snapshot.schema.columns.map(({ name, type }) => ({ name, type: printType(type) }))
 }

@@ -4,7 +4,7 @@ import type { Scalar } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType } from '../common/data-type.ts'
 import { isSkepError } from '../errors.ts'
 import type { WantedConstant } from '../planner/prune.ts'
-import { readTree, type SerializedSql, selectOf } from '../sql/tree.ts'
+import { readTree, type SerializedSql, selectOf, type TreeNode } from '../sql/tree.ts'
 import type { RunOptions, Session } from './engine.ts'
 import type { BoundValues } from './parameters.ts'
 
@@ -31,12 +31,13 @@ export async function evaluateConstants(
   try {
     const [select] = await session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
       ...options,
-      params: [selectOf(wanted.map((w) => w.expression))],
+      params: [selectOf(wanted.map((w) => tried(w.expression)))],
     })
     const names = wanted.map((_, k) => `c${k}`)
     const outputs = wanted.flatMap(({ type }, k) => probes(`c${k}`, type))
     const result = await session.run(`SELECT ${outputs.join(', ')} FROM (${select!.sql}) AS t(${names.join(', ')})`, {
       ...options,
+      userSql: true,
       params: usedParameters(select!.sql, params),
     })
     const [row = []] = await result.getRows()
@@ -46,6 +47,11 @@ export async function evaluateConstants(
     if (isSkepError(error, 'SQL_INVALID')) return wanted.map(() => undefined)
     throw error
   }
+}
+
+/** The expression, or null where it fails: an error would end the transaction of the query. */
+function tried(expression: TreeNode): TreeNode {
+  return { class: 'OPERATOR', type: 'OPERATOR_TRY', alias: '', children: [expression] }
 }
 
 function usedParameters(sql: string, params: BoundValues | undefined): BoundValues | undefined {
@@ -80,12 +86,16 @@ function textOf(value: string, type: DataType): string {
   }
 }
 
+/** Floats compare with integers as floats: from here on several integers are equal to one float. */
+const EXACT_INTEGERS: Record<string, number | undefined> = { DOUBLE: 2 ** 52, FLOAT: 2 ** 23 }
+
 function exactValue(type: DataType, typeName: unknown, value: unknown, equal: unknown): Scalar | undefined {
   if (equal !== true || typeof value !== 'string' || typeof typeName !== 'string') return undefined
-  const inexact = /^(DOUBLE|FLOAT)$/.test(typeName)
-  if (type.kind === 'decimal') return inexact ? undefined : BigInt(value.replace('.', ''))
-  if (isInteger(type)) return inexact && Math.abs(Number(value)) >= 2 ** 52 ? undefined : BigInt(value)
-  if (isFloat(type)) return Number(value)
+  const exactTo = EXACT_INTEGERS[typeName]
+  if (type.kind === 'decimal') return exactTo === undefined ? BigInt(value.replace('.', '')) : undefined
+  if (isInteger(type))
+    return Math.abs(Number(value)) >= (exactTo ?? Number.POSITIVE_INFINITY) ? undefined : BigInt(value)
+  if (isFloat(type)) return printType(type) === 'FLOAT' ? Math.fround(Number(value)) : Number(value)
   return type.kind === 'primitive' ? primitiveValue(type.name, typeName, value) : undefined
 }
 

@@ -1,5 +1,6 @@
 /** The bucket of each row's actor, as the table format defines it (murmur3, 32 bits), computed by the engine. */
 
+import assert from 'node:assert/strict'
 import { parseUuid } from '../catalog/iceberg/bytes.ts'
 import { bucketFunction } from '../catalog/iceberg/transforms.ts'
 import type { Scalar } from '../catalog/types.ts'
@@ -7,26 +8,30 @@ import { type DataType, quoteIdentifier } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { toScalar } from '../engine/values.ts'
 
-/** Name of the bucket column while rows are on their way. */
-export const BUCKET = 'skep_bucket'
+/** Name of the bucket column while rows are on their way: none of the table's own. */
+export function bucketName(columns: readonly { name: string }[]): string {
+  const taken = new Set(columns.map(({ name }) => name.toLowerCase()))
+  let name = 'skep_bucket'
+  while (taken.has(name)) name += '_'
+  return name
+}
 
-/** The rows of a SELECT with their buckets. Integers and times are hashed in place; of other types each distinct actor is hashed once. */
+/** The rows of a SELECT with their buckets in a further column, `bucket`. Integers and times are hashed in place; of other types each distinct actor is hashed once. */
 export async function withBuckets(
   session: Session,
   rows: string,
-  actor: string,
-  type: DataType,
-  count: number,
+  { name: actor, type }: { name: string; type: DataType },
+  { name: bucket, count }: { name: string; count: number },
   options: RunOptions,
 ): Promise<string> {
   const column = quoteIdentifier(actor)
   const word = wordSql(`r.${column}`, type)
   if (word !== undefined) {
     await defineHash(session, options)
-    return `SELECT r.*, CAST((skep_hash(${word}) & 2147483647) % ${count} AS INTEGER) AS ${BUCKET} FROM (${rows}) r`
+    return `SELECT r.*, CAST((skep_hash(${word}) & 2147483647) % ${count} AS INTEGER) AS ${bucket} FROM (${rows}) r`
   }
   await hashDistinct(session, rows, column, type, count, options)
-  return `SELECT r.*, b.bucket AS ${BUCKET} FROM (${rows}) r LEFT JOIN skep_actor_buckets b ON r.${column} = b.actor`
+  return `SELECT r.*, b.bucket AS ${bucket} FROM (${rows}) r LEFT JOIN skep_actor_buckets b ON r.${column} = b.actor`
 }
 
 /** The 64-bit integer that is hashed for a value, where the type has one. */
@@ -61,6 +66,8 @@ async function defineHash(session: Session, options: RunOptions): Promise<void> 
   for (const macro of macros) await session.run(`CREATE OR REPLACE TEMP MACRO ${macro}`, options)
 }
 
+const ACTORS_AT_ONCE = 250_000
+
 /** Fills `skep_actor_buckets (actor, bucket)`. */
 async function hashDistinct(
   session: Session,
@@ -76,21 +83,31 @@ async function hashDistinct(
     options,
   )
   await session.run('CREATE OR REPLACE TEMP TABLE skep_hashes (bucket INTEGER)', options)
-  const appender = await session.connection.createAppender('skep_hashes')
-  const result = await session.stream('SELECT actor FROM skep_actors', options)
-  for (;;) {
-    const chunk = await session.fetch(() => result.fetchChunk(), options)
-    if (!chunk || chunk.rowCount === 0) break
-    for (const actor of chunk.getColumnValues(0)) {
-      appender.appendInteger(bucketOf(hashable(toScalar(actor!), type)))
-      appender.endRow()
+  const [{ n }] = (await session.rows<{ n: bigint }>('SELECT count(*) AS n FROM skep_actors', options)) as [
+    { n: bigint },
+  ]
+  // In slices: a stream would end at the first flush of the appender, which shares its connection.
+  for (let from = 0; from < Number(n); from += ACTORS_AT_ONCE) {
+    const slice = `SELECT actor FROM skep_actors WHERE rowid >= ${from} AND rowid < ${from + ACTORS_AT_ONCE} ORDER BY rowid`
+    const result = await session.run(slice, options)
+    const appender = await session.connection.createAppender('skep_hashes')
+    for (let k = 0; k < result.chunkCount; k++) {
+      for (const actor of result.getChunk(k).getColumnValues(0)) {
+        appender.appendInteger(bucketOf(hashable(toScalar(actor!), type)))
+        appender.endRow()
+      }
     }
+    appender.closeSync()
   }
-  appender.closeSync()
   await session.run(
     'CREATE OR REPLACE TEMP TABLE skep_actor_buckets AS SELECT a.actor, h.bucket FROM skep_actors a POSITIONAL JOIN skep_hashes h',
     options,
   )
+  const [{ lost }] = (await session.rows<{ lost: bigint }>(
+    'SELECT count(*) AS lost FROM skep_actor_buckets WHERE bucket IS NULL OR actor IS NULL',
+    options,
+  )) as [{ lost: bigint }]
+  assert(lost === 0n, `${lost} actors without a bucket`)
 }
 
 function hashable(value: Scalar, type: DataType): Scalar {

@@ -2,6 +2,7 @@
  * Import of files into a managed table. Text is parsed once into staged Parquet; rows of a table with actor and time are
  * cut into buckets, each of which is then sorted in memory; one commit makes all files part of the table, or none.
  */
+import assert from 'node:assert/strict'
 import { mkdir, rm } from 'node:fs/promises'
 import { dataLocation, type ManagedTable, type TableDraft } from '../catalog/catalog.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
@@ -11,8 +12,9 @@ import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { Engine, type RunOptions, type Session } from '../engine/engine.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
-import { BUCKET, withBuckets } from './buckets.ts'
+import { bucketName, withBuckets } from './buckets.ts'
 import { guarded, type ImportColumns, NANOSECONDS, planColumns, type TypeOverrides } from './columns.ts'
+import { requireWhole } from './compressed.ts'
 import { chooseKeys } from './keys.ts'
 import { readerSql } from './readers.ts'
 import { type FileFormat, findSources, type SourceFile } from './sources.ts'
@@ -154,14 +156,18 @@ interface Done {
   bytes: number
 }
 
+/** Imports into the table as it is; once more from the start when another first import made it meanwhile: its columns and keys then count. */
 async function runImport(work: Import, existing: ManagedTable | undefined): Promise<Done> {
-  const columns = await planColumns(work.session, work.files, work.options.types ?? {}, existing)
-  const keys = chooseKeys(work.table, work.options, columns.stored, existing)
-  const rows = await stageRows(work, columns)
-  const count = await countRows(work, rows)
-  for (let table = existing; ; table = await findTable(work.context, work.table, work.options.signal)) {
-    const done = await commitOnce(work, columns, keys, rows, count, table)
+  const { context, table: name, options } = work
+  let table = existing
+  for (let attempt = 1; ; attempt++) {
+    const own = { ...work, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
+    const columns = await planColumns(own.session, own.files, options.types ?? {}, table)
+    const keys = chooseKeys(name, options, columns.stored, table)
+    const rows = await stageRows(own, columns)
+    const done = await commitOnce(own, columns, keys, rows, await countRows(own, rows), table)
     if (done) return done
+    table = await findTable(context, name, options.signal)
   }
 }
 
@@ -171,13 +177,23 @@ async function stageRows(work: Import, { reader, select }: ImportColumns): Promi
   if (work.files[0]!.format === 'parquet') return source
   const staged = `${work.context.spillPath}/staged.parquet`
   await mkdir(work.context.spillPath, { recursive: true })
-  await reading(work, () =>
-    work.session.run(
-      `COPY (${source}) TO ${quoteString(staged)} (FORMAT parquet, COMPRESSION snappy)`,
-      work.phase('read', 0, 0.4),
-    ),
-  )
+  const copy = `COPY (${source}) TO ${quoteString(staged)} (FORMAT parquet, COMPRESSION snappy)`
+  await whileWhole(work, () => reading(work, () => work.session.run(copy, work.phase('read', 0, 0.4))))
   return `SELECT * FROM read_parquet(${quoteString(staged)})`
+}
+
+/** Runs `step` while compressed sources are checked to be whole; damage is said rather than what came of it. */
+async function whileWhole({ files, options: { signal } }: Import, step: () => Promise<unknown>): Promise<void> {
+  const failed = new AbortController()
+  const checking = requireWhole(files, signal ? AbortSignal.any([signal, failed.signal]) : failed.signal)
+  const stepping = step().catch((error: unknown) => {
+    failed.abort()
+    throw error
+  })
+  const errors = (await Promise.allSettled([checking, stepping])).flatMap((end) =>
+    end.status === 'rejected' ? [end.reason as unknown] : [],
+  )
+  if (errors.length > 0) throw errors.find((error) => !isSkepError(error, 'CANCELLED')) ?? errors[0]
 }
 
 async function countRows(work: Import, rows: string): Promise<number> {
@@ -207,7 +223,7 @@ function nanosecondsError(error: unknown): SkepError | undefined {
   return new SkepError('COLUMN_TYPE_UNSUPPORTED', message, { column, type: 'TIMESTAMP_NS' })
 }
 
-/** Writes the data files and commits them; undefined when another first import made the table meanwhile: its layout then counts. */
+/** Writes the data files and commits them; undefined when another first import made the table meanwhile. */
 async function commitOnce(
   work: Import,
   columns: ImportColumns,
@@ -217,8 +233,9 @@ async function commitOnce(
   table: ManagedTable | undefined,
 ): Promise<Done | undefined> {
   const target = table ?? newTable(work, columns, keys, count)
-  if (table) chooseKeys(work.table, work.options, columns.stored, table)
   const files = await writeTable(work, target, rows, count)
+  const written = files.reduce((sum, file) => sum + file.rows, 0)
+  assert(written === count, `${written} rows were written of ${count}`)
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
   try {
@@ -227,9 +244,15 @@ async function commitOnce(
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
-    if (!table && isSkepError(error, 'TABLE_EXISTS')) return undefined
-    throw error
+    if (table || !isSkepError(error, 'TABLE_EXISTS')) throw error
+    if (work.options.replace) throw replacedMeanwhile(work.table)
+    return undefined
   }
+}
+
+function replacedMeanwhile(table: string): SkepError {
+  const message = `the table "${table}" was made meanwhile: what was to be replaced is not its current state`
+  return new SkepError('COMMIT_CONFLICT', message, { table })
 }
 
 /** Makes files part of a table; gives the id of its snapshot, if it has one. An append of nothing changes nothing. */
@@ -346,11 +369,12 @@ async function partition(work: Import, target: Target, rows: string, buckets: nu
   await mkdir(context.spillPath, { recursive: true })
   const column = target.schema.columns.find(({ name }) => name === target.keys.actor)!
   const options = work.phase('partition', 0.4, 0.6)
-  const bucketed = await reading(work, () => withBuckets(session, rows, column.name, column.type, buckets, options))
-  const keyed = `SELECT * REPLACE (coalesce(${BUCKET}, ${NO_ACTOR}) AS ${BUCKET}) FROM (${bucketed})`
+  const name = bucketName(target.schema.columns)
+  const bucketed = await reading(work, () => withBuckets(session, rows, column, { name, count: buckets }, options))
+  const keyed = `SELECT * REPLACE (coalesce(${name}, ${NO_ACTOR}) AS ${name}) FROM (${bucketed})`
   await reading(work, () =>
     session.run(
-      `COPY (${keyed}) TO ${quoteString(folder)} (FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY (${BUCKET}))`,
+      `COPY (${keyed}) TO ${quoteString(folder)} (FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY (${name}))`,
       options,
     ),
   )
@@ -358,9 +382,9 @@ async function partition(work: Import, target: Target, rows: string, buckets: nu
     `SELECT parse_path(file_name)[-2] AS folder, sum(num_rows) AS n FROM parquet_file_metadata(${quoteString(`${folder}/*/*.parquet`)}) GROUP BY 1 ORDER BY 1`,
     work.run,
   )
-  return counts.map(({ folder: name, n }) => {
-    const bucket = Number(name.split('=')[1])
-    const sql = `SELECT * FROM read_parquet(${quoteString(`${folder}/${name}/*.parquet`)}, hive_partitioning = false)`
+  return counts.map(({ folder: part, n }) => {
+    const bucket = Number(part.split('=')[1])
+    const sql = `SELECT * FROM read_parquet(${quoteString(`${folder}/${part}/*.parquet`)}, hive_partitioning = false)`
     return { bucket: bucket === NO_ACTOR ? null : bucket, rows: Number(n), sql }
   })
 }
@@ -410,7 +434,7 @@ async function cutPoints(
   if (pieces <= 1) return []
   const quantiles = Array.from({ length: pieces - 1 }, (_, k) => (k + 1) / pieces)
   const [row] = await session.rows<{ cuts: string[] }>(
-    `SELECT list_distinct(CAST(quantile_disc(a, [${quantiles.join(', ')}]) AS VARCHAR[])) AS cuts
+    `SELECT CAST(list_sort(list_distinct(quantile_disc(a, [${quantiles.join(', ')}]))) AS VARCHAR[]) AS cuts
      FROM (SELECT ${actor} AS a FROM (${part.sql}) USING SAMPLE reservoir(${CUT_SAMPLE_ROWS} ROWS) REPEATABLE (1))`,
     options,
   )

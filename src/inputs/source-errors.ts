@@ -42,7 +42,9 @@ function jsonError(message: string, label: string): SkepError | undefined {
       message,
     )
   if (!match) return undefined
-  return rowInvalid(label, Number(match[2]), match[3]!.trim(), undefined)
+  // Of text that is no JSON, DuckDB names the line after it.
+  const line = Number(match[2]) - (match[1] === 'Malformed JSON' ? 1 : 0)
+  return rowInvalid(label, line, match[3]!.trim(), undefined)
 }
 
 function rowInvalid(label: string, line: number, reason: string, column: string | undefined): SkepError {

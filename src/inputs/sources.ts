@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { SkepError, throwIfAborted } from '../errors.ts'
+import { damagedError } from './compressed.ts'
 
 /** Formats of files. */
 export type FileFormat = 'parquet' | 'csv' | 'ndjson'
@@ -145,8 +146,9 @@ function formatOfBytes(head: Buffer): FileFormat | undefined {
   return /^\s*[{[]/.test(text) ? 'ndjson' : 'csv'
 }
 
-/** The first line of a text file, without its end; decompressed as far as needed. */
-export async function firstLine({ path, compression }: SourceFile): Promise<string> {
+/** The first line of a text file, without its end; decompressed as far as needed. @throws FILE_INVALID */
+export async function firstLine(file: SourceFile): Promise<string> {
+  const { path, compression } = file
   const raw = createReadStream(path, { highWaterMark: 64 * 1024 })
   const unpack = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createZstdDecompress() : undefined
   const stream = unpack ? raw.on('error', (error) => unpack.destroy(error)).pipe(unpack) : raw
@@ -156,6 +158,8 @@ export async function firstLine({ path, compression }: SourceFile): Promise<stri
       text += (part as Buffer).toString('utf8')
       if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
     }
+  } catch (error) {
+    throw damagedError(error, file)
   } finally {
     raw.destroy()
     unpack?.destroy()

@@ -8,7 +8,7 @@ export function wrapWriteError(error: unknown, root: string): unknown {
   if (/ENOSPC|EDQUOT|No space left/.test(text)) {
     return new SkepError(
       'DISK_FULL',
-      'the disk of the warehouse is full; make room and repeat',
+      `the disk of ${root} is full; make room and repeat`,
       { path: root },
       { cause: error },
     )
@@ -20,7 +20,7 @@ export function wrapWriteError(error: unknown, root: string): unknown {
   ) {
     return new SkepError(
       'WAREHOUSE_UNWRITABLE',
-      `the warehouse ${root} may not be written`,
+      `${root} may not be written; check its permissions, or choose another place`,
       { path: root },
       { cause: error },
     )

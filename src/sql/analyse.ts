@@ -1,6 +1,6 @@
 /** What a query reads and what it may do: its tables, the conditions on them, and a refusal of everything else. */
 import { SkepError } from '../errors.ts'
-import { readCondition, type TreeCondition } from './condition.ts'
+import { nullRejecting, readCondition, type TreeCondition, withoutShared } from './condition.ts'
 import { FORBIDDEN_FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
 
@@ -69,7 +69,8 @@ function visit(walk: Walk, value: unknown, scope: Scope, depth: number): void {
 }
 
 function visitChildren(walk: Walk, node: TreeNode, scope: Scope, depth: number): void {
-  const where = node.type === 'SELECT_NODE' ? readCondition(node.where_clause) : undefined
+  // A sample is taken before the WHERE clause: it must be taken from all rows.
+  const where = node.type === 'SELECT_NODE' && !node.sample ? readCondition(node.where_clause) : undefined
   for (const [key, child] of Object.entries(node)) {
     if (key === 'cte_map') continue
     if (key === 'from_table' && isNode(child)) visitFrom(walk, child, scope, where, depth + 1)
@@ -77,7 +78,7 @@ function visitChildren(walk: Walk, node: TreeNode, scope: Scope, depth: number):
   }
 }
 
-/** Walks a FROM clause: below plain joins the WHERE clause of the SELECT constrains every table. */
+/** Walks a FROM clause: the WHERE clause of the SELECT constrains the tables of its joins as far as {@link belowJoin} says. */
 function visitFrom(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition | undefined, depth: number): void {
   checkNode(ref)
   if (ref.type === 'BASE_TABLE') {
@@ -88,12 +89,41 @@ function visitFrom(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition
     visit(walk, ref, scope, depth)
     return
   }
-  const plain = ref.ref_type === 'REGULAR' || ref.ref_type === 'CROSS' || ref.ref_type === 'NATURAL'
+  const below = belowJoin(ref, where)
   for (const [key, child] of Object.entries(ref)) {
-    if ((key === 'left' || key === 'right') && isNode(child))
-      visitFrom(walk, child, scope, plain ? where : undefined, depth + 1)
+    if ((key === 'left' || key === 'right') && isNode(child)) visitFrom(walk, child, scope, below[key], depth + 1)
     else visit(walk, child, scope, depth + 1)
   }
+}
+
+/** What a WHERE clause says about the rows of either side of a join. */
+function belowJoin(
+  join: TreeNode,
+  where: TreeCondition | undefined,
+): { left?: TreeCondition | undefined; right?: TreeCondition | undefined } {
+  if (where === undefined || !['REGULAR', 'CROSS', 'NATURAL'].includes(text(join.ref_type))) return {}
+  // A shared column is that of the side whose rows are kept, which may be of another type than its namesake.
+  const shared = join.ref_type === 'NATURAL' ? 'all' : sharedColumns(join.using_columns)
+  const other = withoutShared(where, shared)
+  switch (text(join.join_type)) {
+    case 'INNER':
+      return { left: where, right: other }
+    case 'LEFT':
+      return { left: where, right: nullRejecting(other) }
+    case 'RIGHT':
+      return { left: nullRejecting(other), right: where }
+    case 'OUTER':
+      return { left: nullRejecting(other), right: nullRejecting(other) }
+    case 'SEMI':
+    case 'ANTI':
+      return { left: where }
+    default:
+      return {}
+  }
+}
+
+function sharedColumns(names: unknown): string[] {
+  return Array.isArray(names) ? names.map(text) : []
 }
 
 function visitCommonTables(walk: Walk, node: TreeNode, scope: Scope, depth: number): Scope {

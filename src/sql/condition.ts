@@ -128,3 +128,27 @@ function isConstant(expression: unknown): expression is TreeNode {
       return false
   }
 }
+
+/**
+ * The part of a condition that no row of nulls meets: what still holds on the side of an outer join that is filled up
+ * with nulls. Where it rules rows out, the nulls that stand in for them are ruled out too.
+ */
+export function nullRejecting(condition: TreeCondition): TreeCondition {
+  return mapLeaves(condition, (leaf) => (leaf.kind === 'null' && !leaf.negated ? UNKNOWN : leaf))
+}
+
+/** The condition without what it says about columns that both sides of a join share (USING, NATURAL) and that it names without a table. */
+export function withoutShared(condition: TreeCondition, shared: readonly string[] | 'all'): TreeCondition {
+  if (shared.length === 0) return condition
+  const names = shared === 'all' ? undefined : new Set(shared.map((name) => name.toLowerCase()))
+  const isShared = ({ qualifier, column }: ColumnName) =>
+    qualifier === undefined && (names === undefined || names.has(column.toLowerCase()))
+  return mapLeaves(condition, (leaf) => (leaf.kind !== 'unknown' && isShared(leaf.column) ? UNKNOWN : leaf))
+}
+
+type Leaf = Exclude<TreeCondition, { children: TreeCondition[] }>
+
+function mapLeaves(condition: TreeCondition, leaf: (leaf: Leaf) => TreeCondition): TreeCondition {
+  if (!('children' in condition)) return leaf(condition)
+  return { kind: condition.kind, children: condition.children.map((child) => mapLeaves(child, leaf)) }
+}

@@ -4,7 +4,7 @@ import type { ColumnDescription, FileDescription, TableDescription } from '../..
 import { defineCommand } from '../command.ts'
 import { counted, countText, sizeText } from '../output/numbers.ts'
 import type { Style } from '../output/style.ts'
-import { alignmentOf, drawTable, type TableOptions } from '../output/table.ts'
+import { drawTable, type TableOptions } from '../output/table.ts'
 import { pad, visible } from '../output/width.ts'
 
 /** Shows a table's columns, keys and files. */
@@ -17,11 +17,11 @@ export const describeCommand = defineCommand({
     { line: 'skep describe events', does: 'columns with their types, nulls and ranges' },
     { line: 'skep describe events --json', does: 'with `location` and `metadataLocation` for other engines' },
   ],
-  run: async ({ arguments: [table], flags, open, json, document, stdout, style, terminal }) => {
+  run: async ({ arguments: [table], flags, open, json, document, stdout, style, width }) => {
     const warehouse = await open()
     const description = await warehouse.describe(table!, { files: flags.files })
     if (json) return await document(description)
-    const options = { style, width: terminal.stdout.columns }
+    const options = { style, width }
     const parts = [headLines(description, style), columnLines(description.columns, options)]
     if (description.dataFiles) parts.push(fileLines(description.dataFiles, description.location, options))
     await stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`)
@@ -41,7 +41,9 @@ function headLines(table: TableDescription, style: Style): string[] {
   const size = `${counted(table.rows, 'row')}, ${counted(table.files, 'file')}, ${sizeText(table.bytes)}`
   return [
     `${style('bold', visible(table.name))} (${table.kind}): ${size}`,
-    ...facts.flatMap(([name, text]) => (text === undefined ? [] : [`  ${style('dim', pad(name, 10))}  ${visible(text)}`])),
+    ...facts.flatMap(([name, text]) =>
+      text === undefined ? [] : [`  ${style('dim', pad(name, 10))}  ${visible(text)}`],
+    ),
   ]
 }
 
@@ -53,13 +55,12 @@ function columnLines(columns: readonly ColumnDescription[], options: TableOption
     min === undefined ? '' : String(min),
     max === undefined ? '' : String(max),
   ])
-  const align = columns.every(({ type }) => alignmentOf(type) === 'right') ? 'right' : 'left'
   const titles = [
     { title: 'column' },
     { title: 'type' },
     { title: 'nulls', align: 'right' as const },
-    { title: 'min', align },
-    { title: 'max', align },
+    { title: 'min' },
+    { title: 'max' },
   ]
   return drawTable(titles, rows, options).lines
 }

@@ -9,10 +9,10 @@ export const dropCommand = defineCommand({
   arguments: [{ name: 'T', help: 'Name of the table.' }],
   flags: {},
   examples: [{ line: 'skep drop events', does: 'the table and its data files are gone' }],
-  run: async ({ arguments: [table], open, json, document, note }) => {
+  run: async ({ arguments: [table], open, json, document, confirm }) => {
     const warehouse = await open()
     await warehouse.drop(table!)
     if (json) await document({ table, dropped: true })
-    else note(`dropped ${table}`)
+    else await confirm(`dropped ${table}`)
   },
 })

@@ -43,7 +43,7 @@ export const importCommand = defineCommand({
     { line: "skep import prices.csv --table prices --types 'price=DECIMAL(10,2)'", does: 'a plain table' },
     { line: 'zcat log.gz | skep import - --table log --format ndjson', does: 'from the standard input' },
   ],
-  run: async ({ arguments: files, flags, open, json, quiet, signal, progress, document, stdout }) => {
+  run: async ({ arguments: files, flags, open, json, signal, progress, document, confirm }) => {
     const options: ImportOptions = {
       ...(flags.actor === undefined ? {} : { actor: flags.actor }),
       ...(flags.time === undefined ? {} : { time: flags.time }),
@@ -62,16 +62,12 @@ export const importCommand = defineCommand({
       result = await warehouse.import(flags.table, files, { ...options, onProgress })
     }
     if (json) await document(result)
-    else if (!quiet) await stdout.write(`${importLine(result)}\n`)
+    else await confirm(importLine(result))
   },
 })
 
 function progressDetails({ phase, rows, bytes }: ImportProgress): string {
-  return [
-    phase,
-    rows === undefined ? '' : counted(rows, 'row'),
-    bytes === undefined ? '' : sizeText(bytes),
-  ]
+  return [phase, rows === undefined ? '' : counted(rows, 'row'), bytes === undefined ? '' : sizeText(bytes)]
     .filter((part) => part !== '')
     .join('  ')
 }

@@ -4,8 +4,6 @@ import { defineCommand } from '../command.ts'
 import { TIME_UNIT_FLAG } from '../key-flags.ts'
 import { counted, sizeText } from '../output/numbers.ts'
 import { visible } from '../output/width.ts'
-import { warningLine } from '../report.ts'
-import { styleOf } from '../output/style.ts'
 
 /** Makes a folder of Parquet files a table, in place. */
 export const registerCommand = defineCommand({
@@ -37,7 +35,7 @@ export const registerCommand = defineCommand({
     },
   ],
   run: async (context) => {
-    const { flags, signal, json, quiet, stdout } = context
+    const { flags, signal, json } = context
     const [table, path] = context.arguments
     const warehouse = await context.open()
     let result: RegisterResult
@@ -54,9 +52,8 @@ export const registerCommand = defineCommand({
       })
     }
     if (json) return await context.document(result)
-    const style = styleOf(context.terminal.stderr, context.terminal.env)
-    for (const warning of result.warnings) context.note(warningLine(warning, style))
-    if (!quiet) await stdout.write(`${registerLine(result)}\n`)
+    for (const warning of result.warnings) context.warn(warning)
+    await context.confirm(registerLine(result))
   },
 })
 

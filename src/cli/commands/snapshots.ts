@@ -11,7 +11,7 @@ export const snapshotsCommand = defineCommand({
   arguments: [{ name: 'T', help: 'Name of the table.' }],
   flags: {},
   examples: [{ line: 'skep snapshots events', does: 'ids and times for `--at`' }],
-  run: async ({ arguments: [table], open, json, document, stdout, style, terminal, note }) => {
+  run: async ({ arguments: [table], open, json, document, stdout, style, width, note }) => {
     const warehouse = await open()
     const snapshots = await warehouse.snapshots(table!)
     if (json) return await document(snapshots)
@@ -33,7 +33,7 @@ export const snapshotsCommand = defineCommand({
         countOf(summary['added-records']),
         countOf(summary['total-records']),
       ]),
-      { style, width: terminal.stdout.columns },
+      { style, width },
     )
     await stdout.write(`${lines.join('\n')}\n`)
   },

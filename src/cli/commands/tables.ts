@@ -13,7 +13,7 @@ export const tablesCommand = defineCommand({
     { line: 'skep tables', does: 'names, keys and sizes' },
     { line: 'skep tables --json', does: 'the same as a JSON list' },
   ],
-  run: async ({ open, json, document, stdout, style, terminal, note }) => {
+  run: async ({ open, json, document, stdout, style, width, note }) => {
     const warehouse = await open()
     const tables = await warehouse.tables()
     if (json) return await document(tables)
@@ -39,7 +39,7 @@ export const tablesCommand = defineCommand({
         countText(rows),
         sizeText(bytes),
       ]),
-      { style, width: terminal.stdout.columns },
+      { style, width },
     )
     await stdout.write(`${lines.join('\n')}\n`)
   },

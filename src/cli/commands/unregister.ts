@@ -8,10 +8,10 @@ export const unregisterCommand = defineCommand({
   arguments: [{ name: 'T', help: 'Name of the table.' }],
   flags: {},
   examples: [{ line: 'skep unregister clicks', does: 'the name is free again' }],
-  run: async ({ arguments: [table], open, json, document, note }) => {
+  run: async ({ arguments: [table], open, json, document, confirm }) => {
     const warehouse = await open()
     await warehouse.unregister(table!)
     if (json) await document({ table, unregistered: true })
-    else note(`unregistered ${table}; its files stay`)
+    else await confirm(`unregistered ${table}; its files stay`)
   },
 })

@@ -1,7 +1,7 @@
 /** `--out FILE`: written beside its place and moved there at the end, so that a failure leaves nothing behind. */
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { invalid } from '../arguments.ts'
 import { fileError, type Sink } from './sink.ts'
@@ -53,6 +53,7 @@ function unlessMissing(error: NodeJS.ErrnoException): undefined {
 }
 
 async function makeBeside<T>(path: string, make: (place: string) => Promise<T>): Promise<T> {
+  await access(dirname(path), constants.W_OK)
   const place = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`)
   const removeAtExit = () => rmSync(place, { force: true })
   process.once('exit', removeAtExit)

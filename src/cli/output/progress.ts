@@ -1,7 +1,7 @@
 /** How far work has come, on a terminal, once it takes longer than half a second. */
 import type { Terminal } from '../command.ts'
 import { durationText } from './numbers.ts'
-import { fit } from './width.ts'
+import { shorten } from './width.ts'
 
 /** A line that is redrawn until it is disposed of. */
 export interface Progress extends Disposable {
@@ -28,7 +28,7 @@ export function showProgress(terminal: Terminal | undefined, label: string): Pro
     if (elapsedMs < QUIET_MS) return
     drawn = true
     const line = progressLine({ label, fraction, details, elapsedMs })
-    stderr.write(`\r\x1b[K${fit(line, (stderr.columns ?? 80) - 1)}`)
+    stderr.write(`\r\x1b[K${shorten(line, (stderr.columns || 80) - 1)}`)
   }
   const timer = setInterval(redraw, REDRAW_MS)
   timer.unref()
@@ -44,14 +44,14 @@ export function showProgress(terminal: Terminal | undefined, label: string): Pro
   }
 }
 
-/** The text of a progress line: a bar, the part done, details, time passed and time left. */
+/** The text of a progress line: a bar and the part done as soon as anything is known of it, details, time passed and time left. */
 export function progressLine(state: { label: string; fraction: number; details: string; elapsedMs: number }): string {
   const { label, fraction, details, elapsedMs } = state
   const full = Math.round(fraction * BAR_WIDTH)
-  const bar = '━'.repeat(full) + '╌'.repeat(BAR_WIDTH - full)
+  const bar = `${'━'.repeat(full)}${'╌'.repeat(BAR_WIDTH - full)} ${String(Math.floor(fraction * 100)).padStart(3)}%`
   const leftMs = fraction > 0.02 && fraction < 1 ? (elapsedMs * (1 - fraction)) / fraction : undefined
   const parts = [
-    `${label} ${bar} ${String(Math.floor(fraction * 100)).padStart(3)}%`,
+    fraction > 0 ? `${label} ${bar}` : `${label} …`,
     details,
     durationText(elapsedMs),
     leftMs === undefined ? '' : `${durationText(Math.max(1000, leftMs))} left`,

@@ -1,7 +1,7 @@
 /** Rows as a table for people: aligned, no wider than the terminal, safe to show. */
 import type { JsonValue } from '../../engine/values.ts'
 import type { Style } from './style.ts'
-import { displayWidth, fit, pad, visible } from './width.ts'
+import { displayWidth, pad, shorten, visible } from './width.ts'
 
 /** A column of a table. */
 export interface TableColumn {
@@ -83,7 +83,7 @@ function drawCell(
   style: Style,
   tone?: 'bold',
 ): string {
-  const drawn = pad(fit(text ?? 'NULL', width), width, align)
+  const drawn = pad(shorten(text ?? 'NULL', width), width, align)
   if (text === null) return style('dim', drawn)
   return tone ? style(tone, drawn) : drawn
 }

@@ -1,6 +1,12 @@
 /** How many columns of a terminal text takes, and text made safe to show there. */
 
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+/** Made when it is first needed: making it takes longer than a small command. */
+let segmenter: Intl.Segmenter | undefined
+
+function graphemes(text: string): Iterable<Intl.SegmentData> {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return segmenter.segment(text)
+}
 
 const PLAIN = /^[\x20-\x7e]*$/
 
@@ -16,7 +22,7 @@ const INVISIBLE = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u{115f}-\u{11ff}]/u
 export function displayWidth(text: string): number {
   if (PLAIN.test(text)) return text.length
   let width = 0
-  for (const { segment } of segmenter.segment(text)) width += graphemeWidth(segment)
+  for (const { segment } of graphemes(text)) width += graphemeWidth(segment)
   return width
 }
 
@@ -26,11 +32,11 @@ function graphemeWidth(grapheme: string): number {
 }
 
 /** The text itself when it fits into so many columns, else its beginning and `…`. */
-export function fit(text: string, width: number): string {
+export function shorten(text: string, width: number): string {
   if (text.length <= width && PLAIN.test(text)) return text
   let taken = 0
   let end = 0
-  for (const { segment, index } of segmenter.segment(text)) {
+  for (const { segment, index } of graphemes(text)) {
     taken += graphemeWidth(segment)
     if (taken > width) return `${text.slice(0, end)}…`
     if (taken < width) end = index + segment.length

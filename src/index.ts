@@ -1,0 +1,46 @@
+/** The public API of Skep. */
+export type {
+  AggregationResult,
+  BehaviouralResult,
+  FunnelStepResult,
+  MatchResult,
+  Warning,
+} from './behaviour/result.ts'
+export type {
+  AggregationClause,
+  AggregationType,
+  BehaviouralQuery,
+  Filter,
+  FilterOperator,
+  FilterValue,
+  RowFilter,
+  RowsCondition,
+  SequenceClause,
+  SequenceCondition,
+  Step,
+  Target,
+  TargetOperator,
+  VerboseFilter,
+  VerboseTarget,
+} from './behaviour/types.ts'
+export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/types.ts'
+export type { Settings } from './config.ts'
+export type { AtOption } from './coordinator/at.ts'
+export type { BehaviouralStats } from './coordinator/behaviour.ts'
+export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
+export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
+export type { BoundValue, BoundValues } from './engine/parameters.ts'
+export type { JsonValue } from './engine/values.ts'
+export type { ErrorCode, ErrorDetails, ErrorKind, Violation } from './errors.ts'
+export { ERROR_CODES, ERROR_KINDS, isSkepError, SkepError } from './errors.ts'
+export type { FileFormat, ImportOptions, ImportProgress, ImportResult } from './inputs/import.ts'
+export type { RegisterOptions, RegisterResult } from './inputs/register.ts'
+export type {
+  CallOptions,
+  QueryOptions,
+  SqlExplanation,
+  SqlOptions,
+  SqlResult,
+  SqlStream,
+} from './warehouse.ts'
+export { Warehouse } from './warehouse.ts'
