@@ -77,7 +77,7 @@ function plain(text: string): string {
 }
 
 function definitions(pairs: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(28, Math.max(...pairs.map(([term]) => displayWidth(term))))
+  const width = Math.min(28, Math.max(0, ...pairs.map(([term]) => displayWidth(term))))
   const indent = ' '.repeat(width + 4)
   return pairs.flatMap(([term, text]) => {
     const lines = wrap(text, TEXT_WIDTH - indent.length, '')

@@ -4,9 +4,9 @@ import type { Scalar } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType } from '../common/data-type.ts'
 import { isSkepError } from '../errors.ts'
 import type { WantedConstant } from '../planner/prune.ts'
-import { readTree, type SerializedSql, selectOf, type TreeNode } from '../sql/tree.ts'
+import { isNode, nodes, readTree, type SerializedSql, selectOf, type TreeNode, text } from '../sql/tree.ts'
 import type { RunOptions, Session } from './engine.ts'
-import type { BoundValues } from './parameters.ts'
+import type { BoundValue, BoundValues } from './parameters.ts'
 
 /** The parse tree of a text, or DuckDB's refusal. */
 export async function parseSql(session: Session, text: string, options: RunOptions): Promise<SerializedSql> {
@@ -27,7 +27,12 @@ export async function evaluateConstants(
   params: BoundValues | undefined,
   options: RunOptions,
 ): Promise<(Scalar | undefined)[]> {
-  if (wanted.length === 0) return []
+  const bound = parametersOf(
+    wanted.map((w) => w.expression),
+    params,
+  )
+  // A parameter without a value is an error of the query itself.
+  if (wanted.length === 0 || bound === undefined) return wanted.map(() => undefined)
   try {
     const [select] = await session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
       ...options,
@@ -38,7 +43,7 @@ export async function evaluateConstants(
     const result = await session.run(`SELECT ${outputs.join(', ')} FROM (${select!.sql}) AS t(${names.join(', ')})`, {
       ...options,
       userSql: true,
-      params: usedParameters(select!.sql, params),
+      params: bound,
     })
     const [row = []] = await result.getRows()
     return wanted.map(({ type }, k) => exactValue(type, row[3 * k], row[3 * k + 1], row[3 * k + 2]))
@@ -54,13 +59,23 @@ function tried(expression: TreeNode): TreeNode {
   return { class: 'OPERATOR', type: 'OPERATOR_TRY', alias: '', children: [expression] }
 }
 
-function usedParameters(sql: string, params: BoundValues | undefined): BoundValues | undefined {
-  if (params === undefined) return undefined
-  const used = new Set([...sql.matchAll(/\$(\w+)/g)].map((match) => match[1]!))
-  const entries = Array.isArray(params)
-    ? params.map((value, k) => [String(k + 1), value] as const)
-    : Object.entries(params)
-  return Object.fromEntries(entries.filter(([name]) => used.has(name)))
+/** The values of the parameters in these expressions, by name; undefined where one has none. */
+function parametersOf(expressions: readonly TreeNode[], params: BoundValues | undefined): BoundValues | undefined {
+  const given = new Map(
+    Array.isArray(params)
+      ? params.map((value, k) => [String(k + 1), value] as const)
+      : Object.entries((params as Record<string, BoundValue> | undefined) ?? {}),
+  )
+  const used = new Set(expressions.flatMap(parameterNames))
+  if ([...used].some((name) => !given.has(name))) return undefined
+  return Object.fromEntries([...used].map((name) => [name, given.get(name)!]))
+}
+
+function parameterNames(node: TreeNode): string[] {
+  if (node.class === 'PARAMETER') return [text(node.identifier)]
+  return Object.values(node)
+    .flatMap((child) => (Array.isArray(child) ? nodes(child) : isNode(child) ? [child] : []))
+    .flatMap(parameterNames)
 }
 
 /** Three outputs for a constant: its own type, its value in the column's type as text, and whether the two are equal. */

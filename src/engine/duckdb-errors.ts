@@ -27,6 +27,7 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
     interruption(message, context) ??
     shortage(message, error) ??
     damagedFile(message, text, error) ??
+    (context.userSql ? unfitParameters(text, error) : undefined) ??
     (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error) : undefined) ??
     new SkepError('INTERNAL', `the engine failed: ${text.slice(0, 300)}`, {}, { cause: error })
   )
@@ -88,6 +89,14 @@ function damagedFile(message: string, text: string, cause: unknown): SkepError |
     { file: file ?? '' },
     { cause },
   )
+}
+
+/** Values for parameters that the query does not have. */
+function unfitParameters(text: string, cause: unknown): SkepError | undefined {
+  const match = /^Failed to (?:bind value: (?:Invalid Input Error: )?(.*)|retrieve bind parameter index)/.exec(text)
+  if (!match) return undefined
+  const reason = match[1] ?? 'the query has no parameter of one of the given names'
+  return new SkepError('ARGUMENT_INVALID', `params: ${reason}`, { argument: 'params' }, { cause })
 }
 
 function invalidSql(message: string, text: string, cause: unknown): SkepError {

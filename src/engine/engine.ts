@@ -129,12 +129,13 @@ export class Session implements Disposable {
   }
 
   async #guard<T>(options: RunOptions, step: () => Promise<T>): Promise<T> {
-    const { signal } = options
-    if (isTimeout(signal)) throw timeoutError(options.timeoutMs ?? 0)
-    throwIfAborted(signal)
+    throwIfEnded(options)
     const watch = this.#watch(options)
     try {
-      return await step()
+      const result = await step()
+      // An interrupted stream may end like one that is complete.
+      throwIfEnded(options)
+      return result
     } catch (error) {
       throw fromDuckDB(error, options)
     } finally {
@@ -163,4 +164,9 @@ export class Session implements Disposable {
     const { percentage } = this.connection.progress
     if (percentage >= 0) onProgress(Math.min(1, percentage / 100))
   }
+}
+
+function throwIfEnded({ signal, timeoutMs }: RunOptions): void {
+  if (isTimeout(signal)) throw timeoutError(timeoutMs ?? 0)
+  throwIfAborted(signal)
 }

@@ -18,6 +18,7 @@ export const FORBIDDEN_FUNCTIONS: ReadonlySet<string> = new Set([
   'currval',
   'getenv',
   'getvariable',
+  'json_serialize_plan',
   'nextval',
   'pg_sleep',
   'setseed',

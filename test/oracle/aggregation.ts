@@ -41,7 +41,7 @@ function aggregateOne(
   const groups = Map.groupBy(present, (row) => keyText(row[place] as Exclude<Cell, null>, table.columns[place]!.type))
   const entries = [...groups].flatMap(([key, group]) => {
     const measure = measureOf(table, clause, group)
-    return measure ? [{ key, ...measure }] : []
+    return measure && Number.isFinite(Number(measure.value)) ? [{ key, ...measure }] : []
   })
   entries.sort((a, b) => compareFractions(b.order, a.order) || Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
   const ranked = entries.slice(0, TOP).map(({ key, value }): [string, number | string] => [key, value])
@@ -53,7 +53,7 @@ interface Measure {
   value: number | string
 }
 
-/** The value of a map's entry; undefined for a mean over nothing. */
+/** The value of a map's entry; undefined for a mean over nothing. An infinite one has no place in JSON and is absent too. */
 function measureOf(table: OracleTable, clause: AggregationClause, rows: Cell[][]): Measure | undefined {
   if (clause.type === 'countPerValue') return whole(BigInt(rows.length))
   if (clause.type === 'groupsPerValue') {

