@@ -1,15 +1,19 @@
 /** The query with every shorthand and default written out, as JSON. */
 import { present } from './fields.ts'
+import { OPERATORS } from './operators.ts'
 import { printRelation } from './relation.ts'
-import type { SourceCondition, SourceQuery, SourceSequence } from './source.ts'
-import type { SourceAggregation, SourceFilter, SourceRows, SourceTarget } from './source-parts.ts'
+import type { SourceCondition, SourceQuery } from './source.ts'
+import type { SourceComparison, SourceFilter, SourceRows } from './source-filter.ts'
+import type { SourceAggregation, SourceTarget } from './source-parts.ts'
+import type { SourceSequence, SourceStep } from './source-sequence.ts'
 import type {
   ExpandedAggregation,
   ExpandedCondition,
+  ExpandedFilter,
   ExpandedQuery,
   ExpandedRowFilter,
+  ExpandedSequence,
   ExpandedStep,
-  VerboseFilter,
   VerboseTarget,
 } from './types.ts'
 
@@ -45,11 +49,28 @@ function expandCondition(condition: SourceCondition): ExpandedCondition {
   return present({ name, ...expandRows(rows), ...rest })
 }
 
-function expandSequence(sequence: SourceSequence): { sequence: ExpandedStep[]; maxDuration?: number | bigint } {
-  const steps = sequence.steps.map(({ name, negative, ...rows }) =>
-    present({ name, ...expandRows(rows), rowFound: negative ? (false as const) : undefined }),
-  )
-  return present({ sequence: steps, maxDuration: sequence.maxDuration?.value })
+function expandSequence(sequence: SourceSequence): ExpandedSequence {
+  const { steps, within, maxDuration, order, ties, sameRow, hold } = sequence
+  return present({
+    sequence: steps.map(expandStep),
+    within: within?.value,
+    maxDuration: maxDuration?.value,
+    order: order === 'ordered' ? undefined : order,
+    ties: ties === 'never' ? undefined : ties,
+    sameRow: sameRow ? (true as const) : undefined,
+    hold: hold.length === 0 ? undefined : [...new Set(hold.map(({ value }) => value))],
+  })
+}
+
+function expandStep({ name, negative, optional, within, after, ...rows }: SourceStep): ExpandedStep {
+  return present({
+    name,
+    ...expandRows(rows),
+    rowFound: negative ? (false as const) : undefined,
+    optional: optional ? (true as const) : undefined,
+    within: within?.value,
+    after: after?.value,
+  })
 }
 
 function expandRows({ filters, single }: SourceRows): ExpandedRowFilter {
@@ -57,12 +78,28 @@ function expandRows({ filters, single }: SourceRows): ExpandedRowFilter {
   return single ? { filter: verbose[0]! } : { filters: verbose }
 }
 
-function expandFilter({ column, op, value }: SourceFilter): VerboseFilter {
-  return { column: column.value, op: op.value, value: value.value }
+function expandFilter(filter: SourceFilter): ExpandedFilter {
+  switch (filter.kind) {
+    case 'compare':
+      return expandComparison(filter)
+    case 'and':
+      return { and: filter.of.map(expandFilter) }
+    case 'or':
+      return { or: filter.of.map(expandFilter) }
+    case 'not':
+      return { not: expandFilter(filter.of) }
+  }
 }
 
-function expandTarget(target: SourceTarget): VerboseTarget {
-  return target.type === 'sum' ? { ...target, column: target.column.value } : target
+function expandComparison({ column, op, values }: SourceComparison): ExpandedFilter {
+  const { operand } = OPERATORS[op.value]
+  const given = values.map(({ value }) => value)
+  const value = operand === 'none' ? undefined : operand === 'value' ? given[0] : given
+  return present({ column: column.value, op: op.value, value })
+}
+
+function expandTarget({ type, column, op, value }: SourceTarget): VerboseTarget {
+  return present({ type, column: column?.value, op, value: value.value }) as VerboseTarget
 }
 
 function expandAggregation({ column, otherColumn, ...rest }: SourceAggregation): ExpandedAggregation {

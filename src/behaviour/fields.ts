@@ -70,6 +70,24 @@ export function readList<T>(
     .filter((item): item is Exclude<typeof item, undefined> => item !== undefined)
 }
 
+/** The one key among `shapes` that the object has; none and several are noted. */
+export function readShape(
+  report: Report,
+  object: JsonObject,
+  path: string,
+  what: string,
+  shapes: readonly string[],
+): string | undefined {
+  const given = shapes.filter((key) => field(object, key) !== undefined)
+  if (given.length === 1) return given[0]
+  const listed = shapes.map((key) => `"${key}"`).join(', ')
+  return schema(
+    report,
+    path,
+    `a ${what} has exactly one of ${listed}; this one has ${given.length === 0 ? 'none' : given.length}`,
+  )
+}
+
 /** A string. */
 export function readText(report: Report, value: Json, path: string): Located<string> | undefined {
   return typeof value === 'string' ? { value, path } : schema(report, path, `expected a string, not ${shown(value)}`)

@@ -17,7 +17,10 @@ export interface JsonObject {
 }
 
 /** The limits of the language. */
-export type QueryLimits = Pick<Settings, 'queryBytes' | 'jsonDepth' | 'filterDepth' | 'predicates' | 'violations'>
+export type QueryLimits = Pick<
+  Settings,
+  'queryBytes' | 'jsonDepth' | 'filterDepth' | 'predicates' | 'violations' | 'anyOrderSteps' | 'topDefault'
+>
 
 type JsonLimits = Pick<QueryLimits, 'queryBytes' | 'jsonDepth'>
 

@@ -1,17 +1,27 @@
 /** The kernel in JavaScript's hands: a query is loaded into an instance of the WebAssembly module, rows are fed, totals read. */
 import { KERNEL_WASM } from './generated/kernel-wasm.ts'
 import type { RelationNode } from './relation.ts'
-import type { Condition, Sequence, ValidQuery } from './validate.ts'
+import type { Condition, Sequence, Step, ValidQuery } from './validate.ts'
 
 /** Rows as the kernel takes them: grouped by actor, ascending in time. */
 export interface KernelRows {
   count: number
-  /** 1 where a row is the first of its actor, else 0. */
-  starts: Uint8Array
+  /** 1 where a row is the first of its actor, else 0 (bytes); or a key that differs between actors that follow each other (64 bits). */
+  actors: Uint8Array | BigInt64Array | BigUint64Array
   /** Integer times, or doubles when the kernel was made for float times. */
   times: BigInt64Array | Float64Array
-  /** Bit p: the row satisfies predicate p. */
-  masks: BigInt64Array
+  /** Bit p: the row satisfies predicate p. Of any width. */
+  masks: Uint8Array | Uint16Array | Uint32Array | BigUint64Array | BigInt64Array
+  /** For each of {@link heldColumns} the number of the row's series inside its actor, from 1; 0 for a row that is in none. */
+  series?: Int32Array[]
+}
+
+/** What the kernel found out about actors that it completed, in their order. Views are valid until the next call. */
+export interface KernelLevels {
+  /** 0 where the relation does not hold, else 1 + required funnel steps passed. */
+  levels: Int32Array
+  /** Bit k: the k-th optional step of the funnel was matched. */
+  matched: BigUint64Array
 }
 
 /** What the kernel has added up. Actors and rows that satisfy the relation; for each positive step of the funnel those that passed it. */
@@ -21,12 +31,28 @@ export interface KernelTotals {
   steps: { groups: number; rows: number }[]
 }
 
+/** The distinct lists of columns that sequences hold constant, in the order of their series numbers. */
+export function heldColumns(query: ValidQuery): string[][] {
+  const lists = sequencesOf(query).map(({ hold }) => hold)
+  const distinct = new Map(lists.filter((list) => list.length > 0).map((list) => [JSON.stringify(list), list]))
+  return [...distinct.values()]
+}
+
+function sequencesOf({ conditions, funnel }: ValidQuery): Sequence[] {
+  const own = conditions.flatMap((condition) => (condition.kind === 'sequence' ? [condition.sequence] : []))
+  return funnel ? [...own, funnel.sequence] : own
+}
+
 interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer }
   useFloatTimes(): void
-  addSequence(): number
+  setHolds(count: number): void
+  addSequence(strict: number, anyOrder: number, ties: number, hold: number): number
   setWithin(sequence: number, bits: bigint): void
   addStep(sequence: number, predicate: number): void
+  setStepWithin(sequence: number, bits: bigint): void
+  setStepAfter(sequence: number, bits: bigint): void
+  addOptionalStep(sequence: number, predicate: number): void
   addNegativeStep(sequence: number, predicate: number): void
   addCount(predicate: number, op: number, value: bigint, includeZero: number): void
   addSequenceCondition(sequence: number): void
@@ -38,14 +64,21 @@ interface KernelExports {
   startsEnd(): number
   timesEnd(): number
   masksEnd(): number
-  reserveExternal(count: number): number
+  seriesEnd(hold: number): number
+  inputStart(bytes: number): number
+  takeKeys(count: number): void
+  takeMasks(count: number, width: number): void
+  reserveExternal(count: number, width: number): number
   feed(count: number): number
   finish(): number
   levelsStart(): number
+  optionalWordsStart(): number
   totalGroups(): bigint
   totalRows(): bigint
   totalStepGroups(step: number): bigint
   totalStepRows(step: number): bigint
+  totalOptionalGroups(step: number): bigint
+  totalOptionalRows(step: number): bigint
 }
 
 const OPERATORS = ['==', '!=', '>', '>=', '<', '<=']
@@ -67,64 +100,97 @@ export function externalConditions(query: ValidQuery): Extract<Condition, { kind
     .filter((rows) => rows.target.type !== 'count')
 }
 
+/** Words of 64 bits that each actor's external conditions take. */
+export function externalWidth(conditions: number): number {
+  return Math.ceil(conditions / 64)
+}
+
 /** One run of a query over the actors of one task. */
 export class Kernel {
   readonly #exports: KernelExports
-  readonly #steps: number
+  readonly #steps: Step[]
 
-  /** `words` holds the decided bits of {@link externalConditions} for each actor, in the order in which rows will come. */
+  /** `words` holds the decided bits of {@link externalConditions}, {@link externalWidth} words for each actor, in the order in which rows will come. */
   constructor(query: ValidQuery, options: { floatTimes: boolean; words?: BigUint64Array }) {
     compiled ??= new wasm.Module(Buffer.from(KERNEL_WASM, 'base64'))
     this.#exports = new wasm.Instance(compiled, {}).exports as unknown as KernelExports
     if (options.floatTimes) this.#exports.useFloatTimes()
+    this.#exports.setHolds(heldColumns(query).length)
     loadConditions(this.#exports, query, options.floatTimes)
     if (query.relation) loadRelation(this.#exports, query.relation)
-    if (query.funnel) this.#exports.setFunnel(loadSequence(this.#exports, query.funnel.sequence, options.floatTimes))
-    this.#steps = query.funnel?.sequence.steps.filter((step) => !step.negative).length ?? 0
-    if (options.words && options.words.length > 0) this.#loadWords(options.words)
+    if (query.funnel) {
+      this.#exports.setFunnel(loadSequence(this.#exports, query, query.funnel.sequence, options.floatTimes))
+    }
+    this.#steps = positiveSteps(query)
+    if (options.words && options.words.length > 0) this.#loadWords(options.words, externalConditions(query).length)
   }
 
-  #loadWords(words: BigUint64Array): void {
-    const start = this.#exports.reserveExternal(words.length)
+  #loadWords(words: BigUint64Array, conditions: number): void {
+    const start = this.#exports.reserveExternal(words.length, externalWidth(conditions))
     new BigUint64Array(this.#exports.memory.buffer, start, words.length).set(words)
   }
 
-  /** Takes rows; gives the levels of the actors that they completed: 0 where the relation does not hold, else 1 + funnel steps passed. The view is valid until the next call. */
-  feed({ count, starts, times, masks }: KernelRows): Int32Array {
-    this.#exports.reserve(count)
-    const { buffer } = this.#exports.memory
-    new Uint8Array(buffer, this.#exports.startsEnd(), count).set(starts)
-    if (times instanceof Float64Array) new Float64Array(buffer, this.#exports.timesEnd(), count).set(times)
-    else new BigInt64Array(buffer, this.#exports.timesEnd(), count).set(times)
-    new BigInt64Array(buffer, this.#exports.masksEnd(), count).set(masks)
-    return this.#levels(this.#exports.feed(count))
+  /** Takes rows; tells about the actors that they completed. */
+  feed({ count, actors, times, masks, series = [] }: KernelRows): KernelLevels {
+    const kernel = this.#exports
+    kernel.reserve(count)
+    if (actors.BYTES_PER_ELEMENT === 1) this.#copy(kernel.startsEnd(), actors)
+    else {
+      this.#copy(kernel.inputStart(count * 8), actors)
+      kernel.takeKeys(count)
+    }
+    this.#copy(kernel.timesEnd(), times)
+    if (masks.BYTES_PER_ELEMENT === 8) this.#copy(kernel.masksEnd(), masks)
+    else {
+      this.#copy(kernel.inputStart(masks.byteLength), masks)
+      kernel.takeMasks(count, masks.BYTES_PER_ELEMENT)
+    }
+    for (const [hold, numbers] of series.entries()) this.#copy(kernel.seriesEnd(hold), numbers)
+    return this.#levels(kernel.feed(count))
   }
 
-  /** Ends the stream; gives the level of the last actor, if there was any. */
-  finish(): Int32Array {
+  #copy(to: number, { buffer, byteOffset, byteLength }: NodeJS.TypedArray): void {
+    new Uint8Array(this.#exports.memory.buffer, to, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength))
+  }
+
+  /** Ends the stream; tells about the last actor, if there was any. */
+  finish(): KernelLevels {
     return this.#levels(this.#exports.finish())
   }
 
-  #levels(count: number): Int32Array {
-    return new Int32Array(this.#exports.memory.buffer, this.#exports.levelsStart(), count)
+  #levels(count: number): KernelLevels {
+    const { memory, levelsStart, optionalWordsStart } = this.#exports
+    return {
+      levels: new Int32Array(memory.buffer, levelsStart(), count),
+      matched: new BigUint64Array(memory.buffer, optionalWordsStart(), count),
+    }
   }
 
   /** What has been added up so far. */
   totals(): KernelTotals {
-    const { totalGroups, totalRows, totalStepGroups, totalStepRows } = this.#exports
-    const steps = Array.from({ length: this.#steps }, (_, k) => ({
-      groups: Number(totalStepGroups(k)),
-      rows: Number(totalStepRows(k)),
-    }))
-    return { groups: Number(totalGroups()), rows: Number(totalRows()), steps }
+    const kernel = this.#exports
+    let required = 0
+    let optional = 0
+    const steps = this.#steps.map((step) => {
+      const k = step.optional ? optional++ : required++
+      const groups = step.optional ? kernel.totalOptionalGroups(k) : kernel.totalStepGroups(k)
+      const rows = step.optional ? kernel.totalOptionalRows(k) : kernel.totalStepRows(k)
+      return { groups: Number(groups), rows: Number(rows) }
+    })
+    return { groups: Number(kernel.totalGroups()), rows: Number(kernel.totalRows()), steps }
   }
+}
+
+/** The positive steps of a query's funnel, in order; none without one. */
+export function positiveSteps({ funnel }: ValidQuery): Step[] {
+  return funnel?.sequence.steps.filter((step) => !step.negative) ?? []
 }
 
 function loadConditions(kernel: KernelExports, query: ValidQuery, floatTimes: boolean): void {
   let bit = 0
   for (const condition of query.conditions) {
     if (condition.kind === 'sequence') {
-      kernel.addSequenceCondition(loadSequence(kernel, condition.sequence, floatTimes))
+      kernel.addSequenceCondition(loadSequence(kernel, query, condition.sequence, floatTimes))
     } else if (condition.target.type === 'count') {
       const { op, value } = condition.target
       kernel.addCount(condition.predicate, OPERATORS.indexOf(op), countBound(value), Number(condition.includeZero))
@@ -140,13 +206,23 @@ function countBound(value: number | bigint): bigint {
   return bound > 0x7fffffffffffffffn ? 0x7fffffffffffffffn : bound
 }
 
-function loadSequence(kernel: KernelExports, sequence: Sequence, floatTimes: boolean): number {
-  const index = kernel.addSequence()
-  for (const step of sequence.steps) {
+const TIES = { never: 0, stepOrder: 1 }
+const TIES_SAME_ROW = 2
+
+function loadSequence(kernel: KernelExports, query: ValidQuery, sequence: Sequence, floatTimes: boolean): number {
+  const { order, ties, sameRow, hold, within, steps } = sequence
+  const holds = heldColumns(query).map((list) => JSON.stringify(list))
+  const series = hold.length === 0 ? -1 : holds.indexOf(JSON.stringify(hold))
+  const rule = sameRow ? TIES_SAME_ROW : TIES[ties]
+  const index = kernel.addSequence(Number(order === 'strict'), Number(order === 'any'), rule, series)
+  for (const step of steps) {
     if (step.negative) kernel.addNegativeStep(index, step.predicate)
+    else if (step.optional) kernel.addOptionalStep(index, step.predicate)
     else kernel.addStep(index, step.predicate)
+    if (step.within !== undefined) kernel.setStepWithin(index, spanBits(step.within, floatTimes))
+    if (step.after !== undefined) kernel.setStepAfter(index, spanBits(step.after, floatTimes))
   }
-  if (sequence.within !== undefined) kernel.setWithin(index, spanBits(sequence.within, floatTimes))
+  if (within !== undefined) kernel.setWithin(index, spanBits(within, floatTimes))
   return index
 }
 

@@ -1,8 +1,8 @@
-/** Which operators there are, and on which types of columns they work: the one table of the filter language. */
+/** Which operators there are, what they take, and on which types of columns they work: the one table of the filter language. */
 import { type DataType, isFloat, isInteger } from '../common/data-type.ts'
-import type { FilterOperator, TargetOperator } from './types.ts'
+import type { FilterOperator } from './types.ts'
 
-/** Types that filters treat alike. */
+/** Types that queries treat alike. */
 export type TypeClass =
   | 'boolean'
   | 'integer'
@@ -16,29 +16,64 @@ export type TypeClass =
   | 'timestamptz'
   | 'binary'
 
-const ORDERED: readonly TypeClass[] = ['integer', 'float', 'decimal', 'date', 'time', 'timestamp', 'timestamptz']
-const COMPARABLE: readonly TypeClass[] = [...ORDERED, 'boolean', 'string', 'uuid']
+/** What an operator takes: one value, a list of them, two of them as a range, or none. */
+export type Operand = 'value' | 'list' | 'range' | 'none'
 
-const OPERATORS: Record<FilterOperator, readonly TypeClass[]> = {
-  '==': COMPARABLE,
-  '!=': COMPARABLE,
-  '<': ORDERED,
-  '<=': ORDERED,
-  '>': ORDERED,
-  '>=': ORDERED,
-  contains: ['string'],
-  'not contains': ['string'],
+/** An operator of filters. */
+export interface OperatorRule {
+  readonly operand: Operand
+  readonly classes: readonly TypeClass[]
+  /** Whether it works on lists of primitives too. */
+  readonly lists?: true
+}
+
+const ORDERED: readonly TypeClass[] = [
+  'integer',
+  'float',
+  'decimal',
+  'string',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+]
+const COMPARABLE: readonly TypeClass[] = [...ORDERED, 'boolean', 'uuid']
+const TEXT: readonly TypeClass[] = ['string']
+
+/** The operators of filters. */
+export const OPERATORS: Readonly<Record<FilterOperator, OperatorRule>> = {
+  '==': { operand: 'value', classes: COMPARABLE },
+  '!=': { operand: 'value', classes: COMPARABLE },
+  '<': { operand: 'value', classes: ORDERED },
+  '<=': { operand: 'value', classes: ORDERED },
+  '>': { operand: 'value', classes: ORDERED },
+  '>=': { operand: 'value', classes: ORDERED },
+  in: { operand: 'list', classes: COMPARABLE },
+  'not in': { operand: 'list', classes: COMPARABLE },
+  between: { operand: 'range', classes: ORDERED },
+  contains: { operand: 'value', classes: TEXT, lists: true },
+  'not contains': { operand: 'value', classes: TEXT, lists: true },
+  'starts with': { operand: 'value', classes: TEXT },
+  'ends with': { operand: 'value', classes: TEXT },
+  matches: { operand: 'value', classes: TEXT },
+  'is null': { operand: 'none', classes: COMPARABLE, lists: true },
+  'is not null': { operand: 'none', classes: COMPARABLE, lists: true },
 }
 
 /** Every operator of filters. */
 export const FILTER_OPERATORS = Object.keys(OPERATORS) as readonly FilterOperator[]
 
-/** Every operator of targets. */
-export const TARGET_OPERATORS: readonly TargetOperator[] = ['==', '!=', '<', '<=', '>', '>=']
-
-/** The operators that work on columns of the class; none on binary ones. */
-export function operatorsOf(typeClass: TypeClass): FilterOperator[] {
-  return FILTER_OPERATORS.filter((operator) => OPERATORS[operator].includes(typeClass))
+/** The operators that work on columns of a type; none on those that filters do not take. */
+export function operatorsOf(type: DataType): FilterOperator[] {
+  if (type.kind === 'list') {
+    const element = classOf(type.element)
+    const known = element !== undefined && COMPARABLE.includes(element)
+    return known ? FILTER_OPERATORS.filter((operator) => OPERATORS[operator].lists) : []
+  }
+  const typeClass = classOf(type)
+  return typeClass === undefined
+    ? []
+    : FILTER_OPERATORS.filter((operator) => OPERATORS[operator].classes.includes(typeClass))
 }
 
 const CLASSES = new Map<string, TypeClass>([

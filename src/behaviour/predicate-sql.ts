@@ -4,16 +4,21 @@
  * Values are bound, never spliced. Strings are compared by functions of the column and constants, which the engine
  * runs once for each entry of a dictionary; `IS NOT DISTINCT FROM` costs it less than `coalesce`.
  */
-import { type DataType, printType, quoteIdentifier } from '../common/data-type.ts'
+import { type DataType, printType } from '../common/data-type.ts'
+import { type ColumnReference, columnSql } from './column.ts'
 import { printDate, printTime, printTimestamp } from './iso.ts'
 import { type Literal, ticksPerSecond } from './literal.ts'
 import { classOf } from './operators.ts'
-import type { FilterOperator } from './types.ts'
+import type { ListOperator, NullOperator, ValueOperator } from './types.ts'
 
 /** What is asked of one row. */
 export type Predicate =
-  | { kind: 'compare'; column: string; type: DataType; operator: FilterOperator; literal: Literal }
+  | (ColumnReference & { kind: 'compare'; type: DataType; operator: ValueOperator; literal: Literal })
+  | (ColumnReference & { kind: 'among'; type: DataType; operator: ListOperator; literals: Literal[] })
+  | (ColumnReference & { kind: 'null'; type: DataType; operator: NullOperator })
   | { kind: 'and'; of: Predicate[] }
+  | { kind: 'or'; of: Predicate[] }
+  | { kind: 'not'; of: Predicate }
 
 /** The types that values are bound with: strings, numbers, `bigint` (both integer types) and booleans. */
 export type BindType = 'VARCHAR' | 'DOUBLE' | 'BIGINT' | 'HUGEINT' | 'BOOLEAN'
@@ -21,18 +26,48 @@ export type BindType = 'VARCHAR' | 'DOUBLE' | 'BIGINT' | 'HUGEINT' | 'BOOLEAN'
 /** Takes a value and gives the placeholder that stands for it, such as `$3`. */
 export type Bind = (value: string | number | bigint | boolean, type: BindType) => string
 
-/** A boolean expression that is true for the rows that satisfy the predicate and false for all others. `column` says how a column is named; in double quotes when absent. */
+/** A boolean expression that is true for the rows that satisfy the predicate and false for all others. `column` says how a column is named. */
 export function predicateSql(
   predicate: Predicate,
   bind: Bind,
-  column: (name: string) => string = quoteIdentifier,
+  column: (reference: ColumnReference) => string = columnSql,
 ): string {
-  if (predicate.kind === 'and') return `(${predicate.of.map((part) => predicateSql(part, bind, column)).join(' AND ')})`
-  const { type, operator, literal } = predicate
-  const name = column(predicate.column)
+  return treeSql(predicate, bind, column).sql
+}
+
+/** Levels of `and` and `or` that the engine's optimizer sees: its time grows with their fifth power or so. */
+const PLAIN_LEVELS = 4
+
+function treeSql(
+  predicate: Predicate,
+  bind: Bind,
+  column: (reference: ColumnReference) => string,
+): { sql: string; height: number } {
+  if (predicate.kind === 'not') {
+    const { sql, height } = treeSql(predicate.of, bind, column)
+    return { sql: `(NOT ${sql})`, height }
+  }
+  if (predicate.kind !== 'and' && predicate.kind !== 'or') {
+    return { sql: leafSql(predicate, column(predicate), bind), height: 0 }
+  }
+  const parts = predicate.of.map((part) => treeSql(part, bind, column))
+  const height = 1 + Math.max(...parts.map((part) => part.height))
+  const operands = parts.map(({ sql }) => sql)
+  if (height <= PLAIN_LEVELS) return { sql: `(${operands.join(predicate.kind === 'and' ? ' AND ' : ' OR ')})`, height }
+  // No operand is null, so these functions, which the optimizer leaves alone, are the same.
+  return { sql: `${predicate.kind === 'and' ? 'least' : 'greatest'}(${operands.join(', ')})`, height }
+}
+
+type Leaf = Exclude<Predicate, { kind: 'and' | 'or' | 'not' }>
+
+function leafSql(leaf: Leaf, name: string, bind: Bind): string {
+  if (leaf.kind === 'null') return nullSql(name, leaf.type, leaf.operator)
+  if (leaf.kind === 'among') return amongSql(name, leaf.type, leaf.operator, leaf.literals, bind)
+  const { type, operator, literal } = leaf
+  if (type.kind === 'list') return listSql(name, type.element, operator, literal, bind)
   switch (literal.kind) {
     case 'text':
-      return textSql(name, type, operator, literal.text, bind)
+      return textSql(textColumn(name, type), operator, literal.text, bind)
     case 'boolean':
       return equalitySql(name, operator, bind(literal.value, 'BOOLEAN'))
     case 'float':
@@ -42,34 +77,120 @@ export function predicateSql(
   }
 }
 
-function textSql(name: string, type: DataType, operator: FilterOperator, text: string, bind: Bind): string {
-  const negative = operator === '!=' || operator === 'not contains'
-  // UTF-8 has no lone surrogates: no stored string equals or contains such a text.
-  if (!text.isWellFormed()) return constant(negative)
-  const column = printType(type) === 'VARCHAR' ? name : `CAST(${name} AS VARCHAR)`
-  const value = bind(text, 'VARCHAR')
-  const isEquality = operator === '==' || operator === '!='
-  const found = isEquality ? `list_contains([${value}], ${column})` : `contains(${column}, ${value})`
-  return negative ? `(${found} IS DISTINCT FROM true)` : `(${found} IS NOT DISTINCT FROM true)`
+/** An expression that may be null, taken as false where it is; or the other way round. */
+function twoValued(expression: string, negative = false): string {
+  return `(${expression} IS ${negative ? '' : 'NOT '}DISTINCT FROM true)`
 }
+
+function nullSql(name: string, type: DataType, operator: NullOperator): string {
+  const isNull = classOf(type) === 'float' ? `(${name} IS NULL OR isnan(${name}))` : `(${name} IS NULL)`
+  return operator === 'is null' ? isNull : `(NOT ${isNull})`
+}
+
+/** Strings, and other types that are compared as text. */
+function textColumn(name: string, type: DataType): string {
+  return printType(type) === 'VARCHAR' ? name : `CAST(${name} AS VARCHAR)`
+}
+
+/** Longer lists are joined rather than searched for every row. */
+const SEARCHED_VALUES = 64
+
+function amongSql(name: string, type: DataType, operator: ListOperator, literals: Literal[], bind: Bind): string {
+  const negative = operator === 'not in'
+  const constants = [...new Set(literals.map(exactValue).filter((value) => value !== undefined))]
+  const values = constants.map((value) => constantSql(value, type, bind)).filter((sql) => sql !== undefined)
+  if (values.length === 0) return constant(negative)
+  const column = comparable(name, type)
+  const list = `[${values.join(', ')}]`
+  const found =
+    values.length > SEARCHED_VALUES ? `${column} IN (SELECT unnest(${list}))` : `list_contains(${list}, ${column})`
+  return twoValued(values.length > SEARCHED_VALUES ? `(${found})` : found, negative)
+}
+
+/** The value itself; undefined where no stored value can equal it. */
+function exactValue(literal: Literal): string | number | bigint | boolean | undefined {
+  if (literal.kind === 'boolean') return literal.value
+  // UTF-8 has no lone surrogates.
+  if (literal.kind === 'text') return literal.text.isWellFormed() ? literal.text : undefined
+  return literal.exact ? literal.floor : undefined
+}
+
+/** The column in the type that {@link constantSql} gives. */
+function comparable(name: string, type: DataType): string {
+  const typeClass = classOf(type)
+  if (typeClass === 'string' || typeClass === 'uuid') return textColumn(name, type)
+  return printType(type) === 'FLOAT' ? `CAST(${name} AS DOUBLE)` : name
+}
+
+/** A constant to compare columns of the type with; undefined where the type lacks it. */
+function constantSql(value: string | number | bigint | boolean, type: DataType, bind: Bind): string | undefined {
+  if (typeof value === 'string') return bind(value, 'VARCHAR')
+  if (typeof value === 'boolean') return bind(value, 'BOOLEAN')
+  if (typeof value === 'number') return bind(value, 'DOUBLE')
+  const [least, greatest] = rangeOf(type)
+  return value >= least && value <= greatest ? ticksValue(type, value, bind) : undefined
+}
+
+function listSql(name: string, element: DataType, operator: ValueOperator, literal: Literal, bind: Bind): string {
+  const negative = operator === 'not contains'
+  const value = exactValue(literal)
+  const sql = value === undefined ? undefined : constantSql(value, element, bind)
+  if (sql === undefined) return constant(negative)
+  const asText = literal.kind === 'text' && printType(element) !== 'VARCHAR'
+  const cast = asText ? 'VARCHAR[]' : printType(element) === 'FLOAT' ? 'DOUBLE[]' : undefined
+  return twoValued(`list_contains(${cast ? `CAST(${name} AS ${cast})` : name}, ${sql})`, negative)
+}
+
+const TEXT_FUNCTIONS: Partial<Record<ValueOperator, string>> = {
+  contains: 'contains',
+  'not contains': 'contains',
+  'starts with': 'starts_with',
+  'ends with': 'ends_with',
+  matches: 'regexp_matches',
+}
+
+function textSql(column: string, operator: ValueOperator, text: string, bind: Bind): string {
+  const negative = operator === '!=' || operator === 'not contains'
+  const name = TEXT_FUNCTIONS[operator]
+  if (name === undefined && operator !== '==' && operator !== '!=') return textOrderSql(column, operator, text, bind)
+  if (!text.isWellFormed()) return constant(negative)
+  const value = bind(text, 'VARCHAR')
+  return twoValued(
+    name === undefined ? `list_contains([${value}], ${column})` : `${name}(${column}, ${value})`,
+    negative,
+  )
+}
+
+/** Strings in the order of their UTF-8 bytes: the greater of two is the constant, or is not. */
+function textOrderSql(column: string, operator: ValueOperator, text: string, bind: Bind): string {
+  // A lone surrogate would come after all before U+D800, and before all else: as U+E000 does, which no string then equals.
+  const surrogate = text.isWellFormed() ? -1 : text.search(LONE_SURROGATE)
+  const value = bind(surrogate < 0 ? text : `${text.slice(0, surrogate)}\u{e000}`, 'VARCHAR')
+  const below = operator === '<' || operator === '<='
+  const strict = surrogate < 0 ? operator === '<' || operator === '>' : below
+  const reached = `list_contains([${value}], ${below === strict ? 'least' : 'greatest'}(${column}, ${value}))`
+  return `(${column} IS NOT NULL AND ${strict ? `NOT ${reached}` : reached})`
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u
 
 function constant(value: boolean): string {
   return value ? 'true' : 'false'
 }
 
-function equalitySql(name: string, operator: FilterOperator, value: string): string {
+function equalitySql(name: string, operator: ValueOperator, value: string): string {
   return operator === '!=' ? `(${name} IS DISTINCT FROM ${value})` : `(${name} IS NOT DISTINCT FROM ${value})`
 }
 
-function comparisonSql(name: string, operator: FilterOperator, value: string): string {
+function comparisonSql(name: string, operator: ValueOperator, value: string): string {
   if (operator === '==' || operator === '!=') return equalitySql(name, operator, value)
-  return `((${name} ${operator} ${value}) IS NOT DISTINCT FROM true)`
+  return twoValued(`(${name} ${operator} ${value})`)
 }
 
 type Rounded = Extract<Literal, { exact: boolean }>
 
 /** The operator that compares with the literal's floor in place of the literal; a boolean when the answer is the same for every row. */
-function floorOperator(operator: FilterOperator, { exact }: Rounded): FilterOperator | boolean {
+function floorOperator(operator: ValueOperator, { exact }: Rounded): ValueOperator | boolean {
   if (exact) return operator
   if (operator === '==') return false
   if (operator === '!=') return true
@@ -79,7 +200,7 @@ function floorOperator(operator: FilterOperator, { exact }: Rounded): FilterOper
 
 function floatSql(
   name: string,
-  given: FilterOperator,
+  given: ValueOperator,
   literal: Extract<Literal, { kind: 'float' }>,
   bind: Bind,
 ): string {
@@ -88,7 +209,7 @@ function floatSql(
   const value = bind(literal.floor, 'DOUBLE')
   // The engine takes NaN for the greatest of all numbers.
   if (operator === '>' || operator === '>=') {
-    return `((${name} ${operator} ${value} AND NOT isnan(${name})) IS NOT DISTINCT FROM true)`
+    return twoValued(`(${name} ${operator} ${value} AND NOT isnan(${name}))`)
   }
   return comparisonSql(name, operator, value)
 }
@@ -96,7 +217,7 @@ function floatSql(
 function ticksSql(
   name: string,
   type: DataType,
-  given: FilterOperator,
+  given: ValueOperator,
   literal: Extract<Literal, { kind: 'ticks' }>,
   bind: Bind,
 ): string {

@@ -16,11 +16,14 @@ export interface AggregationResult {
   name?: string
   /** The column that was summed or averaged. */
   otherColumn?: string
-  /** A number for `count`; else a map from the text of a value of the column. Values over nothing are absent from the map. */
-  value: number | Record<string, number | string>
-  /** The map's entries in order: descending by value, then by the key's UTF-8 bytes. Maps only. */
+  /**
+   * One value, or a map from the text of a value of the column (`quantiles`: from the text of each `q`). Absent for
+   * `min`, `max`, `mean` and `quantiles` over nothing; values over nothing are absent from a map.
+   */
+  value?: number | string | Record<string, number | string>
+  /** The map's entries in order: descending by value, then by the key's UTF-8 bytes. Maps of values only. */
   ranked?: [key: string, value: number | string][]
-  /** The most entries that the map may have. Maps only. */
+  /** The most entries that the map may have. Maps of values only. */
   top?: number
 }
 

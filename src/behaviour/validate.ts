@@ -5,20 +5,21 @@
  * all of its violations.
  */
 import type { Column, TableKeys } from '../catalog/types.ts'
-import type { DataType } from '../common/data-type.ts'
 import { SkepError } from '../errors.ts'
+import { PredicatePool } from './canonical.ts'
 import { expand } from './expand.ts'
 import { present } from './fields.ts'
-import { parseInstant } from './iso.ts'
-import { checkQueryValue, printQuery, type QueryLimits, shown } from './json.ts'
-import { ceiling, expectedValue, type Literal, readLiteral } from './literal.ts'
-import { classOf } from './operators.ts'
+import { checkQueryValue, type QueryLimits } from './json.ts'
 import type { Predicate, Timeframe } from './predicate-sql.ts'
 import { mapConditions, type RelationNode, usedConditions } from './relation.ts'
 import type { Warning } from './result.ts'
-import { readQuery, type SourceBound, type SourceCondition, type SourceQuery, type SourceSequence } from './source.ts'
-import type { ExpandedQuery } from './types.ts'
-import { type Aggregation, type Columns, type TypedTarget, typeAggregations, typeRows, typeTarget } from './typing.ts'
+import { readQuery, type SourceCondition, type SourceQuery } from './source.ts'
+import type { Reading } from './source-filter.ts'
+import type { SourceSequence } from './source-sequence.ts'
+import type { ExpandedQuery, SequenceOrder, TieRule } from './types.ts'
+import { type Aggregation, columnsOf, type TypedTarget, typeAggregations, typeTarget } from './typing.ts'
+import { type Pattern, patternsOf, typeRows } from './typing-filter.ts'
+import { type Span, type TypedSequence, typeSequence, typeTimeframe } from './typing-time.ts'
 import { type Report, throwViolations, violate } from './violations.ts'
 
 /** What validation needs to know of a table. */
@@ -31,14 +32,25 @@ export interface QueryTable {
 export interface Step {
   predicate: number
   negative: boolean
+  optional: boolean
   index: number
   name?: string
+  /** Longest time since the previous required row, rounded down to whole ticks. */
+  within?: Span
+  /** Shortest time since the previous required row, rounded up to whole ticks. */
+  after?: Span
 }
 
-/** Steps in time order. `within`: the longest time from first to last matched row, in the time column's unit; `bigint` on integer columns. */
+/** Steps with the constraints among them. */
 export interface Sequence {
   steps: Step[]
-  within?: bigint | number
+  /** Longest time from the first matched row to the last, rounded down to whole ticks. */
+  within?: Span
+  order: SequenceOrder
+  ties: TieRule
+  sameRow: boolean
+  /** Columns that split an actor's rows into series, as the query writes them, each once; `findReference` finds them. */
+  hold: string[]
 }
 
 /** A condition that the relation uses; `index` is its place in the given query. */
@@ -58,43 +70,40 @@ export interface ValidQuery {
   relation?: RelationNode
   funnel?: { sequence: Sequence }
   aggregations: { query: Aggregation[]; step: Aggregation[]; end: Aggregation[] }
-  /** Every column that the query reads beside the table's keys, each once. */
+  /** Every column of the table that the query reads beside the table's keys, each once; of a struct's field, the struct. */
   columns: string[]
+  /** The regular expressions of its filters, for the engine to check before anything runs; absent when there are none. */
+  patterns?: Pattern[]
   warnings: Warning[]
 }
 
 /**
  * The query with every shorthand and default written out, without regard to any table.
  *
- * @throws QUERY_INVALID with all violations; QUERY_TOO_DEEP, QUERY_TOO_LARGE
+ * @throws QUERY_INVALID with all violations; QUERY_TOO_DEEP, QUERY_TOO_LARGE, TOO_MANY_STEPS
  */
 export function expandQuery(source: unknown, limits: QueryLimits): ExpandedQuery {
   return expand(readSource(source, limits))
 }
 
 function readSource(source: unknown, limits: QueryLimits): SourceQuery {
-  const report: Report = { violations: [], limit: limits.violations }
-  const query = readQuery(report, checkQueryValue(source, limits), limits.filterDepth)
-  throwViolations(report)
+  const reading: Reading = { violations: [], limit: limits.violations, limits }
+  const query = readQuery(reading, checkQueryValue(source, limits))
+  throwViolations(reading)
   return query
 }
 
 /**
  * The query as the executor runs it on a table. `source` is parsed JSON or an object; it is not changed.
  *
- * @throws QUERY_INVALID with all violations of the first stage that has any; QUERY_TOO_DEEP, QUERY_TOO_LARGE, TOO_MANY_PREDICATES
+ * @throws QUERY_INVALID with all violations of the first stage that has any; QUERY_TOO_DEEP, QUERY_TOO_LARGE, TOO_MANY_PREDICATES, TOO_MANY_STEPS
  */
 export function validateQuery(source: unknown, table: QueryTable, limits: QueryLimits): ValidQuery {
   const query = readSource(source, limits)
   const report: Report = { violations: [], limit: limits.violations }
-  const typed = typeQuery(report, query, table)
+  const typed = typeQuery(report, query, table, limits.topDefault)
   throwViolations(report)
   return assemble(query, typed, limits)
-}
-
-interface TypedSequence {
-  predicates: (Predicate | undefined)[]
-  within?: bigint | number
 }
 
 type TypedCondition =
@@ -108,90 +117,53 @@ interface TypedQuery {
   aggregations: ValidQuery['aggregations']
 }
 
-function typeQuery(report: Report, { timeframe, query, funnel }: SourceQuery, table: QueryTable): TypedQuery {
-  const columns: Columns = new Map(table.columns.map((column) => [column.name, column]))
-  const time = table.keys.time === undefined ? undefined : columns.get(table.keys.time)?.type
+function typeQuery(
+  report: Report,
+  { timeframe, query, funnel }: SourceQuery,
+  table: QueryTable,
+  topDefault: number,
+): TypedQuery {
+  const columns = columnsOf(table.columns)
+  const type = table.keys.time === undefined ? undefined : columns.byName.get(table.keys.time)?.type
+  const time = type && present({ type, unit: table.keys.timeUnit })
   if (table.keys.actor === undefined) violate(report, 'INVALID_ARGUMENTS', '', 'the table has no actor column')
-  const typeSequence = (sequence: SourceSequence) => typeSteps(report, columns, time, sequence)
   return present({
-    timeframe: timeframe && typeTimeframe(report, time, timeframe),
+    timeframe: timeframe && typeTimeframe(report, type, timeframe),
     conditions: (query?.conditions ?? []).map((condition): TypedCondition => {
-      if (condition.kind === 'sequence') return { kind: 'sequence', sequence: typeSequence(condition.sequence) }
+      if (condition.kind === 'sequence') {
+        return { kind: 'sequence', sequence: typeSequence(report, columns, time, condition.sequence) }
+      }
       const predicate = typeRows(report, columns, condition.rows)
       return { kind: 'rows', predicate, target: typeTarget(report, columns, condition.target) }
     }),
     aggregations: {
-      query: typeAggregations(report, columns, query?.aggregations),
-      step: typeAggregations(report, columns, funnel?.stepAggregations),
-      end: typeAggregations(report, columns, funnel?.endAggregations),
+      query: typeAggregations(report, columns, query?.aggregations, topDefault),
+      step: typeAggregations(report, columns, funnel?.stepAggregations, topDefault),
+      end: typeAggregations(report, columns, funnel?.endAggregations, topDefault),
     },
-    funnel: funnel && typeSequence(funnel.sequence),
+    funnel: funnel && typeSequence(report, columns, time, funnel.sequence),
   })
 }
 
-function typeSteps(
-  report: Report,
-  columns: Columns,
-  time: DataType | undefined,
-  { path, steps, maxDuration }: SourceSequence,
-): TypedSequence {
-  if (time === undefined) violate(report, 'INVALID_ARGUMENTS', path, 'the table has no time column to order steps by')
-  const predicates = steps.map((step) => typeRows(report, columns, step))
-  if (maxDuration === undefined || time === undefined) return { predicates }
-  const typeClass = classOf(time)
-  if (typeClass === 'integer') return { predicates, within: BigInt(maxDuration.value) }
-  if (typeClass === 'float') return { predicates, within: Number(maxDuration.value) }
-  violate(report, 'TYPE_MISMATCH', maxDuration.path, '"maxDuration" applies to integer and float time columns only')
-  return { predicates }
-}
-
-function typeTimeframe(
-  report: Report,
-  time: DataType | undefined,
-  timeframe: NonNullable<SourceQuery['timeframe']>,
-): Timeframe | undefined {
-  if (timeframe.from === undefined && timeframe.to === undefined) return undefined
-  if (time === undefined) return violate(report, 'INVALID_ARGUMENTS', '/timeframe', 'the table has no time column')
-  const from = timeframe.from && typeBound(report, time, timeframe.from)
-  const to = timeframe.to && typeBound(report, time, timeframe.to)
-  if (from && to) checkOrder(report, timeframe.from!, timeframe.to!)
-  return present({ from: from && ceiling(from), to: to && ceiling(to) })
-}
-
-function typeBound(report: Report, time: DataType, { value, path }: SourceBound): Literal | undefined {
-  const typeClass = classOf(time)
-  const literal = typeClass && readLiteral(value, time, typeClass)
-  if (typeClass === undefined || literal !== undefined) return literal
-  return violate(
-    report,
-    'TYPE_MISMATCH',
-    path,
-    `the time column takes ${expectedValue(typeClass)}, not ${shown(value)}`,
-  )
-}
-
-/** Bounds in numbers were compared with the structure; text can be compared only once it is known to be times. */
-function checkOrder(report: Report, from: SourceBound, to: SourceBound): void {
-  if (typeof from.value !== 'string' || typeof to.value !== 'string') return
-  if (parseInstant(to.value)! > parseInstant(from.value)!) return
-  violate(report, 'SCHEMA', to.path, `"to" (exclusive) must be later than "from", ${shown(from.value)}`)
-}
-
 function assemble(query: SourceQuery, typed: TypedQuery, limits: QueryLimits): ValidQuery {
-  const pool: Pool = new Map()
+  const pool = new PredicatePool()
   const relation = query.query?.relation
   const used = relation === undefined ? [] : usedConditions(relation)
   const sources = query.query?.conditions ?? []
   const conditions = used.map((index) => assembleCondition(pool, index, sources[index]!, typed.conditions[index]!))
   const funnel = query.funnel &&
     typed.funnel && { sequence: assembleSequence(pool, query.funnel.sequence, typed.funnel) }
-  if (pool.size > limits.predicates) {
-    const message = `the query has ${pool.size} distinct row filters; at most ${limits.predicates} are possible`
+  const { predicates } = pool
+  if (predicates.length > limits.predicates) {
+    const message = `the query has ${predicates.length} distinct row filters; at most ${limits.predicates} are possible`
     throw new SkepError('TOO_MANY_PREDICATES', message, { limit: limits.predicates })
   }
-  const predicates = [...pool.values()].map(({ predicate }) => predicate)
   const { timeframe, aggregations } = typed
   const places = new Map(used.map((index, place) => [index, place]))
+  const holds = [...used.map((index) => typed.conditions[index]!), { sequence: typed.funnel }].flatMap((part) =>
+    'sequence' in part ? (part.sequence?.hold ?? []) : [],
+  )
+  const patterns = patternsIn(query)
   return present({
     expanded: expand(query),
     timeframe,
@@ -200,69 +172,63 @@ function assemble(query: SourceQuery, typed: TypedQuery, limits: QueryLimits): V
     relation: relation && mapConditions(relation, (index) => places.get(index)!),
     funnel,
     aggregations,
-    columns: columnsOf(predicates, conditions, aggregations),
+    columns: columnsRead(predicates, conditions, aggregations, holds),
+    patterns: patterns.length > 0 ? patterns : undefined,
     warnings: unusedWarnings(sources, used),
   })
 }
 
-type Pool = Map<string, { place: number; predicate: Predicate }>
-
-function assembleCondition(pool: Pool, index: number, source: SourceCondition, typed: TypedCondition): Condition {
+function assembleCondition(
+  pool: PredicatePool,
+  index: number,
+  source: SourceCondition,
+  typed: TypedCondition,
+): Condition {
   if (source.kind === 'sequence' && typed.kind === 'sequence') {
     const sequence = assembleSequence(pool, source.sequence, typed.sequence)
     return present({ kind: 'sequence' as const, index, name: source.name, sequence })
   }
   if (source.kind !== 'rows' || typed.kind !== 'rows') throw new Error('a condition changed its kind')
-  const predicate = share(pool, typed.predicate!)
+  const predicate = pool.add(typed.predicate!)
   const { name, includeZero } = source
   return present({ kind: 'rows' as const, index, name, predicate, target: typed.target!, includeZero })
 }
 
-function assembleSequence(pool: Pool, source: SourceSequence, typed: TypedSequence): Sequence {
-  const steps = source.steps.map(({ negative, name }, index) =>
-    present({ predicate: share(pool, typed.predicates[index]!), negative, index, name }),
-  )
-  return present({ steps, within: typed.within })
+function assembleSequence(pool: PredicatePool, source: SourceSequence, typed: TypedSequence): Sequence {
+  const { order, ties, sameRow } = source
+  const steps = source.steps.map(({ negative, optional, name }, index) => {
+    const { predicate, within, after } = typed.steps[index]!
+    return present({ predicate: pool.add(predicate!), negative, optional, index, name, within, after })
+  })
+  const hold = typed.hold.map(({ column }) => column)
+  return present({ steps, within: typed.within, order, ties, sameRow, hold })
 }
 
-/** The place of a predicate among the distinct ones. */
-function share(pool: Pool, given: Predicate): number {
-  const { key, predicate } = canonical(given)
-  const known = pool.get(key)
-  if (known !== undefined) return known.place
-  const place = pool.size
-  pool.set(key, { place, predicate })
-  return place
-}
-
-/** The predicate without repeated parts, and a text that is the same for the same predicate in any order. */
-function canonical(predicate: Predicate): { key: string; predicate: Predicate } {
-  if (predicate.kind === 'compare') {
-    const { column, operator, literal } = predicate
-    const value = 'exact' in literal ? [literal.floor, literal.exact] : Object.values(literal)
-    return { key: printQuery([column, operator, ...value]), predicate }
-  }
-  const parts = new Map(predicate.of.map(canonical).map((part) => [part.key, part.predicate]))
-  if (parts.size === 1) {
-    const [[key, only]] = [...parts] as [[string, Predicate]]
-    return { key, predicate: only }
-  }
-  return { key: `and ${[...parts.keys()].sort().join(' ')}`, predicate: { kind: 'and', of: [...parts.values()] } }
-}
-
-function columnsOf(
-  predicates: Predicate[],
-  conditions: Condition[],
+function columnsRead(
+  predicates: readonly Predicate[],
+  conditions: readonly Condition[],
   { query, step, end }: ValidQuery['aggregations'],
+  holds: readonly { path: string[] }[],
 ): string[] {
   const names = new Set<string | undefined>(predicates.flatMap(predicateColumns))
-  for (const condition of conditions) if (condition.kind === 'rows') names.add(condition.target.column)
-  for (const { column, otherColumn } of [...query, ...step, ...end]) names.add(column).add(otherColumn)
+  for (const condition of conditions) if (condition.kind === 'rows') names.add(condition.target.path?.[0])
+  for (const { path } of holds) names.add(path[0])
+  for (const { path, otherPath } of [...query, ...step, ...end]) names.add(path[0]).add(otherPath?.[0])
   return [...names].filter((name) => name !== undefined)
 }
 
 function predicateColumns(predicate: Predicate): string[] {
-  return predicate.kind === 'and' ? predicate.of.flatMap(predicateColumns) : [predicate.column]
+  if (predicate.kind === 'not') return predicateColumns(predicate.of)
+  if (predicate.kind === 'and' || predicate.kind === 'or') return predicate.of.flatMap(predicateColumns)
+  return [predicate.path[0]!]
+}
+
+function patternsIn({ query, funnel }: SourceQuery): Pattern[] {
+  const conditions = query?.conditions ?? []
+  const inConditions = conditions.flatMap((condition) =>
+    condition.kind === 'rows' ? [condition.rows] : condition.sequence.steps,
+  )
+  return [...inConditions, ...(funnel?.sequence.steps ?? [])].flatMap(patternsOf)
 }
 
 function unusedWarnings(sources: SourceCondition[], used: number[]): Warning[] {

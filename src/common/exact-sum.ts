@@ -10,36 +10,84 @@ const SHIFT = 69
 const POSITIVE_INFINITY_BIN = 1000
 const NEGATIVE_INFINITY_BIN = 1001
 
+/** A column is cut faster while its values are whole multiples of a bin's unit, and few digits long in it. */
+const COMMON_BINS = [0, 1]
+const COMMON_DIGITS = 92
+
+/** Minus the power of two that is the bin's unit. */
+export function binPower(bin: number): number {
+  return SHIFT - BIN * bin
+}
+
+/** The least bin whose integers have {@link COMMON_DIGITS} binary digits at most while no value is greater than `size`, be it positive or negative. */
+export function binOfSize(size: number): number {
+  return Math.floor((Math.log2(size) + 1 + SHIFT - COMMON_DIGITS + BIN) / BIN)
+}
+
+/** SQL of a DOUBLE as an integer of the bin, and of whether its value is one, of {@link COMMON_DIGITS} binary digits at most. False or null for null, NaN and infinities. */
+export function binSql(x: string, bin: number): { scaled: string; fits: string } {
+  const power = binPower(bin)
+  const scaled = `(${x} * pow(2.0::DOUBLE, ${power}))`
+  return { scaled, fits: `(abs(${x}) < pow(2.0::DOUBLE, ${COMMON_DIGITS - power}) AND ${scaled} = trunc(${scaled}))` }
+}
+
 /** SQL of the bin of a DOUBLE expression (SMALLINT) and of its integer in that bin (HUGEINT); both null for null and NaN. Group by the first, `sum` the second. */
 export function exactTermSql(x: string): { bin: string; term: string } {
   const exponent = `floor((log2(abs(${x})) + ${BIN / 2}) / ${BIN})`
   const infinity = `CASE WHEN ${x} > 0 THEN ${POSITIVE_INFINITY_BIN} ELSE ${NEGATIVE_INFINITY_BIN} END`
-  const bin = `CASE WHEN ${x} IS NULL OR isnan(${x}) THEN NULL WHEN isinf(${x}) THEN ${infinity} WHEN ${x} = 0 THEN 0 ELSE CAST(${exponent} AS SMALLINT) END`
-  const power = `(${SHIFT} - ${BIN} * (${bin}))`
+  const common = COMMON_BINS.map((bin) => ({ bin, ...binSql(x, bin) }))
+  const commonBins = common.map(({ bin, fits }) => `WHEN ${fits} THEN ${bin}`).join(' ')
+  const bin = `CASE WHEN ${x} IS NULL OR isnan(${x}) THEN NULL ${commonBins} WHEN isinf(${x}) THEN ${infinity} ELSE CAST(${exponent} AS SMALLINT) END`
+  const power = `(${SHIFT} - ${BIN} * ${exponent}::SMALLINT)`
   // Two factors: 2^1141, which the smallest doubles need, is itself beyond the range of doubles.
   const scaled = `${x} * pow(2.0::DOUBLE, ${power} // 2) * pow(2.0::DOUBLE, ${power} - ${power} // 2)`
-  const term = `CASE WHEN ${x} IS NULL OR isnan(${x}) THEN NULL WHEN isinf(${x}) THEN 1::HUGEINT ELSE CAST(${scaled} AS HUGEINT) END`
+  const commonTerms = common.map(({ scaled, fits }) => `WHEN ${fits} THEN CAST(${scaled} AS HUGEINT)`).join(' ')
+  const term = `CASE WHEN ${x} IS NULL OR isnan(${x}) THEN NULL ${commonTerms} WHEN isinf(${x}) THEN 1::HUGEINT ELSE CAST(${scaled} AS HUGEINT) END`
   return { bin, term }
 }
 
-/** The sum of integers in bins, correctly rounded: what {@link exactTermSql} cut, put together. */
-export function exactSum(bins: Iterable<readonly [bin: number, total: bigint]>): number {
+/** SQL of the value of a bin's integer as a DOUBLE, but for the rounding of its last digits. Bins of infinities have none. */
+export function binValueSql(bin: string, total: string): string {
+  return `(CAST(${total} AS DOUBLE) * pow(2.0::DOUBLE, ${BIN} * ${bin} - ${SHIFT}))`
+}
+
+/** SQL that is true for the bins of finite values. */
+export function isFiniteBinSql(bin: string): string {
+  return `${bin} < ${POSITIVE_INFINITY_BIN}`
+}
+
+/** Integers in bins, each with its bin: what {@link exactTermSql} cut and the engine added up. */
+export type Bins = Iterable<readonly [bin: number, total: bigint]>
+
+/** The sum of integers in bins, correctly rounded; NaN where both infinities are among them. */
+export function exactSum(bins: Bins): number {
+  const { infinity, total, power } = gather(bins)
+  return infinity === 0 ? scaleByPowerOfTwo(total, power) : infinity
+}
+
+/** The mean of `count` values whose sum lies in bins: the double nearest to the exact quotient. */
+export function exactMean(bins: Bins, count: bigint): number {
+  const { infinity, total, power } = gather(bins)
+  if (infinity !== 0) return infinity
+  return power < 0 ? divide(total, count << BigInt(-power)) : divide(total << BigInt(power), count)
+}
+
+/** The sum as an integer times a power of two, or else as an infinity or NaN. */
+function gather(bins: Bins): { infinity: number; total: bigint; power: number } {
   let infinity = 0
   let total = 0n
-  let power = Number.POSITIVE_INFINITY
+  let power = 0
   for (const [bin, sum] of bins) {
     if (bin >= POSITIVE_INFINITY_BIN) {
       infinity += bin === POSITIVE_INFINITY_BIN ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
     } else if (sum !== 0n) {
       const own = BIN * bin - SHIFT
-      if (own >= power) total += sum << BigInt(own - power)
-      else {
-        total = (power === Number.POSITIVE_INFINITY ? 0n : total << BigInt(power - own)) + sum
-        power = own
-      }
+      const least = total === 0n ? own : Math.min(own, power)
+      total = (total << BigInt(total === 0n ? 0 : power - least)) + (sum << BigInt(own - least))
+      power = least
     }
   }
-  return infinity !== 0 || Number.isNaN(infinity) ? infinity : scaleByPowerOfTwo(total, power)
+  return { infinity, total, power }
 }
 
 /** The double nearest to `integer` * 2^`power`, ties to even. */

@@ -1,9 +1,11 @@
 /** The rows of a behavioural query as SQL: who, when, and which predicates hold; and how they are cut into tasks of whole actors. */
 
+import { columnSql, findReference } from '../behaviour/column.ts'
+import { heldColumns } from '../behaviour/kernel.ts'
 import { type Bind, predicateSql, timeframeSql } from '../behaviour/predicate-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
-import type { DataFile, Snapshot, Table } from '../catalog/types.ts'
-import { type DataType, isFloat, quoteIdentifier } from '../common/data-type.ts'
+import type { Column, DataFile, Snapshot, Table } from '../catalog/types.ts'
+import { type DataType, isFloat, isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
 import type { BoundValue } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
 
@@ -30,17 +32,15 @@ function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataF
     if (table.actorsTogether) return file.path
     return bucket === undefined ? '' : String(file.partition[bucket])
   }
-  const groups = new Map<string, DataFile[]>()
-  for (const file of files) {
-    const group = groups.get(keyOf(file))
-    if (group) group.push(file)
-    else groups.set(keyOf(file), [file])
-  }
-  return groups
+  return Map.groupBy(files, keyOf)
 }
 
 /** The place of the actor's bucket among partition values, when all files follow one spec that has it. */
-function bucketPosition(snapshot: Snapshot, actor: string | undefined, files: readonly DataFile[]): number | undefined {
+function bucketPosition(
+  snapshot: Snapshot,
+  actor: string | undefined,
+  files: readonly DataFile[],
+): number | undefined {
   const specId = files[0]?.specId
   if (specId === undefined || files.some((file) => file.specId !== specId)) return undefined
   const column = snapshot.schema.columns.find(({ name }) => name === actor)
@@ -72,36 +72,74 @@ export interface RowSource {
 /** SELECT of all columns over the files: rows of the timeframe that have an actor and a time. */
 export function rowsInside(source: RowSource, files: readonly DataFile[], bindings: Bindings): string {
   const { table, query, actor, time, timeType } = source
-  const name = quoteIdentifier(time)
-  const conditions = [`${quoteIdentifier(actor)} IS NOT NULL`, `${name} IS NOT NULL`]
-  if (isFloat(timeType)) conditions.push(`NOT isnan(${name})`)
-  const timeframe = query.timeframe && timeframeSql(query.timeframe, name, timeType, bindings.bind)
+  const keys = table.snapshot.schema.columns.filter(({ name }) => name === actor || name === time)
+  const conditions = keys.filter((key) => files.some((file) => mayBeNull(key, file))).map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
+  if (isFloat(timeType)) conditions.push(`NOT isnan(${quoteIdentifier(time)})`)
+  const timeframe = query.timeframe && timeframeSql(query.timeframe, quoteIdentifier(time), timeType, bindings.bind)
   if (timeframe) conditions.push(timeframe)
-  return `SELECT * FROM (${scanSql(table, table.snapshot.schema, files)}) WHERE ${conditions.join(' AND ')}`
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  return `SELECT * FROM (${scanSql(table, table.snapshot.schema, files)})${where}`
+}
+
+function mayBeNull({ id }: Column, file: DataFile): boolean {
+  return file.columns.get(id)?.nulls !== 0
 }
 
 /**
- * SELECT of `s` (1 where an actor's rows begin), `t` (the time as BIGINT, or DOUBLE for float columns) and `m` (the mask)
- * over the rows of a task, grouped by actor and ascending in time.
+ * SELECT of `k` (who: a key or start flag, see {@link actorKey}), `t` (the time as BIGINT, or DOUBLE for float columns), `m` (the
+ * mask) and a series number for each of the held columns, over the rows of a task: grouped by actor, ascending in time.
  */
 export function kernelRows(source: RowSource, task: ActorTask, bindings: Bindings): string {
   const { query, actor, time, timeType } = source
   const rows = rowsInside(source, task.files, bindings)
-  const mask = maskSql(query, bindings)
-  const keyed = `SELECT ${quoteIdentifier(actor)} AS a, ${timeKeySql(quoteIdentifier(time), timeType)} AS t, ${mask} AS m FROM (${rows})`
-  const ordered = task.sorted ? keyed : `${keyed} ORDER BY a, t`
-  return `SELECT CAST(a IS DISTINCT FROM lag(a) OVER () AS UTINYINT) AS s, t, m FROM (${ordered})`
+  const held = heldColumns(query)
+  const keyed = [
+    `${quoteIdentifier(actor)} AS a`,
+    `${timeKeySql(quoteIdentifier(time), timeType)} AS t`,
+    `${maskSql(query, bindings)} AS m`,
+    ...held.map((columns, k) => `${seriesSql(source, columns)} AS h${k}`),
+  ]
+  const order = task.sorted && held.length === 0 ? '' : ' ORDER BY a, t'
+  const outputs = [`${actorKey(source)} AS k`, 't', 'm', ...held.map((_, k) => `h${k}`)]
+  return `SELECT ${outputs.join(', ')} FROM (SELECT ${keyed.join(', ')} FROM (${rows})${order})`
 }
+
+/** Integers stand for themselves; of other actors a flag (UTINYINT) marks the first row. */
+function actorKey({ table, actor }: RowSource): string {
+  const { type } = table.snapshot.schema.columns.find((column) => column.name === actor)!
+  const fits = isInteger(type) && !/HUGEINT|UBIGINT/.test(printType(type))
+  return fits ? 'CAST(a AS BIGINT)' : 'CAST(a IS DISTINCT FROM lag(a) OVER () AS UTINYINT)'
+}
+
+/** The number of a row's series among those of its actor, from 1; 0 where a held value is null. */
+function seriesSql({ table, actor }: RowSource, columns: readonly string[]): string {
+  const values = columns.map((column) => {
+    const reference = findReference(table.snapshot.schema.columns, column)!
+    const value = columnSql(reference)
+    return isFloat(reference.type) ? `CASE WHEN isnan(${value}) THEN NULL ELSE ${value} END` : value
+  })
+  const anyNull = values.map((value) => `(${value}) IS NULL`).join(' OR ')
+  const rank = `dense_rank() OVER (PARTITION BY ${quoteIdentifier(actor)} ORDER BY ${values.join(', ')})`
+  return `CAST(CASE WHEN ${anyNull} THEN 0 ELSE ${rank} END AS INTEGER)`
+}
+
+const MASK_TYPES = [
+  { bits: 8, type: 'UTINYINT' },
+  { bits: 16, type: 'USMALLINT' },
+  { bits: 32, type: 'UINTEGER' },
+  { bits: 64, type: 'UBIGINT' },
+]
 
 function maskSql(query: ValidQuery, { bind }: Bindings): string {
+  const { type } = MASK_TYPES.find(({ bits }) => query.predicates.length <= bits)!
   const bits = query.predicates.map((predicate, bit) => {
-    const value = `CAST(${predicateSql(predicate, bind)} AS BIGINT)`
+    const value = `CAST(${predicateSql(predicate, bind)} AS ${type})`
     return bit === 0 ? value : `(${value} << ${bit})`
   })
-  return bits.length === 0 ? 'CAST(0 AS BIGINT)' : `(${bits.join(' | ')})`
+  return bits.length === 0 ? 'CAST(0 AS UTINYINT)' : `(${bits.join(' | ')})`
 }
 
-/** Times as integers that order and differ as the column's own values do; floats as they are. */
+/** Times as integers that order and differ as the column's own values do, in the ticks of the query's spans; floats as they are. */
 function timeKeySql(name: string, type: DataType): string {
   if (isFloat(type)) return `CAST(${name} AS DOUBLE)`
   switch (type.kind === 'primitive' ? type.name : '') {

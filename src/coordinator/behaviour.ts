@@ -1,6 +1,5 @@
 /** Runs a behavioural query: tasks of whole actors through masks and kernel, then aggregations over those that passed. */
-import type { DuckDBDataChunk } from '@duckdb/node-api'
-import { Kernel, type KernelTotals } from '../behaviour/kernel.ts'
+import { type KernelTotals, positiveSteps } from '../behaviour/kernel.ts'
 import type { Timeframe } from '../behaviour/predicate-sql.ts'
 import type { AggregationResult, BehaviouralResult, FunnelStepResult, Warning } from '../behaviour/result.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
@@ -11,13 +10,11 @@ import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { pruneFiles, type TypedCondition } from '../planner/prune.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
-import { type ActorTask, actorTasks, Bindings, kernelRows, type RowSource, rowsInside } from './actor-rows.ts'
-import { type AggregationScope, aggregate, PASSING } from './aggregate.ts'
+import { type ActorTask, actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import { type AggregationScope, aggregate } from './aggregate.ts'
+import { runKernel, type TaskOutcome } from './kernel-task.ts'
+import { addPassing, createPassing } from './passing.ts'
 import { type QueryStats, scanOf, statsOf } from './sql.ts'
-import { decideTargets } from './targets.ts'
-
-/** Rows up to which a task's rows are taken as one result: faster than a stream, and still small. */
-const MATERIALISED_ROWS = 2_500_000
 
 /** What a behavioural query cost. */
 export interface BehaviouralStats extends QueryStats {
@@ -35,15 +32,6 @@ export interface BehaviourContext {
   onProgress?: ((fraction: number) => void) | undefined
 }
 
-interface TaskOutcome {
-  task: ActorTask
-  totals: KernelTotals
-  rows: number
-  actors: number
-  /** For each actor, in ascending order, the level that it reached; only when aggregations need it. */
-  levels?: Int32Array
-}
-
 /** The result document of a query on a table; `started` is when the call came, by `performance.now()`. */
 export async function runBehaviour(
   context: BehaviourContext,
@@ -57,7 +45,7 @@ export async function runBehaviour(
   const scopes = aggregationScopes(query)
   let done = 0
   const outcomes = await mapConcurrent(tasks, context.settings.threads, async (task) => {
-    const outcome = await runTask(context, source, task, scopes.length > 0)
+    const outcome = await runKernel(context, source, task, scopes.length > 0)
     context.onProgress?.(++done / (tasks.length + Math.min(1, scopes.length)))
     return outcome
   })
@@ -95,100 +83,33 @@ function timeCondition({ table, query, time }: RowSource): TypedCondition {
   return { kind: 'and', children }
 }
 
-/** The query's scope, one for each positive step, and the end's: those that have aggregations, with the level that an actor must have. */
-function aggregationScopes({
-  aggregations,
-  funnel,
-}: ValidQuery): (AggregationScope & { place: 'query' | 'step' | 'end' })[] {
-  const steps = funnel?.sequence.steps.filter(({ negative }) => !negative).length ?? 0
-  const all = [
-    { place: 'query' as const, level: 1, aggregations: aggregations.query },
-    ...Array.from({ length: steps }, (_, k) => ({
-      place: 'step' as const,
-      level: k + 2,
-      aggregations: aggregations.step,
-    })),
-    { place: 'end' as const, level: steps + 1, aggregations: aggregations.end },
+/** The places of a query that have aggregations, with the condition on {@link PASSING} that their actors meet. */
+function aggregationScopes(query: ValidQuery): Place[] {
+  const { aggregations } = query
+  const steps = positiveSteps(query)
+  let required = 0
+  let optional = 0
+  const stepScopes = steps.map((step, position): Place => {
+    const condition = step.optional ? `((matched >> ${optional++}) & 1) = 1` : `level >= ${++required + 1}`
+    return { place: 'step', position, condition, aggregations: aggregations.step }
+  })
+  const all: Place[] = [
+    { place: 'query', position: 0, condition: 'level >= 1', aggregations: aggregations.query },
+    ...stepScopes,
+    { place: 'end', position: 0, condition: `level >= ${required + 1}`, aggregations: aggregations.end },
   ]
   return all.filter((scope) => scope.aggregations.length > 0)
 }
 
-async function runTask(
-  context: BehaviourContext,
-  source: RowSource,
-  task: ActorTask,
-  keepLevels: boolean,
-): Promise<TaskOutcome> {
-  using session = await context.engine.session()
-  const words = await decideTargets(session, source, task, context.options)
-  const kernel = new Kernel(source.query, { floatTimes: isFloat(source.timeType), ...(words ? { words } : {}) })
-  const levels: Int32Array[] = []
-  let actors = 0
-  let rows = 0
-  const keep = (part: Int32Array) => {
-    actors += part.length
-    if (keepLevels && part.length > 0) levels.push(part.slice())
-  }
-  for await (const chunk of kernelChunks(session, source, task, context.options)) {
-    rows += chunk.rowCount
-    keep(kernel.feed({ count: chunk.rowCount, ...vectors(chunk) }))
-  }
-  keep(kernel.finish())
-  return { task, totals: kernel.totals(), rows, actors, ...(keepLevels ? { levels: concatenate(levels, actors) } : {}) }
-}
-
-async function* kernelChunks(
-  session: Session,
-  source: RowSource,
-  task: ActorTask,
-  options: RunOptions,
-): AsyncGenerator<DuckDBDataChunk> {
-  const bindings = new Bindings()
-  const sql = kernelRows(source, task, bindings)
-  const running = { ...options, params: bindings.values }
-  if (task.rows <= MATERIALISED_ROWS) {
-    const result = await session.run(sql, running)
-    for (let k = 0; k < result.chunkCount; k++) yield result.getChunk(k)
-    return
-  }
-  const result = await session.stream(sql, running)
-  for (;;) {
-    const chunk = await session.fetch(() => result.fetchChunk(), running)
-    if (!chunk || chunk.rowCount === 0) return
-    yield chunk
-  }
-}
-
-interface ItemsVector<T> {
-  items: T
-}
-
-function vectors(chunk: DuckDBDataChunk): {
-  starts: Uint8Array
-  times: BigInt64Array | Float64Array
-  masks: BigInt64Array
-} {
-  const items = <T>(column: number) => (chunk.getColumnVector(column) as unknown as ItemsVector<T>).items
-  return { starts: items(0), times: items(1), masks: items(2) }
-}
-
-function concatenate(parts: readonly Int32Array[], length: number): Int32Array {
-  const whole = new Int32Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+interface Place extends AggregationScope {
+  place: 'query' | 'step' | 'end'
+  /** Which positive step. */
+  position: number
 }
 
 function mergeTotals(query: ValidQuery, outcomes: readonly TaskOutcome[]): KernelTotals {
-  const count = query.funnel?.sequence.steps.filter(({ negative }) => !negative).length ?? 0
-  const merged: KernelTotals = {
-    groups: 0,
-    rows: 0,
-    steps: Array.from({ length: count }, () => ({ groups: 0, rows: 0 })),
-  }
+  const steps = positiveSteps(query).map(() => ({ groups: 0, rows: 0 }))
+  const merged: KernelTotals = { groups: 0, rows: 0, steps }
   for (const { totals } of outcomes) {
     merged.groups += totals.groups
     merged.rows += totals.rows
@@ -203,11 +124,11 @@ function mergeTotals(query: ValidQuery, outcomes: readonly TaskOutcome[]): Kerne
 function matches(
   query: ValidQuery,
   totals: KernelTotals,
-  scopes: readonly { place: string; level: number }[],
+  scopes: readonly Place[],
   results: readonly AggregationResult[][],
 ): Pick<BehaviouralResult, 'query' | 'funnel'> {
-  const found = (place: string, level?: number) =>
-    results[scopes.findIndex((scope) => scope.place === place && (level === undefined || scope.level === level))]
+  const found = (place: Place['place'], position = 0) =>
+    results[scopes.findIndex((scope) => scope.place === place && scope.position === position)]
   const queryAggregations = found('query')
   const whole = {
     matchingGroups: totals.groups,
@@ -215,21 +136,22 @@ function matches(
     ...(queryAggregations ? { aggregations: queryAggregations } : {}),
   }
   if (!query.funnel) return { query: whole }
-  const positive = query.funnel.sequence.steps.filter(({ negative }) => !negative)
-  const sequence = positive.map(({ index, name }, k): FunnelStepResult => {
-    const { groups, rows } = totals.steps[k]!
-    const first = totals.steps[0]!.groups
-    const before = k === 0 ? 0 : totals.steps[k - 1]!.groups
-    const aggregations = found('step', k + 2)
-    return {
+  const first = totals.steps[0]!.groups
+  let before: number | undefined
+  const sequence = positiveSteps(query).map(({ index, name, optional }, position): FunnelStepResult => {
+    const { groups, rows } = totals.steps[position]!
+    const aggregations = found('step', position)
+    const result = {
       index,
       ...(name === undefined ? {} : { name }),
       matchingGroups: groups,
       matchingGroupRows: rows,
       ...(first > 0 ? { conversionRate: groups / first } : {}),
-      ...(before > 0 ? { stepRate: groups / before } : {}),
+      ...(before !== undefined && before > 0 ? { stepRate: groups / before } : {}),
       ...(aggregations ? { aggregations } : {}),
     }
+    if (!optional) before = groups
+    return result
   })
   const end = found('end')
   return { query: whole, funnel: { sequence, ...(end ? { endAggregations: end } : {}) } }
@@ -237,40 +159,16 @@ function matches(
 
 /** Names the passing actors of every task, then aggregates over all of them at once. */
 async function aggregateScopes(
-  { options, settings }: BehaviourContext,
+  { options }: BehaviourContext,
   session: Session,
   source: RowSource,
   outcomes: readonly TaskOutcome[],
   scopes: readonly AggregationScope[],
 ): Promise<AggregationResult[][]> {
-  const actor = quoteIdentifier(source.actor)
-  const empty = scanSql(source.table, source.table.snapshot.schema, [])
-  await session.run(
-    `CREATE TEMP TABLE ${PASSING} AS SELECT ${actor} AS actor, 0::INTEGER AS level FROM (${empty})`,
-    options,
-  )
-  for (const { task, levels } of outcomes) {
-    if (!levels?.some((level) => level > 0)) continue
-    await session.run('CREATE OR REPLACE TEMP TABLE skep_levels (place BIGINT, level INTEGER)', options)
-    const appender = await session.connection.createAppender('skep_levels')
-    for (const [place, level] of levels.entries()) {
-      if (level === 0) continue
-      appender.appendBigInt(BigInt(place))
-      appender.appendInteger(level)
-      appender.endRow()
-    }
-    appender.closeSync()
-    const bindings = new Bindings()
-    const rows = rowsInside(source, task.files, bindings)
-    await session.run(
-      `INSERT INTO ${PASSING} SELECT a, level FROM (
-         SELECT a, row_number() OVER (ORDER BY a) - 1 AS place FROM (SELECT DISTINCT ${actor} AS a FROM (${rows}))
-       ) JOIN skep_levels USING (place)`,
-      { ...options, params: bindings.values },
-    )
-  }
+  await createPassing(session, source, options)
+  for (const { task, reached } of outcomes) if (reached) await addPassing(session, source, task, reached, options)
   const files = outcomes.flatMap(({ task }) => task.files)
-  return aggregate(session, source, files, scopes, options, settings.topDefault)
+  return aggregate(session, source, files, scopes, options)
 }
 
 // Warnings about the data.

@@ -1,5 +1,6 @@
 import { BIGINT, BOOLEAN, DOUBLE, type DuckDBConnection, DuckDBInstance, HUGEINT, VARCHAR } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { columnSql } from '../../src/behaviour/column.ts'
 import { type Bind, predicateSql, timeframeSql } from '../../src/behaviour/predicate-sql.ts'
 import { parseType, quoteIdentifier } from '../../src/common/data-type.ts'
 import { columnsOf, valid, withTime } from './behaviour-table.ts'
@@ -225,12 +226,9 @@ describe('a predicate in the engine', () => {
     const { predicates } = valid({ query: { conditions: [{ filters }] } }, table)
     const rows = "SELECT * FROM (VALUES (0, 1, 'x'), (1, 2, 'x'), (2, NULL, 'x'), (3, NULL, NULL)) v(i, a, b)"
     expect(await evaluate(rows, (bind) => predicateSql(predicates[0]!, bind))).toEqual([F, T, T, F])
-    expect(await evaluate(rows, (bind) => predicateSql(predicates[0]!, bind, (name) => `t.${name}`))).toEqual([
-      F,
-      T,
-      T,
-      F,
-    ])
+    expect(
+      await evaluate(rows, (bind) => predicateSql(predicates[0]!, bind, (reference) => columnSql(reference, 't'))),
+    ).toEqual([F, T, T, F])
   })
 })
 

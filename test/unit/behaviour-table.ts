@@ -33,6 +33,10 @@ export const events: QueryTable = {
     id: 'UUID',
     tags: 'VARCHAR[]',
     bytes: 'BLOB',
+    numbers: 'DECIMAL(10,2)[]',
+    nested: 'VARCHAR[][]',
+    context: 'STRUCT(device VARCHAR, screen STRUCT(width INTEGER, "a.b" VARCHAR), tags VARCHAR[])',
+    pairs: 'MAP(VARCHAR, INTEGER)',
   }),
   keys: { actor: 'user', time: 'ts' },
 }

@@ -86,7 +86,7 @@ function aggregationLines(prefix: string, aggregation: AggregationResult, option
   const entries = typeof value === 'object' ? (ranked ?? Object.entries(value)) : []
   const limit = top !== undefined && entries.length >= top ? `, top ${top}` : ''
   const title = options.style('bold', visible(`${prefix}${name === undefined ? what : `${name}, ${what}`}${limit}`))
-  if (typeof value !== 'object') return [`${title}: ${valueText(value)}`]
+  if (typeof value !== 'object') return [`${title}: ${value === undefined ? 'no values' : valueText(value)}`]
   if (entries.length === 0) return [`${title}: no values`]
   const most = Math.max(...entries.map(([, amount]) => Number(amount)))
   const rows = entries.map(([key, amount]) => [

@@ -1,0 +1,100 @@
+/** One task of a behavioural query: rows from the engine through the kernel. */
+import type { DuckDBDataChunk } from '@duckdb/node-api'
+import { Kernel, type KernelLevels, type KernelRows, type KernelTotals } from '../behaviour/kernel.ts'
+import { isFloat } from '../common/data-type.ts'
+import type { Engine, RunOptions, Session } from '../engine/engine.ts'
+import { type ActorTask, Bindings, kernelRows, type RowSource } from './actor-rows.ts'
+import { decideTargets } from './targets.ts'
+
+/** Rows up to which a task's rows are taken as one result: faster than a stream, and still small. */
+const MATERIALISED_ROWS = 2_500_000
+
+/** What the actors of a task reached, in ascending order. */
+export interface Reached {
+  /** 0 where the relation does not hold, else 1 + required funnel steps passed. */
+  levels: Int32Array
+  /** Bit k: the k-th optional step of the funnel was matched. */
+  matched: BigUint64Array
+}
+
+/** What a task found. */
+export interface TaskOutcome {
+  task: ActorTask
+  totals: KernelTotals
+  /** Rows and actors inside the timeframe. */
+  rows: number
+  actors: number
+  /** Only when it was asked for. */
+  reached?: Reached
+}
+
+/** Runs conditions, sequences and the funnel of a query over the actors of a task. */
+export async function runKernel(
+  context: { engine: Engine; options: RunOptions },
+  source: RowSource,
+  task: ActorTask,
+  keepReached: boolean,
+): Promise<TaskOutcome> {
+  using session = await context.engine.session()
+  const words = await decideTargets(session, source, task, context.options)
+  const kernel = new Kernel(source.query, { floatTimes: isFloat(source.timeType), ...(words ? { words } : {}) })
+  const kept: Reached[] = []
+  let actors = 0
+  let rows = 0
+  const keep = ({ levels, matched }: KernelLevels) => {
+    actors += levels.length
+    if (keepReached && levels.length > 0) kept.push({ levels: levels.slice(), matched: matched.slice() })
+  }
+  for await (const chunk of taskChunks(session, source, task, context.options)) {
+    rows += chunk.rowCount
+    keep(kernel.feed(kernelInput(chunk)))
+  }
+  keep(kernel.finish())
+  const outcome = { task, totals: kernel.totals(), rows, actors }
+  return keepReached ? { ...outcome, reached: concatenate(kept, actors) } : outcome
+}
+
+async function* taskChunks(
+  session: Session,
+  source: RowSource,
+  task: ActorTask,
+  options: RunOptions,
+): AsyncGenerator<DuckDBDataChunk> {
+  const bindings = new Bindings()
+  const sql = kernelRows(source, task, bindings)
+  const running = { ...options, params: bindings.values }
+  if (task.rows <= MATERIALISED_ROWS) {
+    const result = await session.run(sql, running)
+    for (let k = 0; k < result.chunkCount; k++) yield result.getChunk(k)
+    return
+  }
+  const result = await session.stream(sql, running)
+  for (;;) {
+    const chunk = await session.fetch(() => result.fetchChunk(), running)
+    if (!chunk || chunk.rowCount === 0) return
+    yield chunk
+  }
+}
+
+/** The columns of {@link kernelRows}; vectors of numbers are views of their items. */
+function kernelInput(chunk: DuckDBDataChunk): KernelRows {
+  const items = <T>(column: number) => (chunk.getColumnVector(column) as unknown as { items: T }).items
+  return {
+    count: chunk.rowCount,
+    actors: items(0),
+    times: items(1),
+    masks: items(2),
+    series: Array.from({ length: chunk.columnCount - 3 }, (_, k) => items<Int32Array>(3 + k)),
+  }
+}
+
+function concatenate(parts: readonly Reached[], length: number): Reached {
+  const whole = { levels: new Int32Array(length), matched: new BigUint64Array(length) }
+  let at = 0
+  for (const { levels, matched } of parts) {
+    whole.levels.set(levels, at)
+    whole.matched.set(matched, at)
+    at += levels.length
+  }
+  return whole
+}
