@@ -57,7 +57,7 @@ let pending: i32 = 0
 let actors: i32 = 0
 let levels: usize = 0
 let external: usize = 0
-let externalCapacity: i32 = 0
+let externalWidth: i32 = 0
 let groups: i64 = 0
 let rows: i64 = 0
 let stepGroups: Array<i64> = []
@@ -97,7 +97,7 @@ export function addSequenceCondition(sequence: i32): void {
   conditions.push({ kind: SEQUENCE, index: sequence, op: 0, value: 0, includeZero: false })
 }
 
-/** A condition that was decided elsewhere: bit `bit` of the actor's word (see `reserveExternal`). */
+/** A condition that was decided elsewhere: bit `bit` of the actor's words (see `reserveExternal`). */
 export function addExternal(bit: i32): void {
   conditions.push({ kind: EXTERNAL, index: bit, op: 0, value: 0, includeZero: false })
 }
@@ -153,12 +153,10 @@ export function masksEnd(): usize {
   return masks + ((pending as usize) << 3)
 }
 
-/** Room for the words (u64, one for each actor, in the order of the rows) that external conditions read. */
-export function reserveExternal(count: i32): usize {
-  if (count > externalCapacity) {
-    external = heap.alloc((count as usize) << 3)
-    externalCapacity = count
-  }
+/** Room for the words (u64, `width` for each actor, in the order of the rows) that external conditions read. */
+export function reserveExternal(count: i32, width: i32): usize {
+  external = heap.alloc((count as usize) << 3)
+  externalWidth = width
   return external
 }
 
@@ -211,9 +209,9 @@ export function totalStepRows(step: i32): i64 {
 function decide(from: i32, to: i32): i32 {
   let any: u64 = 0
   for (let row = from; row < to; row++) any |= mask(row)
-  const word = externalCapacity > 0 ? load<u64>(external + ((actors as usize) << 3)) : 0
+  const words = external + (((actors as usize) * externalWidth) << 3)
   actors++
-  if (!holds(from, to, any, word)) return 0
+  if (!holds(from, to, any, words)) return 0
   groups++
   rows += to - from
   if (funnel === NONE) return 1
@@ -225,13 +223,13 @@ function decide(from: i32, to: i32): i32 {
   return 1 + level
 }
 
-function holds(from: i32, to: i32, any: u64, word: u64): bool {
+function holds(from: i32, to: i32, any: u64, words: usize): bool {
   if (relation.length === 0) return true
   stack.length = 0
   for (let k = 0; k < relation.length; k++) {
     const item = relation[k]
     if (item >= 0) {
-      stack.push(decideCondition(conditions[item], from, to, any, word))
+      stack.push(decideCondition(conditions[item], from, to, any, words))
     } else if (item === AND || item === OR) {
       const right = stack.pop()
       const left = stack.pop()
@@ -243,8 +241,11 @@ function holds(from: i32, to: i32, any: u64, word: u64): bool {
   return stack.pop()
 }
 
-function decideCondition(condition: Condition, from: i32, to: i32, any: u64, word: u64): bool {
-  if (condition.kind === EXTERNAL) return ((word >> condition.index) & 1) === 1
+function decideCondition(condition: Condition, from: i32, to: i32, any: u64, words: usize): bool {
+  if (condition.kind === EXTERNAL) {
+    const word = load<u64>(words + (((condition.index >> 6) as usize) << 3))
+    return ((word >> (condition.index & 63)) & 1) === 1
+  }
   if (condition.kind === SEQUENCE) {
     const sequence = sequences[condition.index]
     return levelOf(sequence, from, to, any) === sequence.steps.length

@@ -38,7 +38,7 @@ interface KernelExports {
   startsEnd(): number
   timesEnd(): number
   masksEnd(): number
-  reserveExternal(count: number): number
+  reserveExternal(count: number, width: number): number
   feed(count: number): number
   finish(): number
   levelsStart(): number
@@ -67,12 +67,17 @@ export function externalConditions(query: ValidQuery): Extract<Condition, { kind
     .filter((rows) => rows.target.type !== 'count')
 }
 
+/** Words of 64 bits that each actor's external conditions take. */
+export function externalWidth(conditions: number): number {
+  return Math.ceil(conditions / 64)
+}
+
 /** One run of a query over the actors of one task. */
 export class Kernel {
   readonly #exports: KernelExports
   readonly #steps: number
 
-  /** `words` holds the decided bits of {@link externalConditions} for each actor, in the order in which rows will come. */
+  /** `words` holds the decided bits of {@link externalConditions}, {@link externalWidth} words for each actor, in the order in which rows will come. */
   constructor(query: ValidQuery, options: { floatTimes: boolean; words?: BigUint64Array }) {
     compiled ??= new wasm.Module(Buffer.from(KERNEL_WASM, 'base64'))
     this.#exports = new wasm.Instance(compiled, {}).exports as unknown as KernelExports
@@ -81,11 +86,11 @@ export class Kernel {
     if (query.relation) loadRelation(this.#exports, query.relation)
     if (query.funnel) this.#exports.setFunnel(loadSequence(this.#exports, query.funnel.sequence, options.floatTimes))
     this.#steps = query.funnel?.sequence.steps.filter((step) => !step.negative).length ?? 0
-    if (options.words && options.words.length > 0) this.#loadWords(options.words)
+    if (options.words && options.words.length > 0) this.#loadWords(options.words, externalConditions(query).length)
   }
 
-  #loadWords(words: BigUint64Array): void {
-    const start = this.#exports.reserveExternal(words.length)
+  #loadWords(words: BigUint64Array, conditions: number): void {
+    const start = this.#exports.reserveExternal(words.length, externalWidth(conditions))
     new BigUint64Array(this.#exports.memory.buffer, start, words.length).set(words)
   }
 

@@ -1,6 +1,6 @@
 /** Conditions on sums: decided by the engine for each actor, and handed to the kernel as bits. */
 
-import { externalConditions } from '../behaviour/kernel.ts'
+import { externalConditions, externalWidth } from '../behaviour/kernel.ts'
 import { type Literal, readLiteral } from '../behaviour/literal.ts'
 import { classOf } from '../behaviour/operators.ts'
 import { predicateSql } from '../behaviour/predicate-sql.ts'
@@ -13,7 +13,7 @@ import { type ActorTask, Bindings, type RowSource, rowsInside } from './actor-ro
 
 type ValueCondition = Extract<Condition, { kind: 'rows' }>
 
-/** For each actor of a task, in ascending order, a word whose bit k says whether the k-th external condition holds; undefined when there is none. */
+/** For each actor of a task, in ascending order, words whose bit k says whether the k-th external condition holds; undefined when there is none. */
 export async function decideTargets(
   session: Session,
   source: RowSource,
@@ -22,13 +22,15 @@ export async function decideTargets(
 ): Promise<BigUint64Array | undefined> {
   const conditions = externalConditions(source.query)
   if (conditions.length === 0) return undefined
+  const width = externalWidth(conditions.length)
   let words: BigUint64Array | undefined
   for (const [bit, condition] of conditions.entries()) {
     const holds = isFloat(typeOf(source, condition))
       ? await floatSums(session, source, task, condition, options)
       : await exactSums(session, source, task, condition, options)
-    words ??= new BigUint64Array(holds.length)
-    for (const [actor, value] of holds.entries()) if (value) words[actor]! |= 1n << BigInt(bit)
+    words ??= new BigUint64Array(holds.length * width)
+    const word = Math.floor(bit / 64)
+    for (const [actor, value] of holds.entries()) if (value) words[actor * width + word]! |= 1n << BigInt(bit % 64)
   }
   return words
 }
@@ -88,16 +90,17 @@ async function floatSums(
   const outputs = (await result.getRowsJS()) as [boolean, number[] | null, bigint[] | null][]
   return outputs.map(([found, binList, totals]) => {
     const sum = exactSum((binList ?? []).map((b, k) => [b, totals![k]!] as const))
-    return found && compare(sum, op, Number(value))
+    return found && compare(sum, op, value)
   })
 }
 
-function compare(left: number, op: TargetOperator, right: number): boolean {
+/** Numbers and integers of any size compare exactly; they are equal when neither is greater. */
+function compare(left: number, op: TargetOperator, right: number | bigint): boolean {
   switch (op) {
     case '==':
-      return left === right
+      return left <= right && left >= right
     case '!=':
-      return left !== right
+      return !(left <= right && left >= right)
     case '<':
       return left < right
     case '<=':
