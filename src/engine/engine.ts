@@ -2,7 +2,6 @@
  * DuckDB in its two roles. A fenced engine runs users' SQL: it reads only below its roots and its settings are locked.
  * A private engine does import and maintenance with statements of our own.
  */
-import { rm } from 'node:fs/promises'
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -12,6 +11,7 @@ import {
 import { quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { throwIfAborted } from '../errors.ts'
+import { removeFolder } from '../storage/temporary.ts'
 import { type FailureContext, fromDuckDB, isTimeout, timeoutError } from './duckdb-errors.ts'
 import { type BoundValues, bindable } from './parameters.ts'
 
@@ -68,19 +68,23 @@ export class Engine implements AsyncDisposable {
 
   /** A new session: its temporary views are its own. */
   async session(): Promise<Session> {
-    return new Session(await this.#instance.connect())
+    const session = new Session(await this.#instance.connect())
+    await session.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
+    return session
   }
 
   /** Ends the engine and removes what it spilled. Sessions must have been closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#instance.closeSync()
-    await rm(this.#spillPath, { recursive: true, force: true })
+    await removeFolder(this.#spillPath)
   }
 }
 
 async function fence(session: Session, roots: readonly string[]): Promise<void> {
   await session.run(`SET GLOBAL allowed_directories = [${roots.map(quoteString).join(', ')}]`)
   await session.run('SET GLOBAL enable_external_access = false')
+  // Sessions switch on the counting of progress for themselves; nothing else stays open.
+  await session.run(`SET GLOBAL allowed_configs = ['enable_progress_bar', 'enable_progress_bar_print']`)
   await session.run('SET GLOBAL lock_configuration = true')
 }
 

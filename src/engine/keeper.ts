@@ -1,7 +1,7 @@
 /** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
 import { resolve } from 'node:path'
 import type { Settings } from '../config.ts'
-import { Engine, type Session } from './engine.ts'
+import type { Engine, Session } from './engine.ts'
 
 interface Kept {
   opening: Promise<Engine>
@@ -75,7 +75,9 @@ export class EngineKeeper {
       const union = [...new Set([...(this.#current?.roots ?? [this.#root]), ...wanted])]
       this.#outgrow()
       const spillPath = `${this.#spillPath}-${++this.#made}`
-      const opening = Engine.open({ settings: this.#settings, spillPath, roots: union })
+      const options = { settings: this.#settings, spillPath, roots: union }
+      // Loaded when it is first needed: lists of tables do without it.
+      const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
       this.#current = { opening, roots: union, users: 0, outgrown: false }
     }
     this.#current.users++

@@ -42,7 +42,8 @@ export async function planColumns(
   const types = parseOverrides(overrides, sources)
   const stored = table ? fitTable(table, sources, types, files) : storeNew(sources, types)
   const reader: ReaderOptions = { delimiter, columns: sources, types: readerTypes(files, sources, stored, types) }
-  return { reader, stored, select: selectList(files, sources, stored) }
+  const cast = files[0]!.format === 'parquet' ? checkedSql(types) : ({ name }: SourceColumn) => quoteIdentifier(name)
+  return { reader, stored, select: selectList(sources, stored, cast) }
 }
 
 /** The columns of every file; of text formats each file is looked at on its own. */
@@ -261,22 +262,29 @@ function readerTypes(
 export const NANOSECONDS = 'skep: nanoseconds in column '
 
 function selectList(
-  files: readonly SourceFile[],
   sources: readonly SourceColumn[],
   stored: readonly SourceColumn[],
+  cast: (source: SourceColumn, target: string) => string,
 ): string {
   return stored
     .map(({ name, type }) => {
       const source = findColumn(sources, name)
       const target = printType(type)
-      const value = source ? castSql(source, files[0]!.format) : 'NULL'
-      return `CAST(${value} AS ${target}) AS ${quoteIdentifier(name)}`
+      return `CAST(${source ? cast(source, target) : 'NULL'} AS ${target}) AS ${quoteIdentifier(name)}`
     })
     .join(', ')
 }
 
-function castSql({ name, type }: SourceColumn, format: SourceFile['format']): string {
-  const column = quoteIdentifier(name)
-  if (format !== 'parquet' || printType(type) !== 'TIMESTAMP_NS') return column
-  return `CASE WHEN epoch_ns(${column}) % 1000 <> 0 THEN error(${quoteString(NANOSECONDS + name)}) ELSE ${column} END`
+/** A source column; one with nanoseconds is checked to lose none of them, unless the user chose its type. */
+function checkedSql(types: ReadonlyMap<string, DataType>): (source: SourceColumn, target: string) => string {
+  return ({ name, type }, target) => {
+    const column = quoteIdentifier(name)
+    const source = printType(type)
+    if (!source.includes('TIMESTAMP_NS') || types.has(name)) return column
+    const loses =
+      source === 'TIMESTAMP_NS'
+        ? `epoch_ns(${column}) % 1000 <> 0`
+        : `CAST(CAST(${column} AS ${target}) AS ${source}) IS DISTINCT FROM ${column}`
+    return `CASE WHEN ${loses} THEN error(${quoteString(NANOSECONDS + name)}) ELSE ${column} END`
+  }
 }

@@ -21,6 +21,7 @@ export function chooseKeys(
   columns: readonly SourceColumn[],
   existing: Table | undefined,
 ): TableKeys {
+  if (options.timeUnit !== undefined) checkUnit(table, options.timeUnit)
   if (existing) return agreedKeys(existing, options)
   const actor = options.actor === undefined ? undefined : findKey(table, options.actor, columns)
   const time = options.time === undefined ? undefined : findKey(table, options.time, columns)
@@ -99,6 +100,14 @@ function checkTime(table: string, { name, type }: SourceColumn, unit: TimeUnit |
 /** True for types that order an actor's rows in time. */
 function isTime(type: DataType): boolean {
   return isInteger(type) || isFloat(type) || isTimestamp(type) || (type.kind === 'primitive' && type.name === 'DATE')
+}
+
+const TIME_UNITS: readonly string[] = ['s', 'ms', 'us', 'ns'] satisfies TimeUnit[]
+
+/** For callers without types: any other unit would be stored, and fail at every later query. @throws KEY_INVALID */
+export function checkUnit(table: string, unit: string): void {
+  if (TIME_UNITS.includes(unit)) return
+  throw invalid(table, 'timeUnit', `"${unit}" is no time unit; expected one of ${TIME_UNITS.join(', ')}`)
 }
 
 const BUCKETS_LIMIT = 4096

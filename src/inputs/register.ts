@@ -13,6 +13,7 @@ import { Engine, type RunOptions, type Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { SkepError } from '../errors.ts'
 import { DiskStore } from '../storage/disk-store.ts'
+import { checkUnit } from './keys.ts'
 import type { InputContext } from './types.ts'
 
 /** How a folder is registered. */
@@ -52,6 +53,8 @@ export async function registerFolder(
   const { signal, onProgress } = options
   await context.catalog.requireFree(table, signal ? { signal } : {})
   const { actor, time, timeUnit } = options
+  if (timeUnit !== undefined) checkUnit(table, timeUnit)
+  const mode = checkedMode(options.validate ?? 'all')
   const found = await inspectFolder(new DiskStore(root), {
     table,
     keys: { actor, time, ...(timeUnit === undefined ? {} : { timeUnit }) },
@@ -64,7 +67,6 @@ export async function registerFolder(
   await using engine = await Engine.open({ settings, spillPath })
   using session = await engine.session()
   await checkNulls(session, folder, found, signal ? { signal } : {})
-  const mode = options.validate ?? 'all'
   const checked = filesToCheck(folder.snapshot.files, mode)
   const scattered = await findScattered(session, folder, checked, signal ? { signal } : {})
   const actorsTogether = mode === 'all' && scattered === undefined
@@ -119,6 +121,14 @@ async function checkNulls(
       key,
     })
   }
+}
+
+const MODES: readonly string[] = ['single', 'first_last', 'sample', 'all'] satisfies Validation[]
+
+function checkedMode(mode: Validation): Validation {
+  if (MODES.includes(mode)) return mode
+  const message = `validate: "${mode}" is none of ${MODES.join(', ')}`
+  throw new SkepError('ARGUMENT_INVALID', message, { argument: 'validate' })
 }
 
 const SAMPLED_FILES = 10

@@ -65,7 +65,7 @@ function conversionError(message: string, label: string): SkepError | undefined 
 
 function parquetError(message: string, label: string, cause: unknown): SkepError | undefined {
   const damaged =
-    /No magic bytes|too small to be a Parquet|Failed to read file|Decompression|Failed to decompress|Corrupt|TProtocol|Parquet|Invalid (?:Input )?Error: .*(?:page|footer|metadata)|Input is not a (?:GZIP|ZSTD)|Malformed|Error when sniffing file|Failed to (?:detect|read)|unexpected end|not utf-8|Invalid unicode/i
+    /No magic bytes|too small to be a Parquet|Failed to read file|Decompression|Failed to decompress|Corrupt|TProtocol|Parquet|^Invalid Error: |Invalid (?:Input )?Error: .*(?:page|footer|metadata)|Input is not a (?:GZIP|ZSTD)|Malformed|Error when sniffing file|Failed to (?:detect|read)|CSV Parser state machine|unexpected end|not utf-8|Invalid unicode/i
   if (!damaged.test(message)) return undefined
   const reason = message.replace(/^(?:\w+ )+Error: /, '').split('\n')[0]!
   return new SkepError(

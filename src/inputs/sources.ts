@@ -31,6 +31,7 @@ export interface SourceOptions {
 }
 
 const STANDARD_INPUT = '-'
+const FORMATS: readonly string[] = ['parquet', 'csv', 'ndjson'] satisfies FileFormat[]
 
 /**
  * The files that paths, globs and `-` stand for, each once, in the order given and globs by name.
@@ -40,6 +41,10 @@ const STANDARD_INPUT = '-'
 export async function findSources(patterns: readonly string[], options: SourceOptions): Promise<SourceFile[]> {
   if (patterns.length === 0)
     throw new SkepError('ARGUMENT_INVALID', 'name at least one file to import', { argument: 'FILE' })
+  if (options.format !== undefined && !FORMATS.includes(options.format)) {
+    const message = `format "${options.format}": expected ${FORMATS.join(', ')}`
+    throw new SkepError('ARGUMENT_INVALID', message, { argument: 'format' })
+  }
   const found = new Map<string, SourceFile>()
   for (const pattern of patterns) {
     for (const file of await expand(pattern, options)) {

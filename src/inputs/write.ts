@@ -1,5 +1,5 @@
 /** Writing data files: sorted Parquet with field ids, synced, described by the statistics that the writer reports. */
-import { open } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { parseUuid } from '../catalog/iceberg/bytes.ts'
 import { printFieldIds } from '../catalog/iceberg/schema.ts'
 import type { Column, ColumnStatistics, DataFile, Scalar } from '../catalog/types.ts'
@@ -36,8 +36,8 @@ export async function writeFiles(
      COMPRESSION zstd, ROW_GROUP_SIZE ${settings.rowGroupRows}, RETURN_STATS${size})`,
     options,
   )
-  await Promise.all(result.map(({ filename }) => sync(filename)))
-  return result.filter(({ count }) => Number(count) > 0).map((row) => describeFile(row, columns, write))
+  await Promise.all(result.map(({ filename, count }) => (count > 0n ? sync(filename) : unlink(filename))))
+  return result.filter(({ count }) => count > 0n).map((row) => describeFile(row, columns, write))
 }
 
 /** Makes a file or folder durable. */

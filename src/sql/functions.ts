@@ -56,5 +56,6 @@ export const STABLE_FUNCTIONS: ReadonlySet<string> = new Set([
   'to_weeks',
   'to_years',
   'today',
+  'trunc',
   'upper',
 ])

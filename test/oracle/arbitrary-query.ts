@@ -42,14 +42,14 @@ export function arbitraryQuery(source: QuerySource): fc.Arbitrary<BehaviouralQue
   const clause = conditionsArbitrary(source).chain((conditions) =>
     record<NonNullable<BehaviouralQuery['query']>>({
       conditions: conditions.length === 0 ? undefined : fc.constant(conditions),
-      relation: conditions.length === 0 ? undefined : maybe(relationArbitrary(conditions)),
+      relation: conditions.length === 0 ? undefined : maybe(relationArbitrary(conditions), 1, 2),
       aggregations: maybe(aggregationsArbitrary(source), 3),
     }),
   )
   return record<BehaviouralQuery>({
     timeframe: bounds && maybe(timeframeArbitrary(bounds), 3),
-    query: maybe(clause, 1, 4),
-    funnel: maybe(funnelArbitrary(source)),
+    query: maybe(clause),
+    funnel: maybe(funnelArbitrary(source), 1, 2),
   })
 }
 
@@ -88,8 +88,8 @@ function filterArbitrary(columns: QueryColumn[]): fc.Arbitrary<Filter> {
 
 function operatorsOf(type: string): FilterOperator[] {
   const kind = kindOf(type)
-  if (kind === 'text') return ['==', '!=', 'contains', 'not contains']
-  return kind === 'boolean' || kind === 'uuid' ? EQUALITY : TARGET_OPERATORS
+  if (kind === 'text') return ['==', '==', '!=', 'contains', 'not contains']
+  return kind === 'boolean' || kind === 'uuid' ? EQUALITY : [...TARGET_OPERATORS, '!=', '<=', '>=']
 }
 
 function rowFilterArbitrary(source: QuerySource): fc.Arbitrary<RowFilter> {
@@ -163,26 +163,24 @@ function stepsArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause['seque
       ...(said ? { rowFound: true } : {}),
     }),
   )
-  const gap = fc.oneof(
-    { arbitrary: fc.constant([]), weight: 5 },
-    {
-      arbitrary: fc.array(
-        rows.map((filter): Step => ({ ...filter, rowFound: false })),
-        { minLength: 1, maxLength: 3 },
-      ),
-      weight: 2,
-    },
+  const negatives = fc.array(
+    rows.map((filter): Step => ({ ...filter, rowFound: false })),
+    { minLength: 1, maxLength: 3 },
   )
-  return fc.tuple(gap, fc.array(fc.tuple(positive, gap), { minLength: 1, maxLength: 4 })).map(([before, pairs]) => {
-    const steps = [...before, ...pairs.flatMap(([step, after]) => [step, ...after])]
-    return steps as [Step, ...Step[]]
-  })
+  const gap = (odds: number) =>
+    fc.oneof({ arbitrary: fc.constant([]), weight: odds }, { arbitrary: negatives, weight: 1 })
+  return fc
+    .tuple(gap(12), fc.array(fc.tuple(positive, gap(4)), { minLength: 1, maxLength: 4 }))
+    .map(([before, pairs]) => {
+      const steps = [...before, ...pairs.flatMap(([step, after]) => [step, ...after])]
+      return steps as [Step, ...Step[]]
+    })
 }
 
 function sequenceArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause> {
   return record<SequenceClause>({
     sequence: stepsArbitrary(source),
-    maxDuration: source.durations && maybe(source.durations, 1, 2),
+    maxDuration: source.durations && maybe(source.durations),
   })
 }
 
@@ -192,7 +190,7 @@ function conditionsArbitrary(source: QuerySource): fc.Arbitrary<(RowsCondition |
     .map(([filter, target]): RowsCondition => ({ ...filter, ...target }))
   const condition = fc.oneof<fc.Arbitrary<RowsCondition | SequenceCondition>[]>(rows, sequenceArbitrary(source))
   return fc
-    .tuple(fc.array(condition, { maxLength: 4 }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
+    .tuple(fc.array(condition, { maxLength: 4, size: 'small' }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
     .map(([conditions, named]) =>
       conditions.map((each, index) => (named[index] ? { ...each, name: `Name_${index}x` } : each)),
     )
@@ -215,7 +213,7 @@ function relationArbitrary(conditions: (RowsCondition | SequenceCondition)[]): f
       leaf.map((inner) => `not ${inner}`),
     ),
   }))
-  return fc.oneof({ arbitrary: relation, weight: 5 }, { arbitrary: fc.constantFrom('or', ' AND ', '||'), weight: 1 })
+  return fc.oneof({ arbitrary: relation, weight: 5 }, { arbitrary: fc.constantFrom('or', ' AND ', '||'), weight: 2 })
 }
 
 function aggregationsArbitrary(source: QuerySource): fc.Arbitrary<AggregationClause[]> {

@@ -50,6 +50,8 @@ const VALUES: Pool[] = [
   },
   { type: 'DOUBLE', cells: [10, 5, 7.5, 1e300, -1e300, 1e22, null, NaN], others: [2n ** 1100n, 0] },
   { type: 'FLOAT', cells: [0.25, 0.5, -2, 3, NaN, null], others: [1e300, 0.1] },
+  { type: 'UINTEGER', cells: [0n, 7n, 2n ** 32n - 1n, null], others: [-1, 2n ** 32n] },
+  { type: 'TINYINT', cells: [-128n, 127n, 0n, null], others: [128, -129] },
   { type: 'BOOLEAN', cells: [true, false, null] },
   { type: 'DECIMAL(10,2)', cells: [100n, 5n, -5n, 0n, 250n, null], others: ['0.05', 0.05, 0.005, 1, 2n ** 70n, '1e2'] },
   { type: 'DECIMAL(20,4)', cells: [1n, 99_999_999_999_999_999_999n, -1n, null], others: ['0.00010', 1e-4, -3] },
@@ -160,7 +162,7 @@ export function arbitraryTable(): fc.Arbitrary<TableCase> {
     .record({
       actor: fc.constantFrom(...ACTORS),
       time: fc.constantFrom(...TIMES),
-      values: fc.uniqueArray(fc.constantFrom(...VALUES), { minLength: 2, maxLength: 5 }),
+      values: fc.uniqueArray(fc.constantFrom(...VALUES), { minLength: 2, maxLength: 5 }).chain(fewerCells),
       names: fc.shuffledSubarray(NAMES, { minLength: 7, maxLength: 7 }),
       hasNullKeys: fc.oneof({ arbitrary: fc.constant(false), weight: 3 }, { arbitrary: fc.constant(true), weight: 1 }),
     })
@@ -175,25 +177,36 @@ export function arbitraryTable(): fc.Arbitrary<TableCase> {
     })
 }
 
-/** Rows of one actor after those of another, in random order of time; with `keyless` some have no actor or no time. */
+/** The same pools, most of them with only a few of their cells, so that filters and keys often meet. */
+function fewerCells(pools: Pool[]): fc.Arbitrary<Pool[]> {
+  const choices = pools.map((pool) => {
+    const some = fc
+      .shuffledSubarray(pool.cells, { minLength: 1, maxLength: Math.min(4, pool.cells.length) })
+      .map((cells) => ({ ...pool, cells }))
+    return fc.oneof({ arbitrary: some, weight: 3 }, { arbitrary: fc.constant(pool), weight: 1 })
+  })
+  return fc.tuple(...choices)
+}
+
+/** Rows in random order; with `keyless` some have no actor or no time. */
 function rowsArbitrary([actor, time, ...values]: Pool[], keyless: boolean): fc.Arbitrary<Cell[][]> {
   const cells = values.map((pool) => fc.constantFrom(...pool.cells))
   const times: Cell[] = [...time!.cells, ...(keyless ? [null, ...(kindOf(time!.type) === 'float' ? [NaN] : [])] : [])]
   const row = fc.tuple(fc.constantFrom(...times), ...cells)
   const actors = [...actor!.cells, ...(keyless ? [null] : [])]
-  const size = fc.oneof({ arbitrary: fc.constant(8), weight: 4 }, { arbitrary: fc.constant(12), weight: 1 })
-  const series = size.chain((maxLength) =>
-    fc.tuple(fc.constantFrom(...actors), fc.array(row, { minLength: 1, maxLength })),
-  )
+  const few = fc.array(row, { minLength: 1, maxLength: 8 })
+  const many = fc.array(row, { minLength: 6, maxLength: 12 })
+  const series = fc.tuple(fc.constantFrom(...actors), fc.oneof(few, many))
   return fc
     .uniqueArray(series, { minLength: 1, maxLength: 6, selector: ([cell]) => cell })
     .map((all) => all.flatMap(([cell, rows]) => rows.map((each): Cell[] => [cell, ...each])))
+    .chain((rows) => fc.shuffledSubarray(rows, { minLength: rows.length, maxLength: rows.length }))
 }
 
 function sourceOf(table: OracleTable, pools: Pool[]): QuerySource {
   const time = pools[1]!
   const kind = kindOf(time.type)
-  const literals = pools.map((pool) => fc.constantFrom(...literalsOf(pool)))
+  const literals = pools.map(literalsArbitrary)
   const filters = table.columns.map((column, k): QueryColumn => ({ ...column, literals: literals[k]! }))
   const durations = fc.oneof(
     { arbitrary: fc.integer({ min: 0, max: 6 }), weight: 5 },
@@ -201,7 +214,7 @@ function sourceOf(table: OracleTable, pools: Pool[]): QuerySource {
   )
   const isBefore = (a: number | bigint | string, b: number | bigint | string) =>
     holds(fractionOfLiteral(a, time.type), '<', fractionOfLiteral(b, time.type))
-  const bound = literals[1]! as fc.Arbitrary<number | bigint | string>
+  const bound = fc.oneof(literals[1]!, fc.constantFrom(...time.others!)) as fc.Arbitrary<number | bigint | string>
   return {
     // Columns of values stand in filters more often than keys.
     filters: [...filters, ...filters.slice(2), ...filters.slice(2)],
@@ -214,10 +227,16 @@ function sourceOf(table: OracleTable, pools: Pool[]): QuerySource {
   }
 }
 
-/** Literals that stand for the column's own cells, and others. */
-function literalsOf({ type, cells, others = [] }: Pool): FilterValue[] {
+/** Literals that stand for the column's own cells, and a few others. */
+function literalsArbitrary({ type, cells, others = [] }: Pool): fc.Arbitrary<FilterValue> {
   const own = cells.filter((cell) => cell !== null && !Number.isNaN(cell) && Math.abs(Number(cell)) !== Infinity)
-  return [...own.map((cell) => literalOf(cell!, type)), ...others]
+  const all = own.map((cell) => literalOf(cell!, type))
+  if (all.length === 0) return fc.constantFrom(...(kindOf(type) === 'boolean' ? [true] : others))
+  if (others.length === 0) return fc.constantFrom(...all)
+  return fc.oneof(
+    { arbitrary: fc.constantFrom(...all), weight: 8 },
+    { arbitrary: fc.constantFrom(...others), weight: 1 },
+  )
 }
 
 function literalOf(cell: Exclude<Cell, null>, type: string): FilterValue {

@@ -26,9 +26,15 @@ export class ParquetWriter implements Disposable {
     await this.copy(path, rows.length > 0 ? select : `SELECT ${nulls.join(', ')} LIMIT 0`)
   }
 
-  /** Writes the rows of a SELECT as a file. */
+  /** Writes the rows of a SELECT as a file, in small row groups. */
   async copy(path: string, select: string): Promise<void> {
-    await this.#connection.run(`COPY (${select}) TO '${path.replaceAll("'", "''")}' (FORMAT parquet)`)
+    const options = 'FORMAT parquet, ROW_GROUP_SIZE 2048'
+    await this.#connection.run(`COPY (${select}) TO '${path.replaceAll("'", "''")}' (${options})`)
+  }
+
+  /** Runs a statement; gives its rows, integers as `bigint`. */
+  async run(sql: string): Promise<Cell[][]> {
+    return (await (await this.#connection.run(sql)).getRows()) as Cell[][]
   }
 
   [Symbol.dispose](): void {

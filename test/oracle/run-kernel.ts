@@ -119,6 +119,41 @@ function sequenceArbitrary(): fc.Arbitrary<NonNullable<BehaviouralQuery['funnel'
     }))
 }
 
+const EVENTS = 'ABCXY'
+
+/** A case of one actor for each word: its letters are events at the times 0, 1, 2 and so on. In a sequence `!X` is a negative step. */
+export function wordsCase(words: string[], sequence: string[], maxDuration: number): KernelCase {
+  const actors = words.map((word) =>
+    [...word].map((letter, time): Cell[] => [BigInt(time), null, ...FLAGS.map((_, k) => EVENTS[k] === letter)]),
+  )
+  const steps = sequence.map((step): Step => {
+    const filter = [FLAGS[EVENTS.indexOf(step.at(-1)!)]!, '==', true] as const
+    return step.startsWith('!') ? { filter, rowFound: false } : { filter }
+  })
+  const funnel = { sequence: steps as [Step, ...Step[]], maxDuration }
+  return { table: tableOf('BIGINT', actors), query: { funnel }, cuts: [] }
+}
+
+/** All words of so many letters of {@link EVENTS}. */
+export function allWords(length: number): string[] {
+  if (length === 0) return ['']
+  return allWords(length - 1).flatMap((word) => [...EVENTS].map((letter) => `${word}${letter}`))
+}
+
+/** Random words and a sequence with a window whose answer they may differ in. */
+export function wordCases(): fc.Arbitrary<KernelCase> {
+  const parts = fc.constantFrom('A', 'B', 'C', 'X', 'Y', 'AB', 'BC', 'AX', 'ABC', 'AXA', 'CY', 'AB', 'BA')
+  const word = fc.array(parts, { minLength: 3, maxLength: 7 }).map((each) => each.join(''))
+  const sequences = ['A !X B !Y', 'A !X B C !Y', 'A B !X C !Y', 'A !X B !X A !Y', 'A B C !Y', 'A B A !C !Y']
+  return fc
+    .tuple(
+      fc.array(word, { minLength: 4, maxLength: 4 }),
+      fc.constantFrom(...sequences),
+      fc.integer({ min: 1, max: 9 }),
+    )
+    .map(([words, sequence, maxDuration]) => wordsCase(words, sequence.split(' '), maxDuration))
+}
+
 /** Counts as both sides give them. */
 export interface KernelCounts {
   groups: number

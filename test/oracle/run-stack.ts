@@ -13,7 +13,7 @@ import { arbitraryTable } from './arbitrary-table.ts'
 import { comparable } from './document.ts'
 import { answer } from './oracle.ts'
 import { ParquetWriter } from './parquet.ts'
-import { type Cell, isMissing, type OracleTable } from './table.ts'
+import type { Cell, OracleTable } from './table.ts'
 import { queryText } from './text.ts'
 
 /** How the rows of a table are stored. */
@@ -73,6 +73,7 @@ export class Stack implements AsyncDisposable {
   readonly folder: string
   readonly writer: ParquetWriter
   readonly #warehouses: Record<1 | 2, Warehouse>
+  #folders = 0
   #tables = 0
 
   private constructor(folder: string, writer: ParquetWriter, warehouses: Record<1 | 2, Warehouse>) {
@@ -94,7 +95,7 @@ export class Stack implements AsyncDisposable {
 
   /** A new folder for files. */
   newFolder(): string {
-    const folder = join(this.folder, `files-${this.#tables++}`)
+    const folder = join(this.folder, `files-${this.#folders++}`)
     mkdirSync(folder)
     return folder
   }
@@ -115,7 +116,7 @@ export class Stack implements AsyncDisposable {
     { actor, time }: Pick<OracleTable, 'actor' | 'time'>,
     layout: Layout,
   ): Promise<string> {
-    const name = `t${this.#tables}`
+    const name = `t${this.#tables++}`
     const warehouse = this.warehouse(layout.threads)
     if (layout.kind === 'registered') {
       await warehouse.register(name, folder, { actor, time })
@@ -168,9 +169,4 @@ export async function checkStackCase(stack: Stack, { table, layout, queries }: S
   } finally {
     await stack.remove(name, layout)
   }
-}
-
-/** True when no row lacks its actor or time. */
-export function isComplete(table: OracleTable): boolean {
-  return !table.rows.some(([actor, time]) => isMissing(actor!) || isMissing(time!))
 }

@@ -1,14 +1,31 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Step } from '../../src/behaviour/types.ts'
-import { checkKernelCase, kernelCases, kernelCounts, sequenceCases } from '../oracle/run-kernel.ts'
+import {
+  allWords,
+  checkKernelCase,
+  kernelCases,
+  kernelCounts,
+  sequenceCases,
+  wordCases,
+  wordsCase,
+} from '../oracle/run-kernel.ts'
 
 test('the kernel finds what trying every combination of rows finds', () => {
-  fc.assert(fc.property(kernelCases(), checkKernelCase), { numRuns: 4000 })
+  fc.assert(fc.property(kernelCases(), checkKernelCase), { numRuns: 3000 })
 })
 
 test('funnels with negative steps and windows are exact', () => {
-  fc.assert(fc.property(sequenceCases(), checkKernelCase), { numRuns: 8000 })
+  fc.assert(fc.property(sequenceCases(), checkKernelCase), { numRuns: 5000 })
+})
+
+test('of the chains that end at one row, those with the right first rows are found', () => {
+  fc.assert(fc.property(wordCases(), checkKernelCase), { numRuns: 3000 })
+})
+
+test('every series of up to eight events is decided exactly, with negative steps inside and at the end', () => {
+  const words = [0, 1, 2, 3, 4, 5].flatMap(allWords).map((middle) => `A${middle}CY`)
+  for (const within of [2, 4, 5]) checkKernelCase(wordsCase(words, ['A', '!X', 'B', 'C', '!Y'], within))
 })
 
 test('an actor with 100,000 rows is decided exactly, in time linear in them', () => {

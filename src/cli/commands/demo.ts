@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import type { BehaviouralQuery } from '../../behaviour/types.ts'
 import { isSkepError } from '../../errors.ts'
-import { Warehouse } from '../../warehouse.ts'
+import type { Warehouse } from '../../warehouse.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
 import { behaviourLines } from '../output/behaviour.ts'
 import { counted, durationText, sizeText } from '../output/numbers.ts'
@@ -32,6 +32,7 @@ export const demoCommand = defineCommand({
     if (context.flags.keep) return await present(context, await context.open(), started)
     const folder = await mkdtemp(join(tmpdir(), 'skep-demo-'))
     try {
+      const { Warehouse } = await import('../../warehouse.ts')
       await using warehouse = await Warehouse.open(folder, { env: context.terminal.env })
       await present(context, warehouse, started)
     } finally {

@@ -54,7 +54,7 @@ export function progressLine(state: { label: string; fraction: number; details: 
     fraction > 0 ? `${label} ${bar}` : `${label} …`,
     details,
     durationText(elapsedMs),
-    leftMs === undefined ? '' : `${durationText(Math.max(1000, leftMs))} left`,
+    leftMs === undefined ? '' : leftMs < 1000 ? '<1 s left' : `${durationText(leftMs)} left`,
   ]
   return parts.filter((part) => part !== '').join('  ')
 }

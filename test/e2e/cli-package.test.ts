@@ -1,0 +1,86 @@
+/** The package as it is built: its command on plain Node, its API and types as a consumer sees them. */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CLI = join(ROOT, 'dist/cli.js')
+const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+const run = promisify(execFile)
+
+let folder = ''
+
+beforeAll(async () => {
+  await run(process.execPath, [join(ROOT, 'scripts/build.ts')], { cwd: tmpdir() })
+  folder = await mkdtemp(join(tmpdir(), 'skep-package-'))
+  await mkdir(join(folder, 'node_modules'))
+  await symlink(ROOT, join(folder, 'node_modules/skep'))
+  await symlink(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'))
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function node(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await run(process.execPath, argv, { cwd: folder })) }
+  } catch (error) {
+    return error as { code: number; stdout: string; stderr: string }
+  }
+}
+
+describe('the built command', () => {
+  test('runs from any folder', async () => {
+    const { code, stdout } = await node(CLI, 'sql', 'select 1 as one', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ rows: [{ one: 1 }] })
+    expect((await node(CLI, '--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('tells a Node that is too old what it needs, before it loads anything', async () => {
+    const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"22.17.1"}})'
+    expect(await node('--import', old, CLI, 'sql', 'select 1')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^skep: needs Node 22\.18 or newer, this is v.*node_modules\/\.bin\/node.*\n$/),
+    })
+    const enough = old.replace('22.17.1', '22.18.0')
+    expect(await node('--import', enough, CLI, '--version')).toMatchObject({ code: 0 })
+  })
+
+  test('names what it contains of others', async () => {
+    expect(await readdir(join(ROOT, 'dist'))).toContain('THIRD-PARTY-LICENCES.txt')
+  })
+})
+
+describe('the built library', () => {
+  const program = `import { isSkepError, type SqlResult, Warehouse } from 'skep'
+await using warehouse = await Warehouse.open('./nix')
+const result: SqlResult = await warehouse.sql\`SELECT \${41} + 1 AS n\`
+const code = await warehouse.sql('SELEC').catch((error) => (isSkepError(error) ? error.code : undefined))
+console.log(JSON.stringify({ rows: result.rows, code }))
+`
+
+  test('answers', async () => {
+    await writeFile(join(folder, 'answer.ts'), program)
+    const { stdout } = await node('answer.ts')
+    expect(JSON.parse(stdout)).toEqual({ rows: [{ n: 42 }], code: 'SQL_INVALID' })
+  })
+
+  test.each([
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ])('has types under module %s, resolution %s', async (module, resolution) => {
+    await writeFile(join(folder, 'right.ts'), program)
+    await writeFile(join(folder, 'wrong.ts'), `${program}const wrong: number = result.columns\nexport { wrong }\n`)
+    const options = ['--module', module, '--moduleResolution', resolution, '--target', 'es2024', '--lib', 'esnext']
+    const check = (file: string) =>
+      node(TSC, '--ignoreConfig', '--noEmit', '--strict', ...options, '--types', 'node', file)
+    expect((await check('right.ts')).stdout).toBe('')
+    expect((await check('wrong.ts')).stdout).toMatch(/^wrong\.ts\(6,7\): error TS2322.*ResultColumn/)
+  })
+})
