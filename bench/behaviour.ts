@@ -34,7 +34,12 @@ for (const actor of ['user_id', 'uid']) {
     console.log(`\n${rows} rows, ${layout}, by ${actor}, ${steps.length} steps, 7 days`)
     const ours = contend({ ...contest, engine: 'skep' })
     report('Skep', ours, ours)
-    for (const engine of ['scan', 'duckdb', 'clickhouse', ...(layout === 'sorted' ? ['mergetree'] : [])] as Contest['engine'][]) {
+    for (const engine of [
+      'scan',
+      'duckdb',
+      'clickhouse',
+      ...(layout === 'sorted' ? ['mergetree'] : []),
+    ] as Contest['engine'][]) {
       report(engine, contend({ ...contest, engine }), ours)
     }
   }
@@ -44,23 +49,35 @@ await warehouse.close()
 async function prepareUnsorted(): Promise<void> {
   const { DuckDBInstance } = await import('@duckdb/node-api')
   const connection = await (await DuckDBInstance.create()).connect()
-  await connection.run(`COPY (FROM '${source}') TO '${unsorted}' (FORMAT parquet, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)`)
+  await connection.run(
+    `COPY (FROM '${source}') TO '${unsorted}' (FORMAT parquet, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)`,
+  )
 }
 
 function contend(contest: Contest): Outcome | undefined {
   const script = fileURLToPath(new URL('./funnel-contender.ts', import.meta.url))
   try {
-    const output = execFileSync(process.execPath, [script, JSON.stringify(contest)], { maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = execFileSync(process.execPath, [script, JSON.stringify(contest)], {
+      maxBuffer: 1 << 26,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     return JSON.parse(String(output).trim().split('\n').at(-1)!) as Outcome
   } catch (error) {
-    console.error(`${contest.engine}: ${error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : error}`)
+    console.log(
+      `${contest.engine}: ${error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : error}`,
+    )
     return undefined
   }
 }
 
 function report(name: string, theirs: Outcome | undefined, ours: Outcome | undefined): void {
   if (!theirs || !ours) return
-  const agree = name === 'scan' || theirs.counts.join() === ours.counts.join() ? '' : `  COUNTS DIFFER: ${theirs.counts.join()} and ${ours.counts.join()}`
+  const agree =
+    name === 'scan' || theirs.counts.join() === ours.counts.join()
+      ? ''
+      : `  COUNTS DIFFER: ${theirs.counts.join()} and ${ours.counts.join()}`
   const memory = `${(theirs.peakBytes / 2 ** 20).toFixed(0)} MB`
-  console.log(`${name.padEnd(12)} ${theirs.ms.toFixed(0).padStart(7)} ms  ${(theirs.ms / ours.ms).toFixed(2).padStart(6)} x ours  ${memory.padStart(8)}${agree}`)
+  console.log(
+    `${name.padEnd(12)} ${theirs.ms.toFixed(0).padStart(7)} ms  ${(theirs.ms / ours.ms).toFixed(2).padStart(6)} x ours  ${memory.padStart(8)}${agree}`,
+  )
 }

@@ -73,7 +73,9 @@ function funnelSql(list: string): string {
 
 async function clickhouse(): Promise<() => Promise<number[]>> {
   const module = new URL('./node_modules/chdb/index.mjs', import.meta.url)
-  const { Session } = (await import(module.href).catch(() => import('chdb' as string))) as { Session: new () => ClickHouse }
+  const { Session } = (await import(module.href).catch(() => import('chdb' as string))) as {
+    Session: new () => ClickHouse
+  }
   const session = new Session()
   const parquet = files.map((file) => `SELECT ${actor}, ts, event FROM file('${file}', Parquet)`).join(' UNION ALL ')
   if (contest.engine === 'mergetree') {

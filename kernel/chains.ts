@@ -399,7 +399,7 @@ function coveredSuffix(place: i32, from: i32, at: i32): i32 {
 /** Instants from `first` up to but not `end` that different optional steps can hold in order, greedily; stops at the judged step. */
 function cover(place: i32, first: i32, end: i32, direction: i32, judged: i32): i32 {
   const steps = sequence.optional.length
-  const upwards = (direction > 0) !== mirrored
+  const upwards = direction > 0 !== mirrored
   let step = upwards ? 0 : steps - 1
   let held = 0
   for (let at = first; at !== end; at += direction) {

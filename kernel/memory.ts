@@ -20,15 +20,15 @@ export let gatheredMasks: usize = 0
 export let counts: usize = 0
 
 /** Instants: groups of rows of one time, ascending. Two sets, the second one mirrored in time. */
-export let instantTimes: StaticArray<usize> = new StaticArray<usize>(2)
-export let instantMasks: StaticArray<usize> = new StaticArray<usize>(2)
-export let instantFrom: StaticArray<usize> = new StaticArray<usize>(2)
-export let instantTo: StaticArray<usize> = new StaticArray<usize>(2)
+export const instantTimes: StaticArray<usize> = new StaticArray<usize>(2)
+export const instantMasks: StaticArray<usize> = new StaticArray<usize>(2)
+export const instantFrom: StaticArray<usize> = new StaticArray<usize>(2)
+export const instantTo: StaticArray<usize> = new StaticArray<usize>(2)
 
 const WORK_ARRAYS: i32 = 16
 
 /** Working arrays of i32, one place for each row or instant. */
-export let work: StaticArray<usize> = new StaticArray<usize>(WORK_ARRAYS)
+export const work: StaticArray<usize> = new StaticArray<usize>(WORK_ARRAYS)
 
 export let levels: usize = 0
 export let optionalWords: usize = 0
@@ -115,7 +115,8 @@ export function takeMasks(count: i32, width: i32): void {
   const to = masksEnd()
   for (let row = 0; row < count; row++) {
     const from = input + (row as usize) * width
-    const mask = width === 1 ? (load<u8>(from) as u64) : width === 2 ? (load<u16>(from) as u64) : (load<u32>(from) as u64)
+    const mask =
+      width === 1 ? (load<u8>(from) as u64) : width === 2 ? (load<u16>(from) as u64) : (load<u32>(from) as u64)
     store<u64>(to + ((row as usize) << 3), mask)
   }
 }
@@ -155,12 +156,17 @@ export function timeAt<T>(array: usize, place: i32): T {
 
 /** True when to - from <= span; exact for all of i64, since the difference is taken unsigned. `span` holds the bits of a double for float times. */
 export function isWithin<T>(from: T, to: T, span: u64): bool {
-  if (isFloat<T>()) return ((to - from) as f64) <= reinterpret<f64>(span)
+  if (isFloat<T>()) return distance<T>(from, to) <= reinterpret<f64>(span)
   return (to as u64) - (from as u64) <= span
 }
 
 /** True when to - from >= span. */
 export function isAfter<T>(from: T, to: T, span: u64): bool {
-  if (isFloat<T>()) return ((to - from) as f64) >= reinterpret<f64>(span)
+  if (isFloat<T>()) return distance<T>(from, to) >= reinterpret<f64>(span)
   return (to as u64) - (from as u64) >= span
+}
+
+/** Of float times; infinities that are equal have no difference that is a number. */
+function distance<T>(from: T, to: T): f64 {
+  return from === to ? 0 : ((to - from) as f64)
 }

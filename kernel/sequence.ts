@@ -21,7 +21,7 @@ import {
   times,
   work,
 } from './memory'
-import { Sequence, TIES_NEVER } from './program'
+import { type Sequence, TIES_NEVER } from './program'
 
 /** Sets `level` and `matched` of a sequence from the rows [from, to) of one actor, whose masks together are `any`. */
 export function judge<T>(sequence: Sequence, from: i32, to: i32, any: u64): void {
@@ -149,7 +149,8 @@ function passes<T>(sequence: Sequence, forbidden: u64, level: i32, optional: i32
   if (forbidden !== 0 && sequence.hasWithin) return endsInWindow<T>(sequence, forbidden, level, optional, instants)
   let first = 0
   // Without a window nothing forbidden may follow, however late.
-  if (forbidden !== 0) for (let at = 0; at < instants; at++) if ((maskAt(instantMasks[0], at) & forbidden) !== 0) first = at
+  if (forbidden !== 0)
+    for (let at = 0; at < instants; at++) if ((maskAt(instantMasks[0], at) & forbidden) !== 0) first = at
   for (let at = instants - 1; at >= first; at--) {
     const start = getAt(work[VALUES], at)
     if (start !== NONE && keepsWindow<T>(sequence, start, at)) return true

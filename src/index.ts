@@ -1,4 +1,26 @@
 /** The public API of Skep. */
+export { query, rows, sequence, step } from './behaviour/builder.ts'
+export {
+  and,
+  between,
+  contains,
+  endsWith,
+  eq,
+  gt,
+  gte,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  matches,
+  ne,
+  noneOf,
+  not,
+  notContains,
+  oneOf,
+  or,
+  startsWith,
+} from './behaviour/filters.ts'
 export type {
   AggregationResult,
   BehaviouralResult,
@@ -28,6 +50,7 @@ export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'
 export type { BehaviouralStats } from './coordinator/behaviour.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
+export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
 export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
 export type { BoundValue, BoundValues } from './engine/parameters.ts'
 export type { JsonValue } from './engine/values.ts'

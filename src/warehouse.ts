@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
-import { validateQuery } from './behaviour/validate.ts'
+import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
 import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { tableOfRegistration } from './catalog/folder/folder-table.ts'
 import { decodeRegistration } from './catalog/folder/registration-json.ts'
@@ -15,6 +15,7 @@ import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
 import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
 import {
   bindTables,
   collectRows,
@@ -251,12 +252,8 @@ export class Warehouse implements AsyncDisposable {
     options: QueryOptions = {},
   ): Promise<BehaviouralResult<BehaviouralStats>> {
     const started = performance.now()
-    const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
     const running = this.#running(options)
-    const loaded = (await this.#loadAll([table], options.at, running.signal)).get(table.toLowerCase())!
-    const { columns } = loaded.snapshot.schema
-    const valid = validateQuery(source, { columns, keys: loaded.keys }, this.settings)
-    requireKeys(loaded)
+    const { loaded, valid } = await this.#validQuery(table, query, options.at, running.signal)
     await using lease = await this.#engines.leaseEngine(loaded.kind === 'registered' ? [loaded.location] : [])
     const { signal, timeoutMs } = running
     const context = {
@@ -266,6 +263,30 @@ export class Warehouse implements AsyncDisposable {
       onProgress: options.onProgress,
     }
     return await runBehaviour(context, loaded, valid, started)
+  }
+
+  /** What a behavioural query means, in words, and what would be read and done for it; it is not run. @throws as `query` does */
+  async explainQuery(
+    table: string,
+    query: BehaviouralQuery | string,
+    options: { at?: AtOption } = {},
+  ): Promise<BehaviouralExplanation> {
+    const { loaded, valid } = await this.#validQuery(table, query, options.at, this.#running({}).signal)
+    return explainBehaviour(loaded, valid)
+  }
+
+  async #validQuery(
+    table: string,
+    query: BehaviouralQuery | string,
+    at: AtOption | undefined,
+    signal: AbortSignal,
+  ): Promise<{ loaded: Table; valid: ValidQuery }> {
+    const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
+    const loaded = (await this.#loadAll([table], at, signal)).get(table.toLowerCase())!
+    const { columns } = loaded.snapshot.schema
+    const valid = validateQuery(source, { columns, keys: loaded.keys }, this.settings)
+    requireKeys(loaded)
+    return { loaded, valid }
   }
 
   /**

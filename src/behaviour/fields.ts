@@ -158,6 +158,7 @@ type Required<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] 
 
 /** The object without its undefined fields. */
 export function present<T extends object>(object: T): Required<T> & Optional<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Required<T> &
-    Optional<T>
+  const result: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(object)) if (value !== undefined) result[key] = value
+  return result as Required<T> & Optional<T>
 }

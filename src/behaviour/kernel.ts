@@ -1,6 +1,7 @@
 /** The kernel in JavaScript's hands: a query is loaded into an instance of the WebAssembly module, rows are fed, totals read. */
 import { KERNEL_WASM } from './generated/kernel-wasm.ts'
 import type { RelationNode } from './relation.ts'
+import type { Span } from './typing-time.ts'
 import type { Condition, Sequence, Step, ValidQuery } from './validate.ts'
 
 /** Rows as the kernel takes them: grouped by actor, ascending in time. */
@@ -219,18 +220,30 @@ function loadSequence(kernel: KernelExports, query: ValidQuery, sequence: Sequen
     if (step.negative) kernel.addNegativeStep(index, step.predicate)
     else if (step.optional) kernel.addOptionalStep(index, step.predicate)
     else kernel.addStep(index, step.predicate)
-    if (step.within !== undefined) kernel.setStepWithin(index, spanBits(step.within, floatTimes))
-    if (step.after !== undefined) kernel.setStepAfter(index, spanBits(step.after, floatTimes))
+    const { stepWithin, after } = reachable(step, floatTimes)
+    if (stepWithin !== undefined) kernel.setStepWithin(index, spanBits(stepWithin, floatTimes))
+    if (after !== undefined) kernel.setStepAfter(index, spanBits(after, floatTimes))
   }
   if (within !== undefined) kernel.setWithin(index, spanBits(within, floatTimes))
   return index
 }
 
+/** A step's spans, where no two integer times lie as far apart as it asks two that exclude each other. */
+function reachable(
+  { within, after }: Step,
+  floatTimes: boolean,
+): { stepWithin?: Span | undefined; after?: Span | undefined } {
+  const isOut = !floatTimes && after !== undefined && after > GREATEST_SPAN
+  return isOut ? { stepWithin: 0n, after: 1n } : { stepWithin: within, after }
+}
+
+const GREATEST_SPAN = 0xffffffffffffffffn
+
 /** A span as the kernel compares it. No two integer times lie further apart than 2^64 - 1. */
 function spanBits(span: bigint | number, floatTimes: boolean): bigint {
   if (floatTimes) return new BigUint64Array(new Float64Array([Number(span)]).buffer)[0]!
   const ticks = typeof span === 'bigint' ? span : BigInt(Math.floor(span))
-  return ticks > 0xffffffffffffffffn ? 0xffffffffffffffffn : ticks
+  return ticks > GREATEST_SPAN ? GREATEST_SPAN : ticks
 }
 
 function loadRelation(kernel: KernelExports, node: RelationNode): void {

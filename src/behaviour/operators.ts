@@ -63,17 +63,17 @@ export const OPERATORS: Readonly<Record<FilterOperator, OperatorRule>> = {
 /** Every operator of filters. */
 export const FILTER_OPERATORS = Object.keys(OPERATORS) as readonly FilterOperator[]
 
+/** Whether the operator works on columns of a type. */
+export function takesColumn(operator: FilterOperator, type: DataType): boolean {
+  const { classes, lists = false } = OPERATORS[operator]
+  const typeClass = classOf(type.kind === 'list' ? type.element : type)
+  if (typeClass === undefined) return false
+  return type.kind === 'list' ? lists && COMPARABLE.includes(typeClass) : classes.includes(typeClass)
+}
+
 /** The operators that work on columns of a type; none on those that filters do not take. */
 export function operatorsOf(type: DataType): FilterOperator[] {
-  if (type.kind === 'list') {
-    const element = classOf(type.element)
-    const known = element !== undefined && COMPARABLE.includes(element)
-    return known ? FILTER_OPERATORS.filter((operator) => OPERATORS[operator].lists) : []
-  }
-  const typeClass = classOf(type)
-  return typeClass === undefined
-    ? []
-    : FILTER_OPERATORS.filter((operator) => OPERATORS[operator].classes.includes(typeClass))
+  return FILTER_OPERATORS.filter((operator) => takesColumn(operator, type))
 }
 
 const CLASSES = new Map<string, TypeClass>([

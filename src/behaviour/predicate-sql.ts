@@ -5,6 +5,7 @@
  * runs once for each entry of a dictionary; `IS NOT DISTINCT FROM` costs it less than `coalesce`.
  */
 import { type DataType, printType } from '../common/data-type.ts'
+import { compareUtf8 } from '../common/text.ts'
 import { type ColumnReference, columnSql } from './column.ts'
 import { printDate, printTime, printTimestamp } from './iso.ts'
 import { type Literal, ticksPerSecond } from './literal.ts'
@@ -92,23 +93,37 @@ function textColumn(name: string, type: DataType): string {
   return printType(type) === 'VARCHAR' ? name : `CAST(${name} AS VARCHAR)`
 }
 
-/** Longer lists are joined rather than searched for every row. */
-const SEARCHED_VALUES = 64
-
 function amongSql(name: string, type: DataType, operator: ListOperator, literals: Literal[], bind: Bind): string {
   const negative = operator === 'not in'
-  const constants = [...new Set(literals.map(exactValue).filter((value) => value !== undefined))]
-  const values = constants.map((value) => constantSql(value, type, bind)).filter((sql) => sql !== undefined)
-  if (values.length === 0) return constant(negative)
-  const column = comparable(name, type)
-  const list = `[${values.join(', ')}]`
-  const found =
-    values.length > SEARCHED_VALUES ? `${column} IN (SELECT unnest(${list}))` : `list_contains(${list}, ${column})`
-  return twoValued(values.length > SEARCHED_VALUES ? `(${found})` : found, negative)
+  const values = new Set(literals.map(exactValue).filter((value) => value !== undefined))
+  const constants = [...values].sort(compareValues).map((value) => constantSql(value, type, bind))
+  const list = constants.filter((sql) => sql !== undefined)
+  return list.length === 0 ? constant(negative) : twoValued(searchSql(comparable(name, type), list), negative)
+}
+
+/** The longest list that is searched from its beginning. */
+const SEARCHED_VALUES = 32
+
+/**
+ * Whether a column is in an ascending list: a search by halves, as every row would else be compared with all of a long
+ * list. (`IN` over a long list becomes a join, after which rows no longer come in the order of their files.)
+ */
+function searchSql(column: string, values: readonly string[]): string {
+  if (values.length <= SEARCHED_VALUES) return `list_contains([${values.join(', ')}], ${column})`
+  const middle = values.length >> 1
+  const [below, above] = [values.slice(0, middle), values.slice(middle)]
+  return `CASE WHEN ${column} < ${above[0]} THEN ${searchSql(column, below)} ELSE ${searchSql(column, above)} END`
+}
+
+type Exact = string | number | bigint | boolean
+
+function compareValues(a: Exact, b: Exact): number {
+  if (typeof a === 'string' && typeof b === 'string') return compareUtf8(a, b)
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** The value itself; undefined where no stored value can equal it. */
-function exactValue(literal: Literal): string | number | bigint | boolean | undefined {
+function exactValue(literal: Literal): Exact | undefined {
   if (literal.kind === 'boolean') return literal.value
   // UTF-8 has no lone surrogates.
   if (literal.kind === 'text') return literal.text.isWellFormed() ? literal.text : undefined
@@ -123,7 +138,7 @@ function comparable(name: string, type: DataType): string {
 }
 
 /** A constant to compare columns of the type with; undefined where the type lacks it. */
-function constantSql(value: string | number | bigint | boolean, type: DataType, bind: Bind): string | undefined {
+function constantSql(value: Exact, type: DataType, bind: Bind): string | undefined {
   if (typeof value === 'string') return bind(value, 'VARCHAR')
   if (typeof value === 'boolean') return bind(value, 'BOOLEAN')
   if (typeof value === 'number') return bind(value, 'DOUBLE')

@@ -154,7 +154,8 @@ function checkPlaces(reading: Reading, steps: readonly ReadStep[], path: string)
     for (const key of ['within', 'after'] as const) {
       if (step[key] && unconstrained) schema(reading, at(key), `"${key}" does not apply to ${unconstrained}`)
     }
-    if (crowded.has(index)) schema(reading, at('rowFound'), 'a negative step cannot stand beside an optional one')
+    if (index > first && crowded.has(index))
+      schema(reading, at('rowFound'), 'a negative step cannot stand beside an optional one')
   }
 }
 

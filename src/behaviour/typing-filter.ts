@@ -4,7 +4,7 @@ import type { FoundColumn } from './column.ts'
 import type { Located } from './fields.ts'
 import { shown } from './json.ts'
 import { type Literal, readLiteral } from './literal.ts'
-import { classOf, OPERATORS, operatorsOf } from './operators.ts'
+import { classOf, operatorsOf, takesColumn } from './operators.ts'
 import type { Predicate } from './predicate-sql.ts'
 import type { SourceComparison, SourceFilter, SourceRows } from './source-filter.ts'
 import type { FilterOperator, FilterValue, ValueOperator } from './types.ts'
@@ -51,8 +51,8 @@ function typeComparison(report: Report, columns: Columns, source: SourceComparis
 }
 
 function checkOperator(report: Report, { type }: FoundColumn, { column, op }: SourceComparison): boolean {
+  if (takesColumn(op.value, type)) return true
   const operators = operatorsOf(type)
-  if (operators.includes(op.value)) return true
   const what = `column ${shown(column.value)}`
   if (operators.length === 0) {
     const message = `${what} is of type ${printType(type)}, which filters do not take`
@@ -121,6 +121,6 @@ function filterPatterns(filter: SourceFilter): Pattern[] {
   if (filter.kind === 'not') return filterPatterns(filter.of)
   if (filter.kind !== 'compare') return filter.of.flatMap(filterPatterns)
   const { op, values } = filter
-  if (OPERATORS[op.value].operand !== 'value' || op.value !== 'matches') return []
+  if (op.value !== 'matches') return []
   return values.map(({ value, path }) => ({ text: String(value), path }))
 }

@@ -46,14 +46,9 @@ export function exactTermSql(x: string): { bin: string; term: string } {
   return { bin, term }
 }
 
-/** SQL of the value of a bin's integer as a DOUBLE, but for the rounding of its last digits. Bins of infinities have none. */
-export function binValueSql(bin: string, total: string): string {
-  return `(CAST(${total} AS DOUBLE) * pow(2.0::DOUBLE, ${BIN} * ${bin} - ${SHIFT}))`
-}
-
-/** SQL that is true for the bins of finite values. */
-export function isFiniteBinSql(bin: string): string {
-  return `${bin} < ${POSITIVE_INFINITY_BIN}`
+/** SQL of the value of a bin's integer times 2^`power` as a DOUBLE, but for the rounding of its last digits. */
+export function binValueSql(bin: string, total: string, power: number): string {
+  return `(CAST(${total} AS DOUBLE) * pow(2.0::DOUBLE, ${BIN} * ${bin} - ${SHIFT - power}))`
 }
 
 /** Integers in bins, each with its bin: what {@link exactTermSql} cut and the engine added up. */

@@ -2,7 +2,8 @@
 
 import { columnSql, findReference } from '../behaviour/column.ts'
 import { heldColumns } from '../behaviour/kernel.ts'
-import { type Bind, predicateSql, timeframeSql } from '../behaviour/predicate-sql.ts'
+import { maskSql } from '../behaviour/mask-sql.ts'
+import { type Bind, timeframeSql } from '../behaviour/predicate-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Column, DataFile, Snapshot, Table } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
@@ -36,11 +37,7 @@ function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataF
 }
 
 /** The place of the actor's bucket among partition values, when all files follow one spec that has it. */
-function bucketPosition(
-  snapshot: Snapshot,
-  actor: string | undefined,
-  files: readonly DataFile[],
-): number | undefined {
+function bucketPosition(snapshot: Snapshot, actor: string | undefined, files: readonly DataFile[]): number | undefined {
   const specId = files[0]?.specId
   if (specId === undefined || files.some((file) => file.specId !== specId)) return undefined
   const column = snapshot.schema.columns.find(({ name }) => name === actor)
@@ -73,7 +70,9 @@ export interface RowSource {
 export function rowsInside(source: RowSource, files: readonly DataFile[], bindings: Bindings): string {
   const { table, query, actor, time, timeType } = source
   const keys = table.snapshot.schema.columns.filter(({ name }) => name === actor || name === time)
-  const conditions = keys.filter((key) => files.some((file) => mayBeNull(key, file))).map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
+  const conditions = keys
+    .filter((key) => files.some((file) => mayBeNull(key, file)))
+    .map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
   if (isFloat(timeType)) conditions.push(`NOT isnan(${quoteIdentifier(time)})`)
   const timeframe = query.timeframe && timeframeSql(query.timeframe, quoteIdentifier(time), timeType, bindings.bind)
   if (timeframe) conditions.push(timeframe)
@@ -96,7 +95,7 @@ export function kernelRows(source: RowSource, task: ActorTask, bindings: Binding
   const keyed = [
     `${quoteIdentifier(actor)} AS a`,
     `${timeKeySql(quoteIdentifier(time), timeType)} AS t`,
-    `${maskSql(query, bindings)} AS m`,
+    `${maskSql(query.predicates, bindings.bind)} AS m`,
     ...held.map((columns, k) => `${seriesSql(source, columns)} AS h${k}`),
   ]
   const order = task.sorted && held.length === 0 ? '' : ' ORDER BY a, t'
@@ -121,22 +120,6 @@ function seriesSql({ table, actor }: RowSource, columns: readonly string[]): str
   const anyNull = values.map((value) => `(${value}) IS NULL`).join(' OR ')
   const rank = `dense_rank() OVER (PARTITION BY ${quoteIdentifier(actor)} ORDER BY ${values.join(', ')})`
   return `CAST(CASE WHEN ${anyNull} THEN 0 ELSE ${rank} END AS INTEGER)`
-}
-
-const MASK_TYPES = [
-  { bits: 8, type: 'UTINYINT' },
-  { bits: 16, type: 'USMALLINT' },
-  { bits: 32, type: 'UINTEGER' },
-  { bits: 64, type: 'UBIGINT' },
-]
-
-function maskSql(query: ValidQuery, { bind }: Bindings): string {
-  const { type } = MASK_TYPES.find(({ bits }) => query.predicates.length <= bits)!
-  const bits = query.predicates.map((predicate, bit) => {
-    const value = `CAST(${predicateSql(predicate, bind)} AS ${type})`
-    return bit === 0 ? value : `(${value} << ${bit})`
-  })
-  return bits.length === 0 ? 'CAST(0 AS UTINYINT)' : `(${bits.join(' | ')})`
 }
 
 /** Times as integers that order and differ as the column's own values do, in the ticks of the query's spans; floats as they are. */

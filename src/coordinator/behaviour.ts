@@ -3,18 +3,23 @@ import { type KernelTotals, positiveSteps } from '../behaviour/kernel.ts'
 import type { Timeframe } from '../behaviour/predicate-sql.ts'
 import type { AggregationResult, BehaviouralResult, FunnelStepResult, Warning } from '../behaviour/result.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
+import { queryError } from '../behaviour/violations.ts'
 import type { Column, ColumnStatistics, Table } from '../catalog/types.ts'
 import { isFloat, quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
+import { isSkepError, type Violation } from '../errors.ts'
 import { pruneFiles, type TypedCondition } from '../planner/prune.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
-import { type ActorTask, actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import { actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
 import { type AggregationScope, aggregate } from './aggregate.ts'
 import { runKernel, type TaskOutcome } from './kernel-task.ts'
 import { addPassing, createPassing } from './passing.ts'
 import { type QueryStats, scanOf, statsOf } from './sql.ts'
+
+/** Tasks under way beyond the engine's threads: it goes on while the kernel reads what it has made. */
+const AHEAD = 1
 
 /** What a behavioural query cost. */
 export interface BehaviouralStats extends QueryStats {
@@ -39,12 +44,13 @@ export async function runBehaviour(
   query: ValidQuery,
   started: number,
 ): Promise<BehaviouralResult<BehaviouralStats>> {
+  await checkPatterns(context, query)
   const source = sourceOf(table, query)
   const pruning = pruneFiles(table.snapshot, timeCondition(source))
   const tasks = actorTasks(table, pruning.files)
   const scopes = aggregationScopes(query)
   let done = 0
-  const outcomes = await mapConcurrent(tasks, context.settings.threads, async (task) => {
+  const outcomes = await mapConcurrent(tasks, context.settings.threads + AHEAD, async (task) => {
     const outcome = await runKernel(context, source, task, scopes.length > 0)
     context.onProgress?.(++done / (tasks.length + Math.min(1, scopes.length)))
     return outcome
@@ -65,14 +71,32 @@ export async function runBehaviour(
   }
 }
 
-function sourceOf(table: Table, query: ValidQuery): RowSource {
+/** A query on a table that has an actor and a time column, as the statements of its tasks need it. */
+export /** Regular expressions are the engine's to judge. @throws QUERY_INVALID naming every one that it does not understand */
+async function checkPatterns({ engine, options }: BehaviourContext, { patterns = [] }: ValidQuery): Promise<void> {
+  if (patterns.length === 0) return
+  using session = await engine.session()
+  const violations: Violation[] = []
+  for (const { text, path } of patterns) {
+    try {
+      await session.run(`SELECT regexp_matches('', $1)`, { ...options, params: [text], userSql: true })
+    } catch (error) {
+      if (!isSkepError(error, 'SQL_INVALID')) throw error
+      violations.push({ kind: 'INVALID_ARGUMENTS', path, message: `not a regular expression: ${error.message}` })
+    }
+  }
+  if (violations.length > 0) throw queryError(violations)
+}
+
+/** The table and query as the statements of tasks need them. */
+export function sourceOf(table: Table, query: ValidQuery): RowSource {
   const { actor, time } = table.keys
   const timeType = table.snapshot.schema.columns.find(({ name }) => name === time)!.type
   return { table, query, actor: actor!, time: time!, timeType }
 }
 
 /** The timeframe as the files' bounds of the time column know it. */
-function timeCondition({ table, query, time }: RowSource): TypedCondition {
+export function timeCondition({ table, query, time }: RowSource): TypedCondition {
   const column = table.snapshot.schema.columns.find(({ name }) => name === time)!
   const { from, to } = query.timeframe ?? {}
   // Bounds of these types stand in microseconds, the timeframe in the type's own unit.

@@ -2,6 +2,12 @@
 import { valueText } from '../behaviour/value-text.ts'
 import { type DataType, isFloat } from '../common/data-type.ts'
 
+/** SQL of what orders values as their texts in maps do; dates outside of the years 0 to 9999 apart. */
+export function keyOrderSql(value: string, type: DataType): string {
+  const inOrder = type.kind === 'primitive' && /^(DATE|TIME|TIME_NS|TIMESTAMP(_S|_MS|_NS)?)$/.test(type.name)
+  return inOrder ? value : keyTextSql(value, type)
+}
+
 /** SQL of the text of a value, as {@link valueText} gives it; of dates outside of the years 1 to 9999 something else. */
 export function keyTextSql(value: string, type: DataType): string {
   if (isFloat(type)) return floatTextSql(value)

@@ -1,5 +1,5 @@
 /** The actors that satisfy the relation, as a temporary table that aggregations join with. */
-import { DuckDBDataChunk, BIGINT, INTEGER, UBIGINT } from '@duckdb/node-api'
+import { BIGINT, DuckDBDataChunk, INTEGER, UBIGINT } from '@duckdb/node-api'
 import { quoteIdentifier } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
@@ -28,7 +28,9 @@ export async function addPassing(
   await session.run('CREATE OR REPLACE TEMP TABLE skep_reached (place BIGINT, level INTEGER, matched UBIGINT)', options)
   const appender = await session.connection.createAppender('skep_reached')
   for (let from = 0; from < levels.length; from += CHUNK_ROWS) {
-    const places = Array.from({ length: Math.min(CHUNK_ROWS, levels.length - from) }, (_, k) => from + k).filter((k) => levels[k]! > 0)
+    const places = Array.from({ length: Math.min(CHUNK_ROWS, levels.length - from) }, (_, k) => from + k).filter(
+      (k) => levels[k]! > 0,
+    )
     if (places.length === 0) continue
     const chunk = DuckDBDataChunk.create([BIGINT, INTEGER, UBIGINT], places.length)
     chunk.setColumns([places.map(BigInt), places.map((k) => levels[k]!), places.map((k) => matched[k]!)])

@@ -2,11 +2,11 @@
 import type { Aggregation } from '../behaviour/typing.ts'
 import { valueText } from '../behaviour/value-text.ts'
 import { type DataType, isFloat } from '../common/data-type.ts'
-import { binValueSql, isFiniteBinSql } from '../common/exact-sum.ts'
+import { binValueSql } from '../common/exact-sum.ts'
 import { compareUtf8 } from '../common/text.ts'
 import { toScalar } from '../engine/values.ts'
 import type { Reading } from './aggregation-tables.ts'
-import { keyTextSql } from './key-text.ts'
+import { keyOrderSql } from './key-text.ts'
 import { meanValue, type PlainValue, type Sum, sumValue, wholeValue } from './plain-values.ts'
 
 type Entry = [key: string, value: PlainValue]
@@ -25,7 +25,7 @@ export async function rankWhole(
 ): Promise<Entry[]> {
   const result = await session.run(
     `SELECT v, sum(${measure}) AS m FROM ${table} WHERE ${covered} GROUP BY v
-     ORDER BY coalesce(m, 0) DESC, ${keyTextSql('v', columnType)} LIMIT ${top}`,
+     ORDER BY coalesce(m, 0) DESC, ${keyOrderSql('v', columnType)} LIMIT ${top}`,
     options,
   )
   return (await result.getRows()).map(([v, m]): Entry => {
@@ -36,8 +36,12 @@ export async function rankWhole(
 
 /** Beyond the rounding of approximate sums by far, and of the double that a sum is shown as. */
 const DOUBT = 2 ** -44
-/** Approximate sums of the least doubles come out as zero. */
+/** Approximate sums are taken this power of two smaller, so that they stay in the range of doubles. */
+const POWER = -100
+/** Those of the least doubles come out as zero then. */
 const LEAST = 1e-290
+/** What is greater than this is infinite as a double. */
+const GREATEST = Number.MAX_VALUE * 2 ** POWER
 
 /** The greatest sums of floats, or means of any numbers: the engine keeps those that may be among them, and they are ranked as they are shown. */
 export async function rankDoubles(
@@ -48,14 +52,17 @@ export async function rankDoubles(
   const { columnType, top } = aggregation
   const isMean = aggregation.type === 'meanPerValue'
   const result = await session.run(
-    `WITH measured AS MATERIALIZED (${measuredSql(table, covered, type, isMean)}),
-     bounded AS (SELECT *, size * ${DOUBT} + ${LEAST} AS doubt FROM measured),
-     likely AS (
-       SELECT * FROM bounded
-       WHERE near + doubt >= coalesce((SELECT near - doubt AS low FROM bounded ORDER BY low DESC LIMIT 1 OFFSET ${top - 1}), '-inf'::DOUBLE)
+    `WITH likely AS (${likelySql({ table, type }, covered, isMean, top)}),
+     parts AS (
+       SELECT v, bin, sum(total) AS total, sum(rows) AS rows FROM ${table} SEMI JOIN likely USING (v)
+       WHERE ${covered} GROUP BY v, bin
+     ),
+     sums AS (
+       SELECT v, list(bin ORDER BY bin) AS bins, list(total ORDER BY bin) AS totals, CAST(sum(rows) AS BIGINT) AS rows
+       FROM parts GROUP BY v
      )
-     SELECT v, bins, totals, rows FROM likely
-     QUALIFY row_number() OVER (PARTITION BY bins, totals, rows ORDER BY ${keyTextSql('v', columnType)}) <= ${top}`,
+     SELECT v, bins, totals, rows FROM sums
+     QUALIFY row_number() OVER (PARTITION BY bins, totals, rows ORDER BY ${keyOrderSql('v', columnType)}) <= ${top}`,
     options,
   )
   const entries = (await result.getRows()).flatMap(([v, bins, totals, rows]): Entry[] => {
@@ -66,16 +73,19 @@ export async function rankDoubles(
   return entries.sort(([a, x], [b, y]) => Number(y) - Number(x) || compareUtf8(a, b)).slice(0, top)
 }
 
-/** SELECT of `v`, its exact sum (`bins`, `totals`, `rows`), `near` (what is ranked, but for its last digits) and `size` (what its doubt is a fraction of). Infinite sums and means over nothing are left out. */
-function measuredSql(table: string, covered: string, type: DataType, isMean: boolean): string {
-  const parts = `SELECT v, bin, sum(total) AS total, sum(rows) AS rows FROM ${table} WHERE ${covered} GROUP BY v, bin`
-  const value = isFloat(type) ? binValueSql('bin', 'total') : 'CAST(total AS DOUBLE)'
+/** SELECT of `v`: all whose sum or mean may be among the greatest, as far as doubles can tell. Infinite sums and means over nothing are left out. */
+function likelySql({ table, type }: Measured, covered: string, isMean: boolean, top: number): string {
+  const value = isFloat(type)
+    ? binValueSql('bin', 'total', POWER)
+    : `(CAST(total AS DOUBLE) * pow(2.0::DOUBLE, ${POWER}))`
   const divisor = isMean ? ' / sum(rows)' : ''
-  const sums = `SELECT v, list(bin ORDER BY bin) AS bins, list(total ORDER BY bin) AS totals, CAST(sum(rows) AS BIGINT) AS rows,
-    coalesce(sum(${value}), 0)${divisor} AS near, coalesce(sum(abs(${value})), 0)${divisor} AS size
-    FROM (${parts}) GROUP BY v`
-  const finite = `coalesce(${isFiniteBinSql('list_max(bins)')}, true) AND isfinite(size)`
-  return `SELECT * FROM (${sums}) WHERE ${finite}${isMean ? ' AND rows > 0' : ''}`
+  const sums = `SELECT v, coalesce(sum(${value}), 0)${divisor} AS near, coalesce(sum(abs(${value})), 0)${divisor} AS size
+    FROM ${table} WHERE ${covered} GROUP BY v${isMean ? ' HAVING sum(rows) > 0' : ''}`
+  const bounds = `SELECT v, near - doubt AS low, near + doubt AS high, abs(near) + doubt < ${GREATEST} AS is_finite
+    FROM (SELECT *, size * ${DOUBT} + ${LEAST} AS doubt FROM (${sums}) WHERE isfinite(size))
+    WHERE abs(near) - doubt <= ${GREATEST}`
+  const lowest = `SELECT low FROM bounds WHERE is_finite ORDER BY low DESC LIMIT 1 OFFSET ${top - 1}`
+  return `WITH bounds AS MATERIALIZED (${bounds}) SELECT v FROM bounds WHERE high >= coalesce((${lowest}), '-inf'::DOUBLE)`
 }
 
 function zip(bins: unknown, totals: unknown): Sum['bins'] {

@@ -1,15 +1,14 @@
 /** Conditions on values (sums, means, bounds, distinct values): decided by the engine in one scan, and handed to the kernel as bits. */
 import { columnSql } from '../behaviour/column.ts'
-import { externalConditions } from '../behaviour/kernel.ts'
+import { externalConditions, externalWidth } from '../behaviour/kernel.ts'
 import { type Predicate, predicateSql } from '../behaviour/predicate-sql.ts'
 import type { TypedTarget } from '../behaviour/typing.ts'
 import type { Condition } from '../behaviour/validate.ts'
 import { isFloat, quoteIdentifier } from '../common/data-type.ts'
 import { binOfSize, binPower, binSql } from '../common/exact-sum.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
-import { SkepError } from '../errors.ts'
 import { type ActorTask, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
-import { decideExactly, EXACT_WORDS } from './exact-targets.ts'
+import { decideExactly, EXACT_WORDS, type TargetTask } from './exact-targets.ts'
 import {
   comparisonSql,
   leastWhole,
@@ -31,11 +30,9 @@ export type ValueTarget = TypedTarget & Required<Pick<TypedTarget, 'column' | 'c
 const WORD_BITS = 64
 
 /**
- * For each actor of a task, in ascending order, a word whose bit k says whether the k-th external condition holds;
- * undefined when there is none. One scan of the columns in question; a second one only for actors with floats that no
- * integers of 128 bits can hold, and for means of the widest integers.
- *
- * @throws TOO_MANY_PREDICATES when the conditions do not fit into one word
+ * For each actor of a task, in ascending order, {@link externalWidth} words whose bit k says whether the k-th external
+ * condition holds; undefined when there is none. One scan of the columns in question for each 64 conditions; a second
+ * one only for actors with floats that no integers of 128 bits can hold, and for means of the widest integers.
  */
 export async function decideTargets(
   session: Session,
@@ -45,10 +42,25 @@ export async function decideTargets(
 ): Promise<BigUint64Array | undefined> {
   const conditions = externalConditions(source.query) as ValueCondition[]
   if (conditions.length === 0) return undefined
-  if (conditions.length > WORD_BITS) {
-    const message = `the query has ${conditions.length} targets over values; at most ${WORD_BITS} are possible`
-    throw new SkepError('TOO_MANY_PREDICATES', message, { limit: WORD_BITS })
+  const parts: BigUint64Array[] = []
+  for (let from = 0; from < conditions.length; from += WORD_BITS) {
+    const part = conditions.slice(from, from + WORD_BITS)
+    parts.push(await decideWord({ session, source, task, options }, part))
   }
+  return parts.length === 1 ? parts[0] : interleave(parts, externalWidth(conditions.length))
+}
+
+function interleave(parts: readonly BigUint64Array[], width: number): BigUint64Array {
+  const words = new BigUint64Array(parts[0]!.length * width)
+  for (const [place, part] of parts.entries()) {
+    for (let actor = 0; actor < part.length; actor++) words[actor * width + place] = part[actor]!
+  }
+  return words
+}
+
+/** One word for each actor, for as many conditions as it has bits at most. */
+async function decideWord(target: TargetTask, conditions: readonly ValueCondition[]): Promise<BigUint64Array> {
+  const { session, source, task, options } = target
   const bindings = new Bindings()
   const { sql, isFinal } = wordsSql(source, task, conditions, bindings)
   const running = { ...options, params: bindings.values }
@@ -58,7 +70,7 @@ export async function decideTargets(
     running,
   )
   const words = await readWords(session, `SELECT word FROM ${EXACT_WORDS} ORDER BY place`, options)
-  await decideExactly({ session, source, task, options }, conditions, words)
+  await decideExactly(target, conditions, words)
   await session.run(`DROP TABLE ${EXACT_WORDS}`, options)
   return words
 }

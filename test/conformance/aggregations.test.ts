@@ -35,7 +35,7 @@ const SCOPES: { condition: string; where: string }[] = [
 ]
 
 function typeOf(column: string): DataType {
-  return column === 'nested.n' ? primitive('INTEGER') : table.typeOf(column)
+  return table.typeOf(column)
 }
 
 type Asked = Pick<Aggregation, 'type' | 'column'> & Partial<Pick<Aggregation, 'otherColumn' | 'top' | 'q' | 'name'>>
@@ -201,6 +201,26 @@ describe('maps', () => {
     expect(infinite.size).toBeGreaterThan(0)
     for (const { ranked } of [sums, means]) expect(ranked!.some(([key]) => infinite.has(key))).toBe(false)
   })
+})
+
+test('sums beyond the range of doubles are left out, means of their terms are not', async () => {
+  await using extreme = await ValueTable.create(12, 1, {
+    who: { type: 'INTEGER', sql: 'r' },
+    at: { type: 'BIGINT', sql: 'r' },
+    key: { type: 'VARCHAR', sql: `['a', 'b', 'c'][r % 3 + 1]` },
+    x: { type: 'DOUBLE', sql: `CASE r % 3 WHEN 0 THEN 1.7e308 WHEN 1 THEN 1e308 * (r - 6) WHEN 2 THEN 5e-324 END` },
+  })
+  await extreme.session.run(`CREATE TEMP TABLE ${PASSING} AS SELECT who AS actor, 1 AS level FROM ${extreme.rows}`)
+  const column = { column: 'key', path: ['key'], columnType: extreme.typeOf('key'), top: 1 }
+  const other = { otherColumn: 'x', otherPath: ['x'], otherType: extreme.typeOf('x') }
+  const aggregations = (['sumPerValue', 'meanPerValue'] as const).map((type) => ({ ...column, ...other, type }))
+  const scopes = [{ condition: 'level >= 1', aggregations }]
+  const files = extreme.table.snapshot.files
+  const [[sums, means]] = (await aggregate(extreme.session, extreme.source([]), files, scopes, {})) as [
+    AggregationResult[],
+  ]
+  expect(sums!.ranked).toEqual([['c', 2e-323]])
+  expect(means!.ranked).toEqual([['a', 1.7e308]])
 })
 
 describe('single values', () => {

@@ -218,7 +218,7 @@ describe.each(LAYOUTS)('D1, $kind, $files files by $by, $buckets buckets', (layo
         'price',
       ),
     )
-    expect(Object.keys(sum!.value)).toEqual(['buy', 'cart', 'view'])
+    expect(Object.keys(sum!.value!)).toEqual(['buy', 'cart', 'view'])
   })
 
   test('42 keys of booleans and floats, in order', async () => {
@@ -390,7 +390,7 @@ describe.each([PLAIN, { ...PLAIN, kind: 'registered', files: 3 } as const])('$ki
       const steps = filters.map((filter): Step => ({ filter })) as [Step, ...Step[]]
       const aggregations = [{ column: 'user', type: 'countPerValue' as const }]
       const { query } = await stack.query(name, { query: { conditions: [sequence(...steps)], aggregations } }, 1)
-      return Object.keys(query.aggregations![0]!.value)
+      return Object.keys(query.aggregations![0]!.value!)
     }
     expect(await usersOf(['n', '==', 0], ['n', '<=', 2], ['n', '<', 0])).toEqual(['b'])
     expect(await usersOf(['n', '>=', 3], ['n', '<=', 2], ['n', '==', 0])).toEqual(['c'])
@@ -448,7 +448,7 @@ const ROWS: [condition: unknown, problem: string][] = [
   [{ ...V, target: ['sum', 'price', '>', 2], includeZero: true }, 'TYPE_MISMATCH /includeZero'],
 ]
 const AGGREGATIONS: [aggregation: unknown, problem: string][] = [
-  [{ columns: [] }, 'SCHEMA '],
+  [{ columns: [] }, 'SCHEMA /columns'],
   [{ column: 'event', name: 'named' }, 'SCHEMA /name'],
   [{ column: 'event', type: 'countPerValue', otherColumn: 'price' }, 'SCHEMA /otherColumn'],
   [{ column: 'event', type: 'sumPerValue' }, 'SCHEMA '],
@@ -473,27 +473,6 @@ const WHOLE: [query: unknown, problem: string][] = [
 ]
 
 // What the language will take later: until then it is refused, never ignored.
-const LATER: unknown[] = [
-  where({ filter: { and: [V.filter] } } as never),
-  where({ filter: { not: V.filter } } as never),
-  where({ filter: ['event', 'in', ['view']] } as never),
-  where({ filter: ['ts', 'between', [1, 2]] } as never),
-  where({ filter: ['event', 'matches', 'v'] } as never),
-  where({ filter: ['event', 'is null'] } as never),
-  where({ ...V, target: ['distinct', 'page', '>', 1] } as never),
-  where({ ...V, target: ['max', 'price', '>', 1] } as never),
-  { query: { aggregations: [{ column: 'event', top: 3 }] } },
-  { query: { aggregations: [{ columns: ['event'] }] } },
-  { query: { aggregations: [{ column: 'price', type: 'mean' }] } },
-  { funnel: { sequence: [V, B], within: 5 } },
-  { funnel: { sequence: [V, { ...B, within: 5 }] } },
-  { funnel: { sequence: [V, { ...B, after: 5 }] } },
-  { funnel: { sequence: [V, { ...B, optional: true }] } },
-  { funnel: { sequence: [V, B], order: 'any' } },
-  { funnel: { sequence: [V, B], ties: 'stepOrder' } },
-  { funnel: { sequence: [V, B], sameRow: true } },
-  { funnel: { sequence: [V, B], hold: 'page' } },
-]
 
 describe('queries that are not valid', () => {
   let table: string
@@ -572,10 +551,6 @@ describe('queries that are not valid', () => {
       'TYPE_MISMATCH /query/conditions/1/target/1',
       'TYPE_MISMATCH /funnel/sequence/0/filter/2',
     ])
-  })
-
-  test.each(LATER)('not yet: %j', async (query) => {
-    expect((await violations(query)).error).toBe('QUERY_INVALID')
   })
 
   test('a large query of nothing but mistakes is answered within a second', async () => {

@@ -36,7 +36,7 @@ interface Given {
 }
 
 function typeOf(column: string): DataType {
-  return column === 'nested.n' ? { kind: 'primitive', name: 'INTEGER' } : table.typeOf(column)
+  return table.typeOf(column)
 }
 
 function conditionOf({ type, column, op, value, includeZero = false }: Given, index: number): Condition {
@@ -168,4 +168,101 @@ describe.each(['small', 'big', 'money', 'wide', 'price', 'wild', 'single', 'nest
     }
     expect(differing).toBeGreaterThan(0)
   })
+})
+
+describe('other columns', () => {
+  const bounds: [string, FilterValue][] = [
+    ['day', '2026-11-22'],
+    ['seen', '2026-11-20T08:14:01.75'],
+    ['zoned', '2026-11-20T09:14:01+01:00'],
+  ]
+  test.each(bounds)('least and greatest of %s', async (column, value) => {
+    const given = (['min', 'max'] as const).flatMap((type) => OPERATORS.map((op) => ({ type, column, op, value })))
+    const decided = await decide(given)
+    for (const [place, { type, op }] of given.entries()) {
+      const sql = `coalesce(${type}(${column}) FILTER (flag) ${op.replace('==', '=')} CAST('${value}' AS ${column === 'day' ? 'DATE' : column === 'seen' ? 'TIMESTAMP' : 'TIMESTAMPTZ'}), false)`
+      expect(decided[place], `${type} ${op}`).toEqual(await perActor(sql))
+    }
+  })
+
+  test.each(['word', 'day', 'flag', 'zoned', 'nested.t'])('distinct values of %s', async (column) => {
+    const given = OPERATORS.flatMap((op) => [1, 2, 3].map((value): Given => ({ type: 'distinct', column, op, value })))
+    const decided = await decide(given)
+    for (const [place, { op, value }] of given.entries()) {
+      const sql = `bool_or(flag) AND count(DISTINCT ${column}) FILTER (flag) ${op.replace('==', '=')} ${value}`
+      expect(decided[place], `${op} ${value}`).toEqual(await perActor(`coalesce(${sql}, false)`))
+    }
+  })
+
+  test('actors without matching rows count as zero where that is asked for', async () => {
+    const given: Given[] = [{ type: 'distinct', column: 'word', op: '<', value: 2, includeZero: true }]
+    const sql = 'coalesce(count(DISTINCT word) FILTER (flag), 0) < 2'
+    expect(await decide(given)).toEqual([await perActor(sql)])
+    expect(await perActor('NOT coalesce(bool_or(flag), false)')).toContain(true)
+  })
+
+  test('infinities are added as they are, and both together satisfy nothing', async () => {
+    const given = OPERATORS.map((op): Given => ({ type: 'sum', column: 'infinite', op, value: 3 }))
+    const decided = await decide([...given, ...given.map((each): Given => ({ ...each, type: 'mean' }))])
+    const values = 'FILTER (flag AND NOT isnan(infinite))'
+    for (const [place, { op }] of given.entries()) {
+      const operator = op.replace('==', '=')
+      const sum = `CASE WHEN isnan(sum(infinite) ${values}) THEN false ELSE coalesce(sum(infinite) ${values}, 0) ${operator} 3 END`
+      const mean = `CASE WHEN isnan(avg(infinite) ${values}) THEN false ELSE avg(infinite) ${values} ${operator} 3 END`
+      expect(decided[place], op).toEqual(await perActor(`coalesce(bool_or(flag) AND ${sum}, false)`))
+      expect(decided[place + OPERATORS.length], op).toEqual(
+        await perActor(`coalesce(bool_or(flag) AND ${mean}, false)`),
+      )
+    }
+    expect(await perActor(`coalesce(isinf(sum(infinite) ${values}), false)`)).toContain(true)
+  })
+})
+
+async function perActor(sql: string): Promise<boolean[]> {
+  const rows = await table.session.rows<{ holds: boolean }>(
+    `SELECT ${sql} AS holds FROM ${table.rows} GROUP BY who ORDER BY who`,
+  )
+  return rows.map(({ holds }) => holds)
+}
+
+test('statistics of a column choose the unit of its sums, whatever its size', async () => {
+  for (const size of [1e-30, 1e-9, 1, 1e9, 1e15, 1e25, 1e200]) {
+    const bounds = { lower: -size, upper: size * 9 }
+    const columns = new Map([[1, bounds]])
+    await using scaled = await ValueTable.create(200, 1, {
+      big: { type: 'DOUBLE', sql: `${size} * ((hash(r) % 10)::DOUBLE - 1)` },
+      who: { type: 'INTEGER', sql: 'r % 20' },
+      at: { type: 'BIGINT', sql: 'r' },
+    })
+    const source = scaled.source([
+      {
+        kind: 'not',
+        of: { kind: 'null', column: 'big', path: ['big'], type: scaled.typeOf('big'), operator: 'is null' },
+      },
+    ])
+    const lists = await scaled.session.rows<{ list: number[] }>(
+      `SELECT list(big) AS list FROM ${scaled.rows} GROUP BY who ORDER BY who`,
+    )
+    const sums = lists.map(({ list }) => nearestDouble(addFractions(list.map(fractionOfDouble))))
+    const target = {
+      type: 'sum' as const,
+      op: '>=' as const,
+      value: sums[7]!,
+      column: 'big',
+      path: ['big'],
+      columnType: scaled.typeOf('big'),
+    }
+    const condition: Condition = { kind: 'rows', index: 0, predicate: 0, target, includeZero: false }
+    const files = scaled.table.snapshot.files.map((file) => ({ ...file, columns }))
+    const task = { files, sorted: false, rows: 200 }
+    const snapshot = { ...scaled.table.snapshot, files }
+    const query = { ...source.query, conditions: [condition] }
+    const words = await decideTargets(
+      scaled.session,
+      { ...source, query, table: { ...scaled.table, snapshot } },
+      task,
+      {},
+    )
+    expect(Array.from(words!, Boolean), String(size)).toEqual(sums.map((sum) => sum >= sums[7]!))
+  }
 })

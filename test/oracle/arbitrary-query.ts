@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import type {
   AggregationClause,
+  AggregationType,
   BehaviouralQuery,
   Filter,
   FilterOperator,
@@ -13,6 +14,7 @@ import type {
   Step,
   Target,
   TargetOperator,
+  TimeSpan,
 } from '../../src/behaviour/types.ts'
 import { kindOf, type OracleColumn } from './table.ts'
 
@@ -25,16 +27,19 @@ export interface QueryColumn extends OracleColumn {
 export interface QuerySource {
   /** Columns for filters; at least one. */
   filters: QueryColumn[]
-  /** Columns for aggregations, their numeric ones also for sums. */
-  aggregations: OracleColumn[]
+  /** Columns for targets and aggregations; at least one. */
+  aggregations: QueryColumn[]
+  /** Columns that sequences may hold. */
+  holds: string[]
   /** Bounds of timeframes in ascending order, when queries may have one. */
   bounds?: fc.Arbitrary<[number | bigint | string, number | bigint | string]>
+  /** Spans of time. */
+  spans: fc.Arbitrary<TimeSpan>
   /** Spans for `maxDuration`, when the time column allows it. */
   durations?: fc.Arbitrary<number | bigint>
 }
 
 const TARGET_OPERATORS: TargetOperator[] = ['==', '!=', '<', '<=', '>', '>=']
-const EQUALITY: FilterOperator[] = ['==', '!=']
 
 /** Random queries. */
 export function arbitraryQuery(source: QuerySource): fc.Arbitrary<BehaviouralQuery> {
@@ -43,7 +48,7 @@ export function arbitraryQuery(source: QuerySource): fc.Arbitrary<BehaviouralQue
     record<NonNullable<BehaviouralQuery['query']>>({
       conditions: conditions.length === 0 ? undefined : fc.constant(conditions),
       relation: conditions.length === 0 ? undefined : maybe(relationArbitrary(conditions), 1, 2),
-      aggregations: maybe(aggregationsArbitrary(source), 3),
+      aggregations: maybe(aggregationsArbitrary(source), 2),
     }),
   )
   return record<BehaviouralQuery>({
@@ -76,20 +81,60 @@ function record<T extends object>(
     .map((object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T)
 }
 
-function filterArbitrary(columns: QueryColumn[]): fc.Arbitrary<Filter> {
-  return fc
-    .constantFrom(...columns)
-    .chain(({ name, type, literals }) =>
-      fc
-        .tuple(fc.constantFrom(...operatorsOf(type)), literals, fc.boolean())
-        .map(([op, value, short]): Filter => (short ? [name, op, value] : { column: name, op, value })),
-    )
+/** Comparisons, joined and turned round up to a few levels deep. */
+export function filterArbitrary(columns: QueryColumn[]): fc.Arbitrary<Filter> {
+  const leaf = fc.constantFrom(...columns).chain(comparisonArbitrary)
+  return fc.letrec<{ tree: Filter }>((tie) => {
+    const list = fc.array(tie('tree'), { minLength: 1, maxLength: 3 }) as unknown as fc.Arbitrary<[Filter, ...Filter[]]>
+    return {
+      tree: fc.oneof(
+        { depthSize: 'xsmall', withCrossShrink: true },
+        { arbitrary: leaf, weight: 7 },
+        { arbitrary: list.map((and): Filter => ({ and })), weight: 1 },
+        { arbitrary: list.map((or): Filter => ({ or })), weight: 1 },
+        { arbitrary: tie('tree').map((not): Filter => ({ not })), weight: 1 },
+      ),
+    }
+  }).tree
 }
 
+function comparisonArbitrary({ name, type, literals }: QueryColumn): fc.Arbitrary<Filter> {
+  const list = fc.array(literals, { minLength: 1, maxLength: 3 })
+  return fc.tuple(fc.constantFrom(...operatorsOf(type)), fc.boolean()).chain(([op, short]) => {
+    const write = (value?: unknown) =>
+      (short
+        ? value === undefined
+          ? [name, op]
+          : [name, op, value]
+        : { column: name, op, ...(value === undefined ? {} : { value }) }) as unknown as Filter
+    if (op === 'is null' || op === 'is not null') return fc.constant(write())
+    if (op === 'in' || op === 'not in') return list.map(write)
+    if (op === 'between') return fc.tuple(literals, literals).map(write)
+    if (op === 'matches') return fc.constantFrom(...PATTERNS).map(write)
+    return literals.map(write)
+  })
+}
+
+/** Regular expressions that mean the same in RE2 and in JavaScript. */
+const PATTERNS = ['^v', 'w$', 'a|b', '.', '^$', 'é', '[a-z]{4}', '\\\\', '^(?:view|buy)$', '😀', 'no such', "'"]
+
+const EQUALITY: FilterOperator[] = ['==', '!=', 'in', 'not in', 'is null', 'is not null']
+const ORDER: FilterOperator[] = ['<', '<=', '>', '>=', 'between']
+const TEXT: FilterOperator[] = ['contains', 'not contains', 'starts with', 'ends with', 'matches']
+const LISTS: FilterOperator[] = ['contains', 'not contains', 'is null', 'is not null']
+
 function operatorsOf(type: string): FilterOperator[] {
-  const kind = kindOf(type)
-  if (kind === 'text') return ['==', '==', '!=', 'contains', 'not contains']
-  return kind === 'boolean' || kind === 'uuid' ? EQUALITY : [...TARGET_OPERATORS, '!=', '<=', '>=']
+  switch (kindOf(type)) {
+    case 'list':
+      return LISTS
+    case 'text':
+      return ['==', '==', ...EQUALITY, ...ORDER, ...TEXT]
+    case 'boolean':
+    case 'uuid':
+      return EQUALITY
+    default:
+      return [...EQUALITY, ...ORDER]
+  }
 }
 
 function rowFilterArbitrary(source: QuerySource): fc.Arbitrary<RowFilter> {
@@ -112,20 +157,54 @@ const SMALL = fc.integer({ min: 0, max: 5 })
 function targetArbitrary(source: QuerySource): fc.Arbitrary<{ target?: Target; includeZero?: boolean }> {
   const op = fc.constantFrom(...TARGET_OPERATORS)
   const bound = fc.oneof({ arbitrary: SMALL, weight: 9 }, { arbitrary: fc.bigInt(0n, 2n ** 70n), weight: 1 })
-  const count = fc.tuple(op, bound, fc.boolean(), fc.boolean()).map(([operator, value, short, zero]) => {
-    const target: Target = short ? ['count', operator, value] : { type: 'count', op: operator, value }
-    return { target, ...(zero && allowsZero(operator, value) ? { includeZero: true } : {}) }
-  })
-  const numeric = source.aggregations.filter(isNumeric)
-  if (numeric.length === 0) return fc.oneof(fc.constant({}), count)
-  const sum = fc
-    .tuple(fc.constantFrom(...numeric), op, sumBound, fc.boolean())
-    .map(([{ name: column }, operator, value, short]) => ({
-      target: short
-        ? (['sum', column, operator, value] as const)
-        : ({ type: 'sum', column, op: operator, value } as const),
-    }))
-  return fc.oneof(fc.constant({}), count, sum)
+  const counted = scalars(source).map(({ name }) => name)
+  const column = fc.option(fc.constantFrom(...counted), { nil: undefined })
+  const count = fc.tuple(column, op, bound, fc.boolean(), fc.boolean()).map(([name, operator, value, short, zero]) => ({
+    target: writeTarget(name === undefined ? 'count' : 'distinct', name, operator, value, short),
+    ...(zero && allowsZero(operator, value) ? { includeZero: true } : {}),
+  }))
+  const numeric = source.aggregations.filter(isNumeric).map(({ name }) => name)
+  const sum = () =>
+    fc
+      .tuple(fc.constantFrom('sum', 'mean'), fc.constantFrom(...numeric), op, sumBound, fc.boolean())
+      .map(([type, name, operator, value, short]) => ({ target: writeTarget(type, name, operator, value, short) }))
+  const bounded = source.aggregations.filter((each) => isNumeric(each) || isTime(each))
+  const least = () =>
+    fc
+      .constantFrom(...bounded)
+      .chain(({ name, literals }) =>
+        fc
+          .tuple(fc.constantFrom('min', 'max'), op, literals, fc.boolean())
+          .map(([type, operator, value, short]) => ({ target: writeTarget(type, name, operator, value, short) })),
+      )
+  const kinds = [
+    fc.constant({}),
+    count,
+    ...(numeric.length > 0 ? [sum()] : []),
+    ...(bounded.length > 0 ? [least()] : []),
+  ]
+  return fc.oneof<fc.Arbitrary<{ target?: Target; includeZero?: boolean }>[]>(...kinds)
+}
+
+function writeTarget(
+  type: string,
+  column: string | undefined,
+  op: TargetOperator,
+  value: FilterValue,
+  short: boolean,
+): Target {
+  const target = short
+    ? [type, ...(column === undefined ? [] : [column]), op, value]
+    : { type, ...(column === undefined ? {} : { column }), op, value }
+  return target as unknown as Target
+}
+
+function scalars({ aggregations }: QuerySource): QueryColumn[] {
+  return aggregations.filter(({ type }) => kindOf(type) !== 'list')
+}
+
+function isTime({ type }: OracleColumn): boolean {
+  return ['date', 'time', 'timestamp'].includes(kindOf(type))
 }
 
 const sumBound = fc.oneof(
@@ -153,35 +232,93 @@ function allowsZero(op: TargetOperator, value: number | bigint): boolean {
   return op === '<=' || (op !== '>' && !isZero)
 }
 
-function stepsArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause['sequence']> {
-  const rows = rowFilterArbitrary(source)
-  const name = maybe(fc.constantFrom('first', 'Second', 'x_1', ''), 4)
-  const positive = fc.tuple(rows, name, fc.boolean()).map(
-    ([filter, label, said]): Step => ({
-      ...filter,
-      ...(label === undefined ? {} : { name: label }),
-      ...(said ? { rowFound: true } : {}),
-    }),
-  )
+const STEP_NAME = fc.constantFrom('first', 'Second', 'x_1', '')
+
+function stepArbitrary(source: QuerySource): fc.Arbitrary<Step> {
+  return fc.tuple(rowFilterArbitrary(source), maybe(STEP_NAME, 4), fc.boolean()).map(([filter, name, said]) => ({
+    ...filter,
+    ...(name === undefined ? {} : { name }),
+    ...(said ? { rowFound: true } : {}),
+  }))
+}
+
+/** A required step, which may have spans when others come before it. */
+function spannedArbitrary(source: QuerySource): fc.Arbitrary<Step> {
+  return fc
+    .tuple(stepArbitrary(source), maybe(source.spans, 4), maybe(source.spans, 4))
+    .map(([step, within, after]) => ({
+      ...step,
+      ...(within === undefined ? {} : { within }),
+      ...(after === undefined ? {} : { after }),
+    }))
+}
+
+/** Steps between, before or after the required ones: none, negative ones, or optional ones. */
+function gapArbitrary(source: QuerySource, none: number, optional: number): fc.Arbitrary<Step[]> {
   const negatives = fc.array(
-    rows.map((filter): Step => ({ ...filter, rowFound: false })),
+    rowFilterArbitrary(source).map((filter): Step => ({ ...filter, rowFound: false })),
     { minLength: 1, maxLength: 3 },
   )
-  const gap = (odds: number) =>
-    fc.oneof({ arbitrary: fc.constant([]), weight: odds }, { arbitrary: negatives, weight: 1 })
+  const optionals = fc.array(
+    stepArbitrary(source).map((step): Step => ({ ...step, optional: true })),
+    { minLength: 1, maxLength: 3 },
+  )
+  return fc.oneof(
+    { arbitrary: fc.constant<Step[]>([]), weight: none },
+    { arbitrary: negatives, weight: 2 },
+    { arbitrary: optionals, weight: optional },
+  )
+}
+
+function stepsArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause['sequence']> {
   return fc
-    .tuple(gap(12), fc.array(fc.tuple(positive, gap(4)), { minLength: 1, maxLength: 4 }))
-    .map(([before, pairs]) => {
-      const steps = [...before, ...pairs.flatMap(([step, after]) => [step, ...after])]
+    .tuple(
+      gapArbitrary(source, 20, 0),
+      stepArbitrary(source),
+      gapArbitrary(source, 8, 1),
+      fc.array(fc.tuple(spannedArbitrary(source), gapArbitrary(source, 7, 2)), { maxLength: 3 }),
+    )
+    .map(([before, first, gap, pairs]) => {
+      const steps = [...before, first, ...gap, ...pairs.flatMap(([step, after]) => [step, ...after])]
       return steps as [Step, ...Step[]]
     })
 }
 
-function sequenceArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause> {
-  return record<SequenceClause>({
-    sequence: stepsArbitrary(source),
-    maxDuration: source.durations && maybe(source.durations),
-  })
+/** How matched rows follow one another. */
+const RULES: Pick<SequenceClause, 'order' | 'ties' | 'sameRow'>[] = [
+  {},
+  {},
+  { order: 'ordered', ties: 'never', sameRow: false },
+  { ties: 'stepOrder' },
+  { ties: 'stepOrder', sameRow: true },
+  { order: 'strict' },
+  { order: 'strict', ties: 'stepOrder' },
+  { order: 'strict', ties: 'stepOrder', sameRow: true },
+]
+const ANY: typeof RULES = [{ order: 'any' }, { order: 'any', ties: 'stepOrder' }]
+
+/** Random sequences with their constraints. */
+export function sequenceArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause> {
+  const { durations, holds } = source
+  const unordered = fc.array(stepArbitrary(source), { minLength: 1, maxLength: 4 }) as unknown as fc.Arbitrary<[Step]>
+  const ruled = (rules: typeof RULES, steps: fc.Arbitrary<SequenceClause['sequence']>) =>
+    fc.tuple(fc.constantFrom(...rules), steps).map(([rule, sequence]): SequenceClause => ({ ...rule, sequence }))
+  const spans: fc.Arbitrary<Partial<SequenceClause>>[] = [source.spans.map((within) => ({ within }))]
+  if (durations) spans.push(durations.map((maxDuration) => ({ maxDuration })))
+  const hold = fc.oneof(
+    fc.constantFrom(...holds),
+    fc.shuffledSubarray(holds, { minLength: 1, maxLength: 2 }) as unknown as fc.Arbitrary<[string]>,
+  )
+  return fc
+    .tuple(
+      fc.oneof(
+        { arbitrary: ruled(RULES, stepsArbitrary(source)), weight: 5 },
+        { arbitrary: ruled(ANY, unordered), weight: 1 },
+      ),
+      maybe(fc.oneof(...spans)),
+      maybe(hold, 5),
+    )
+    .map(([clause, span, held]) => ({ ...clause, ...span, ...(held === undefined ? {} : { hold: held }) }))
 }
 
 function conditionsArbitrary(source: QuerySource): fc.Arbitrary<(RowsCondition | SequenceCondition)[]> {
@@ -216,24 +353,53 @@ function relationArbitrary(conditions: (RowsCondition | SequenceCondition)[]): f
   return fc.oneof({ arbitrary: relation, weight: 5 }, { arbitrary: fc.constantFrom('or', ' AND ', '||'), weight: 2 })
 }
 
+const MAPS: AggregationType[] = ['countPerValue', 'groupsPerValue', 'sumPerValue', 'meanPerValue']
+
 function aggregationsArbitrary(source: QuerySource): fc.Arbitrary<AggregationClause[]> {
-  const column = fc.constantFrom(...source.aggregations).map(({ name }) => name)
-  const plain = record<AggregationClause>({
-    column,
-    type: maybe(fc.constantFrom('count', 'countPerValue', 'groupsPerValue')),
-    name: undefined,
-    otherColumn: undefined,
-  })
-  const numeric = source.aggregations.filter(isNumeric).map(({ name }) => name)
-  const perValue = record<AggregationClause>({
-    column,
-    type: fc.constantFrom('sumPerValue', 'meanPerValue'),
-    name: maybe(fc.constant('named')),
-    otherColumn: numeric.length > 0 ? fc.constantFrom(...numeric) : undefined,
-  })
-  const one = numeric.length > 0 ? fc.oneof(plain, perValue) : plain
+  const all = scalars(source)
+  const numeric = all.filter(isNumeric)
+  const ordered = all.filter(({ type }) => !['boolean', 'uuid'].includes(kindOf(type)))
+  const over = (columns: OracleColumn[], ...types: (AggregationType | undefined)[]) =>
+    columns.length === 0 ? [] : [aggregationArbitrary(columns, numeric, types)]
+  const one = fc.oneof(
+    ...over(all, undefined, 'count', 'countPerValue', 'groupsPerValue', 'distinct'),
+    ...(numeric.length > 0 ? over(all, 'sumPerValue', 'meanPerValue') : []),
+    ...over(ordered, 'min', 'max'),
+    ...over(numeric, 'mean', 'sum', 'quantiles'),
+  )
   return fc.uniqueArray(one, { maxLength: 3, selector: ({ name }) => name ?? Symbol() })
 }
+
+function aggregationArbitrary(
+  columns: OracleColumn[],
+  numeric: OracleColumn[],
+  types: (AggregationType | undefined)[],
+): fc.Arbitrary<AggregationClause> {
+  const names = columns.map(({ name }) => name)
+  const several = fc
+    .shuffledSubarray(names, { minLength: 1, maxLength: Math.min(3, names.length) })
+    .map((list) => ({ columns: list }))
+  const single = fc.tuple(fc.constantFrom(...names), maybe(fc.constantFrom('named', 'n2'), 3))
+  return fc.constantFrom(...types).chain((type) => {
+    const place = fc.oneof(
+      several,
+      single.map(([column, name]) => (type !== undefined && name !== undefined ? { column, name } : { column })),
+    )
+    const options = record<{ top?: number; q?: number[]; otherColumn?: string }>({
+      top: type === undefined || MAPS.includes(type) ? maybe(fc.integer({ min: 1, max: 4 }), 3) : undefined,
+      q: type === 'quantiles' ? fc.array(QUANTILE, { minLength: 1, maxLength: 3 }) : undefined,
+      otherColumn:
+        type?.startsWith('sumPer') || type?.startsWith('meanPer')
+          ? fc.constantFrom(...numeric.map(({ name }) => name))
+          : undefined,
+    })
+    return fc
+      .tuple(place, options)
+      .map(([where, more]) => ({ ...where, ...more, ...(type ? { type } : {}) }) as unknown as AggregationClause)
+  })
+}
+
+const QUANTILE = fc.constantFrom(0, 0.1, 0.25, 0.5, 0.9, 0.99, 1)
 
 function funnelArbitrary(source: QuerySource): fc.Arbitrary<NonNullable<BehaviouralQuery['funnel']>> {
   const aggregations = maybe(aggregationsArbitrary(source), 2)

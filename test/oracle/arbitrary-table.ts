@@ -1,8 +1,18 @@
 /** Random small tables: few actors, many ties, nulls, NaN, odd names, extreme values. */
 import fc from 'fast-check'
-import type { FilterValue } from '../../src/behaviour/types.ts'
+import type { FilterValue, TimeSpan } from '../../src/behaviour/types.ts'
+import type { TimeUnit } from '../../src/catalog/types.ts'
 import type { QueryColumn, QuerySource } from './arbitrary-query.ts'
-import { type Cell, fractionOfLiteral, holds, keyText, kindOf, type OracleTable } from './table.ts'
+import {
+  type Cell,
+  fractionOfLiteral,
+  holds,
+  keyText,
+  kindOf,
+  type OracleColumn,
+  type OracleTable,
+  ticksPerSecond,
+} from './table.ts'
 
 /** What cells of a column are drawn from, and what filters compare them with. */
 interface Pool {
@@ -62,7 +72,15 @@ const VALUES: Pool[] = [
     others: ['2020-09-13T12:26:40.0000001', '1970-01-01'],
   },
   { type: 'TIMESTAMP WITH TIME ZONE', cells: [NOON, NOON + 1n, null], others: ['2020-09-13T14:26:40+02:00'] },
+  {
+    type: 'TIME',
+    cells: [0n, 29_640_000_000n, 29_640_000_001n, DAY - 1n, null],
+    others: ['08:14:00.0000005', '23:59:59', '00:00:00'],
+  },
   { type: 'UUID', cells: [...UUIDS, null], others: [UUIDS[0]!.toUpperCase()] },
+  { type: 'VARCHAR[]', cells: [['view', 'cart'], [], ['view', null], ['é', ''], null], others: ['vie'] },
+  { type: 'BIGINT[]', cells: [[1n, 2n], [2n ** 53n + 1n], [], [null], null], others: [2n ** 70n, 0] },
+  { type: 'DOUBLE[]', cells: [[0.1, -0], [NaN, 1.5], null], others: [2n ** 53n + 1n] },
 ]
 
 const ACTORS: Pool[] = [
@@ -97,6 +115,13 @@ const TIMES: TimePool[] = [
   { type: 'DATE', cells: range(18_000n), others: ['2019-04-16T12:00:00', '2030-01-01'] },
   { type: 'TIMESTAMP', cells: [...range(NOON), NOON + DAY], others: ['2020-09-14', '2020-09-13T12:26:40.0000005'] },
   { type: 'TIMESTAMP WITH TIME ZONE', cells: range(-2n), others: ['1970-01-01T01:00:00+01:00', '2020-01-01'] },
+  { type: 'TIMESTAMP_S', cells: range(1_600_000_000n), others: ['2020-09-13T12:26:40.5'], registeredOnly: true },
+  {
+    type: 'TIMESTAMP_MS',
+    cells: range(1_600_000_000_000n),
+    others: ['2020-09-13T12:26:40.0015'],
+    registeredOnly: true,
+  },
   { type: 'TIMESTAMP_NS', cells: range(NOON * 1000n), others: ['2020-09-13T12:26:40.000000003'], registeredOnly: true },
   {
     type: 'UBIGINT',
@@ -162,19 +187,30 @@ export function arbitraryTable(): fc.Arbitrary<TableCase> {
     .record({
       actor: fc.constantFrom(...ACTORS),
       time: fc.constantFrom(...TIMES),
-      values: fc.uniqueArray(fc.constantFrom(...VALUES), { minLength: 2, maxLength: 5 }).chain(fewerCells),
+      values: fc.uniqueArray(fc.constantFrom(...VALUES), { minLength: 2, maxLength: 4 }).chain(fewerCells),
+      unit: fc.constantFrom<TimeUnit | undefined>(undefined, 's', 'ms', 'us', 'ns'),
+      struct: fc.nat(5),
       names: fc.shuffledSubarray(NAMES, { minLength: 7, maxLength: 7 }),
       hasNullKeys: fc.oneof({ arbitrary: fc.constant(false), weight: 3 }, { arbitrary: fc.constant(true), weight: 1 }),
     })
-    .chain(({ actor, time, values, names, hasNullKeys }) => {
+    .chain(({ actor, time, unit, struct, values, names, hasNullKeys }) => {
       const keyless = hasNullKeys && !time.registeredOnly
       const pools = [actor, time, ...values]
-      const columns = pools.map(({ type }, k) => ({ name: names[k]!, type }))
+      const isField = (k: number) => struct === 0 && k >= pools.length - 2 && k >= 2
+      const columns = pools.map(({ type }, k) => (isField(k) ? fieldOf(names[6]!, k, type) : { name: names[k]!, type }))
+      const timeUnit = kindOf(time.type) === 'integer' && unit ? { timeUnit: unit } : {}
       return rowsArbitrary(pools, keyless).map((rows): TableCase => {
-        const table = { columns, actor: names[0]!, time: names[1]!, rows }
+        const table = { columns, actor: names[0]!, time: names[1]!, ...timeUnit, rows }
         return { table, source: sourceOf(table, pools), registeredOnly: time.registeredOnly ?? false }
       })
     })
+}
+
+const FIELDS = ['f', 'g h', "i'j", 'K']
+
+function fieldOf(struct: string, place: number, type: string): OracleColumn {
+  const field = FIELDS[place % FIELDS.length]!
+  return { name: `${struct}.${field}`, type, path: [struct, field] }
 }
 
 /** The same pools, most of them with only a few of their cells, so that filters and keys often meet. */
@@ -218,7 +254,9 @@ function sourceOf(table: OracleTable, pools: Pool[]): QuerySource {
   return {
     // Columns of values stand in filters more often than keys.
     filters: [...filters, ...filters.slice(2), ...filters.slice(2)],
-    aggregations: table.columns,
+    aggregations: filters,
+    holds: table.columns.filter(({ type }) => kindOf(type) !== 'list').map(({ name }) => name),
+    spans: spansArbitrary(table, time.type, durations),
     bounds: fc
       .tuple(bound, bound)
       .map(([a, b]): [typeof a, typeof b] => (isBefore(a, b) ? [a, b] : [b, a]))
@@ -227,8 +265,60 @@ function sourceOf(table: OracleTable, pools: Pool[]): QuerySource {
   }
 }
 
+/** Numbers where the time column takes them, and durations around its ticks. */
+function spansArbitrary(
+  { timeUnit }: OracleTable,
+  type: string,
+  numbers: fc.Arbitrary<number | bigint>,
+): fc.Arbitrary<TimeSpan> {
+  const kind = kindOf(type)
+  const tick =
+    kind === 'integer'
+      ? NANOSECONDS[timeUnit ?? 'none']
+      : kind === 'timestamp'
+        ? 1_000_000_000n / ticksPerSecond(type)
+        : undefined
+  const near = fc.tuple(fc.integer({ min: 0, max: 24 }), fc.constantFrom('s', 'ms', 'm', 'ISO'))
+  const texts = near.map(([quarters, form]) => durationText((BigInt(quarters) * (tick ?? 0n) * 10n) / 4n, form))
+  const others = fc.constantFrom('0s', '1d', 'P1D', 'PT24H', '1w', 'PT0,5S', 'P0DT1.5H', '300000w')
+  if (kind === 'date')
+    return fc.constantFrom('0s', '1d', 'P1D', 'PT36H', '1.5d', '2d', 'P3D', '1w', '0.5w', '119h', 'P1DT24H', '5000w')
+  const durations = fc.oneof({ arbitrary: texts, weight: 4 }, { arbitrary: others, weight: 1 })
+  if (kind === 'timestamp') return durations
+  if (kind === 'integer') return tick === undefined ? numbers : fc.oneof(numbers, durations)
+  return fc.oneof(
+    numbers,
+    fc.constantFrom<TimeSpan>(
+      0.1,
+      0.2,
+      0.25,
+      0.1 + 0.2,
+      1.5,
+      1e300,
+      '100ms',
+      '0.2s',
+      'PT0.5S',
+      '0.025m',
+      '3s',
+      '1.25s',
+    ),
+  )
+}
+
+const NANOSECONDS: Record<string, bigint> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, ns: 1n }
+const PER_UNIT: Record<string, bigint> = { s: 1_000_000_000n, ms: 1_000_000n, m: 60_000_000_000n, ISO: 1_000_000_000n }
+
+/** Tenths of nanoseconds as a duration; in minutes rounded to their last of twelve digits. */
+function durationText(tenths: bigint, form: string): string {
+  const digits = 12
+  const scaled = (tenths * 10n ** BigInt(digits - 1)) / PER_UNIT[form]!
+  const amount = `${scaled / 10n ** BigInt(digits)}.${String(scaled % 10n ** BigInt(digits)).padStart(digits, '0')}`
+  return form === 'ISO' ? `PT${amount}S` : `${amount}${form}`
+}
+
 /** Literals that stand for the column's own cells, and a few others. */
 function literalsArbitrary({ type, cells, others = [] }: Pool): fc.Arbitrary<FilterValue> {
+  if (kindOf(type) === 'list') return literalsArbitrary({ type: type.slice(0, -2), cells: cells.flat(), others })
   const own = cells.filter((cell) => cell !== null && !Number.isNaN(cell) && Math.abs(Number(cell)) !== Infinity)
   const all = own.map((cell) => literalOf(cell!, type))
   if (all.length === 0) return fc.constantFrom(...(kindOf(type) === 'boolean' ? [true] : others))
@@ -240,6 +330,6 @@ function literalsArbitrary({ type, cells, others = [] }: Pool): fc.Arbitrary<Fil
 }
 
 function literalOf(cell: Exclude<Cell, null>, type: string): FilterValue {
-  const isText = ['decimal', 'date', 'timestamp'].includes(kindOf(type))
-  return isText ? keyText(cell, type) : cell
+  const isText = ['decimal', 'date', 'time', 'timestamp'].includes(kindOf(type))
+  return isText ? keyText(cell, type) : (cell as FilterValue)
 }

@@ -6,8 +6,9 @@ import type { BehaviouralQuery, RowsCondition, SequenceClause, SequenceCondition
 import { aggregateRows, type OracleAggregation } from './aggregation.ts'
 import { evaluateRelation } from './relation.ts'
 import { conditionHolds, placeOf, rowMatches } from './rows.ts'
-import { stepsPassed } from './sequence.ts'
-import { type Cell, fractionOf, fractionOfLiteral, holds, isMissing, type OracleTable } from './table.ts'
+import { type OracleSequence, type OracleStep, type Passed, passedBy } from './sequence.ts'
+import { spanOf } from './spans.ts'
+import { type Cell, fractionOf, fractionOfLiteral, holds, isMissing, keyText, type OracleTable } from './table.ts'
 
 /** What the actors of one place of the result have. */
 export interface OracleMatch {
@@ -76,7 +77,7 @@ function relationHolds(table: OracleTable, query: BehaviouralQuery, rows: Cell[]
   const holdsAt = (index: number) => {
     const condition = conditions[index]!
     if (!('sequence' in condition)) return conditionHolds(table, condition as RowsCondition, rows)
-    return passed(table, condition, rows) === positiveSteps(condition).length
+    return passed(table, condition, rows).required === requiredSteps(condition)
   }
   return evaluateRelation(
     relationOf(query),
@@ -106,20 +107,48 @@ function dataWarnings(table: OracleTable, { timeframe }: BehaviouralQuery, owned
   ]
 }
 
+function requiredSteps({ sequence }: SequenceClause): number {
+  return sequence.filter(({ rowFound, optional }) => rowFound !== false && !optional).length
+}
+
 /** The places of the steps that are not negative. */
 export function positiveSteps({ sequence }: SequenceClause): number[] {
   return sequence.flatMap(({ rowFound }, index) => (rowFound === false ? [] : [index]))
 }
 
-function passed(table: OracleTable, clause: SequenceClause, rows: Cell[][]): number {
+/** What an actor passes of a sequence: the best of its series. */
+function passed(table: OracleTable, clause: SequenceClause, rows: Cell[][]): Passed {
   const time = placeOf(table, table.time)
-  const timed = rows.map((row) => ({
-    time: row[time] as bigint | number,
-    matches: clause.sequence.map((step) => rowMatches(table, step, row)),
-  }))
-  const negative = clause.sequence.map(({ rowFound }) => rowFound === false)
-  const within = clause.maxDuration === undefined ? {} : { within: clause.maxDuration }
-  return stepsPassed({ negative, ...within }, timed)
+  const sequence = sequenceOf(table, clause)
+  const all = seriesOf(table, clause.hold, rows).map((series) => {
+    const timed = series.map((row) => ({
+      time: row[time] as bigint | number,
+      matches: clause.sequence.map((step) => rowMatches(table, step, row)),
+    }))
+    return passedBy(sequence, timed)
+  })
+  return {
+    required: Math.max(0, ...all.map(({ required }) => required)),
+    optional: new Set(all.flatMap(({ optional }) => [...optional])),
+  }
+}
+
+function sequenceOf(table: OracleTable, clause: SequenceClause): OracleSequence {
+  const { sequence, within, maxDuration, order = 'ordered', ties = 'never', sameRow = false } = clause
+  const steps = sequence.map((step): OracleStep => {
+    const kind = step.rowFound === false ? 'negative' : step.optional ? 'optional' : 'required'
+    return { kind, within: spanOf(table, step.within), after: spanOf(table, step.after) }
+  })
+  return { steps, within: spanOf(table, within ?? maxDuration), order, ties, sameRow }
+}
+
+/** The actor's rows, apart for each combination of held values; rows that lack one are in none. */
+function seriesOf(table: OracleTable, hold: SequenceClause['hold'], rows: Cell[][]): Cell[][][] {
+  const names = hold === undefined ? [] : typeof hold === 'string' ? [hold] : hold
+  const places = names.map((name) => placeOf(table, name))
+  const whole = rows.filter((row) => places.every((place) => !isMissing(row[place]!)))
+  const keyOf = (row: Cell[]) => JSON.stringify(places.map((place) => keyText(row[place]!, table.columns[place]!.type)))
+  return [...Map.groupBy(whole, keyOf).values()]
 }
 
 function match(table: OracleTable, actors: Cell[][][], clauses?: Parameters<typeof aggregateRows>[1]): OracleMatch {
@@ -138,18 +167,23 @@ function answerFunnel(
   actors: Cell[][][],
 ): NonNullable<OracleDocument['funnel']> {
   const levels = new Map(actors.map((rows) => [rows, passed(table, funnel, rows)]))
-  const reached = positiveSteps(funnel).map((_, k) => actors.filter((rows) => levels.get(rows)! > k))
-  const sequence = positiveSteps(funnel).map((index, k) => {
-    const name = funnel.sequence[index]!.name
-    const [own, first, before] = [reached[k]!.length, reached[0]!.length, reached[k - 1]?.length ?? 0]
-    return {
+  const reaches = (required: number) => actors.filter((rows) => levels.get(rows)!.required >= required)
+  let required = 0
+  let before: number | undefined
+  const first = reaches(1).length
+  const sequence = positiveSteps(funnel).map((index) => {
+    const { name, optional } = funnel.sequence[index]!
+    const own = optional ? actors.filter((rows) => levels.get(rows)!.optional.has(index)) : reaches(++required)
+    const step = {
       index,
       ...(name ? { name } : {}),
-      ...match(table, reached[k]!, funnel.stepAggregations),
-      ...(first > 0 ? { conversionRate: own / first } : {}),
-      ...(before > 0 ? { stepRate: own / before } : {}),
+      ...match(table, own, funnel.stepAggregations),
+      ...(first > 0 ? { conversionRate: own.length / first } : {}),
+      ...(before ? { stepRate: own.length / before } : {}),
     }
+    if (!optional) before = own.length
+    return step
   })
-  const endAggregations = aggregateRows(table, funnel.endAggregations, reached.at(-1)!.flat())
+  const endAggregations = aggregateRows(table, funnel.endAggregations, reaches(required).flat())
   return { sequence, ...(endAggregations ? { endAggregations } : {}) }
 }

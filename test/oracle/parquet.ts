@@ -17,12 +17,24 @@ export class ParquetWriter implements Disposable {
     return new ParquetWriter(instance, await instance.connect())
   }
 
-  /** Writes rows as a file. */
+  /** Writes rows as a file. Fields of structs stand together in one column, which is null where all of them are. */
   async write(path: string, columns: OracleColumn[], rows: Cell[][]): Promise<void> {
-    const names = columns.map(({ name }) => `"${name.replaceAll('"', '""')}"`)
-    const values = rows.map((row) => `(${row.map((cell, k) => cellSql(cell, columns[k]!.type)).join(', ')})`)
-    const nulls = columns.map(({ type }, k) => `CAST(NULL AS ${type}) AS ${names[k]}`)
-    const select = `SELECT * FROM (VALUES ${values.join(', ')}) AS rows(${names.join(', ')})`
+    const names = [...new Set(columns.map((column) => column.path?.[0] ?? column.name))]
+    const places = names.map((name) =>
+      columns.flatMap((column, place) => ((column.path?.[0] ?? column.name) === name ? [place] : [])),
+    )
+    const sqlOf = (row: Cell[], list: number[]) =>
+      columns[list[0]!]!.path ? structSql(columns, list, row) : cellSql(row[list[0]!]!, columns[list[0]!]!.type)
+    const aliases = names.map((name) => `"${name.replaceAll('"', '""')}"`)
+    const values = rows.map((row) => `(${places.map((list) => sqlOf(row, list)).join(', ')})`)
+    const nulls = places.map(
+      (list, k) =>
+        `${sqlOf(
+          columns.map(() => null),
+          list,
+        )} AS ${aliases[k]}`,
+    )
+    const select = `SELECT * FROM (VALUES ${values.join(', ')}) AS rows(${aliases.join(', ')})`
     await this.copy(path, rows.length > 0 ? select : `SELECT ${nulls.join(', ')} LIMIT 0`)
   }
 
@@ -43,8 +55,18 @@ export class ParquetWriter implements Disposable {
   }
 }
 
+function structSql(columns: OracleColumn[], places: number[], row: Cell[]): string {
+  const fields = places.map((place) => ({ name: columns[place]!.path![1], type: columns[place]!.type }))
+  const type = `STRUCT(${fields.map(({ name, type: each }) => `"${name.replaceAll('"', '""')}" ${each}`).join(', ')})`
+  if (places.every((place) => row[place] === null)) return `CAST(NULL AS ${type})`
+  const parts = fields.map(({ name, type: each }, k) => `${quoted(name)}: ${cellSql(row[places[k]!]!, each)}`)
+  return `CAST({${parts.join(', ')}} AS ${type})`
+}
+
 function cellSql(cell: Cell, type: string): string {
   if (cell === null) return `CAST(NULL AS ${type})`
+  if (Array.isArray(cell))
+    return `CAST([${cell.map((each) => cellSql(each, type.slice(0, -2))).join(', ')}] AS ${type})`
   const text = kindOf(type) === 'float' ? floatText(cell as number) : keyText(cell, type)
   return `CAST(${quoted(text)} AS ${type})`
 }

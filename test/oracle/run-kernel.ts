@@ -1,16 +1,22 @@
 /** Random cases for the kernel alone: the masks are made here, and its totals and levels are compared with the oracle's. */
 import { deepStrictEqual, strictEqual } from 'node:assert'
 import fc from 'fast-check'
-import { externalConditions, Kernel } from '../../src/behaviour/kernel.ts'
+import {
+  externalConditions,
+  heldColumns,
+  Kernel,
+  type KernelLevels,
+  type KernelRows,
+} from '../../src/behaviour/kernel.ts'
 import type { Predicate } from '../../src/behaviour/predicate-sql.ts'
-import type { BehaviouralQuery, RowsCondition, Step } from '../../src/behaviour/types.ts'
+import type { BehaviouralQuery, Filter, RowsCondition, SequenceClause, Step } from '../../src/behaviour/types.ts'
 import { type ValidQuery, validateQuery } from '../../src/behaviour/validate.ts'
 import { parseType } from '../../src/common/data-type.ts'
 import { readSettings } from '../../src/config.ts'
-import { arbitraryQuery, type QuerySource } from './arbitrary-query.ts'
-import { answer } from './oracle.ts'
+import { arbitraryQuery, type QueryColumn, type QuerySource, sequenceArbitrary } from './arbitrary-query.ts'
+import { answer, positiveSteps } from './oracle.ts'
 import { conditionHolds } from './rows.ts'
-import type { Cell, OracleTable } from './table.ts'
+import { type Cell, isMissing, type OracleTable } from './table.ts'
 
 /** A table of flags in the kernel's order, a query on it, and the places where its rows are cut into chunks. */
 export interface KernelCase {
@@ -20,6 +26,7 @@ export interface KernelCase {
 }
 
 const FLAGS = ['p0', 'p1', 'p2', 'p3', 'p4']
+const HOLDS = ['h0', 'h1']
 const limits = readSettings({})
 
 /** Times near zero, with many ties, or anywhere in the range of the type. */
@@ -46,7 +53,8 @@ function tableArbitrary(): fc.Arbitrary<OracleTable> {
     timesArbitrary(timeType).chain((times) => {
       const flag = fc.constantFrom<Cell>(true, true, false, false, null)
       const amount = fc.constantFrom<Cell>(null, -2n, 1n, 3n)
-      const row = fc.tuple(times, amount, ...FLAGS.map(() => flag)).map((cells): Cell[] => cells)
+      const held = fc.constantFrom<Cell>(null, 1n, 2n)
+      const row = fc.tuple(times, amount, held, held, ...FLAGS.map(() => flag)).map((cells): Cell[] => cells)
       const actor = fc.array(row, { minLength: 1, maxLength: 9 })
       return fc.array(actor, { minLength: 1, maxLength: 5 }).map((actors) => tableOf(timeType, actors))
     }),
@@ -58,22 +66,38 @@ function tableOf(timeType: string, actors: Cell[][][]): OracleTable {
     { name: 'user', type: 'BIGINT' },
     { name: 'ts', type: timeType },
     { name: 'amount', type: 'BIGINT' },
+    ...HOLDS.map((name) => ({ name, type: 'BIGINT' })),
     ...FLAGS.map((name) => ({ name, type: 'BOOLEAN' })),
   ]
   const inOrder = (rows: Cell[][]) => rows.toSorted(([a], [b]) => (a! < b! ? -1 : a! > b! ? 1 : 0))
   const rows = actors.flatMap((actor, user) => inOrder(actor).map((row) => [BigInt(user), ...row]))
-  return { columns, actor: 'user', time: 'ts', rows }
+  return { columns, actor: 'user', time: 'ts', timeUnit: 's', rows }
+}
+
+/** Spans in seconds, some in fractions or far beyond all times. */
+function spansArbitrary(): {
+  short: fc.Arbitrary<number>
+  long: fc.Arbitrary<number | bigint>
+  texts: fc.Arbitrary<string>
+} {
+  return {
+    short: fc.integer({ min: 0, max: 8 }),
+    long: fc.constantFrom<number | bigint>(2n ** 63n, 2n ** 64n - 1n, 2n ** 64n - 2n, 2n ** 65n, 1e300, 2 ** 53),
+    texts: fc.constantFrom('0s', '1s', '1.5s', '2500ms', 'PT2S', 'PT3.999S', '0.05m', '4s', 'PT0M6S', '30000w'),
+  }
 }
 
 function sourceOf(table: OracleTable): QuerySource {
-  const short = fc.integer({ min: 0, max: 8 })
-  const long = fc.constantFrom<number | bigint>(2n ** 63n, 2n ** 64n - 1n, 2n ** 64n - 2n, 2n ** 65n, 1e300, 2 ** 53)
+  const { short, long, texts } = spansArbitrary()
+  const flags = table.columns.filter(({ type }) => type === 'BOOLEAN')
+  const numbers = table.columns.filter(({ name }) => name === 'amount')
+  const durations = fc.oneof({ arbitrary: short, weight: 5 }, { arbitrary: long, weight: 1 })
   return {
-    filters: table.columns
-      .filter(({ type }) => type === 'BOOLEAN')
-      .map((column) => ({ ...column, literals: fc.boolean() })),
-    aggregations: table.columns.filter(({ name }) => name === 'amount'),
-    durations: fc.oneof({ arbitrary: short, weight: 5 }, { arbitrary: long, weight: 1 }),
+    filters: flags.map((column): QueryColumn => ({ ...column, literals: fc.boolean() })),
+    aggregations: numbers.map((column): QueryColumn => ({ ...column, literals: fc.integer({ min: -3, max: 4 }) })),
+    holds: HOLDS,
+    spans: fc.oneof({ arbitrary: durations, weight: 3 }, { arbitrary: texts, weight: 1 }),
+    durations,
   }
 }
 
@@ -88,49 +112,49 @@ export function kernelCases(): fc.Arbitrary<KernelCase> {
   )
 }
 
-/** Cases of one funnel over rows of which many match a step and few a negative one: the hardest part of the kernel. */
+/** Cases of one funnel, in few actors with many rows of which many match a step and few a negative one. */
 export function sequenceCases(): fc.Arbitrary<KernelCase> {
   const weighted = (weight: number) =>
     fc.oneof({ arbitrary: fc.constant(true), weight }, { arbitrary: fc.constant(false), weight: 8 - weight })
-  const row = fc.tuple(fc.bigInt(0n, 12n), fc.constant(null), ...[4, 4, 3, 1, 1].map(weighted))
-  const actors = fc.array(fc.array(row, { minLength: 2, maxLength: 10 }), { minLength: 1, maxLength: 3 })
-  return fc.record({
-    table: actors.map((each) => tableOf('BIGINT', each)),
-    query: sequenceArbitrary().map((funnel) => ({ funnel })),
-    cuts: fc.constant([]),
+  const times = fc.oneof(fc.bigInt(0n, 12n), fc.bigInt(0n, 4n))
+  const held = fc.constantFrom<Cell>(1n, 1n, 2n, null)
+  const row = fc.tuple(times, fc.constant(null), held, held, ...[4, 4, 3, 1, 1].map(weighted))
+  const actors = fc.array(fc.array(row, { minLength: 2, maxLength: 9 }), { minLength: 1, maxLength: 3 })
+  return actors.chain((each) => {
+    const table = tableOf('BIGINT', each)
+    return fc.record({ table: fc.constant(table), query: funnelArbitrary(table), cuts: fc.constant([]) })
   })
 }
 
-function sequenceArbitrary(): fc.Arbitrary<NonNullable<BehaviouralQuery['funnel']>> {
-  const positive = fc.constantFrom('p0', 'p0', 'p1', 'p2').map((flag): Step => ({ filter: [flag, '==', true] }))
-  const negative = fc
-    .constantFrom('p3', 'p3', 'p4', 'p2')
-    .map((flag): Step => ({ filter: [flag, '==', true], rowFound: false }))
-  const gap = fc.oneof({ arbitrary: fc.constant([]), weight: 2 }, fc.array(negative, { minLength: 1, maxLength: 2 }))
-  return fc
-    .tuple(
-      fc.oneof({ arbitrary: fc.constant([]), weight: 4 }, gap),
-      fc.array(fc.tuple(positive, gap), { minLength: 1, maxLength: 4 }),
-      fc.option(fc.integer({ min: 0, max: 10 }), { nil: undefined, freq: 6 }),
+/** Funnels whose steps each ask for one flag. */
+function funnelArbitrary(table: OracleTable): fc.Arbitrary<BehaviouralQuery> {
+  const flagOf = (...flags: string[]) =>
+    fc.constantFrom(...flags).map((flag): { filter: Filter } => ({ filter: [flag, '==', true] }))
+  const plain = sequenceArbitrary(sourceOf(table))
+  return plain.chain((clause) => {
+    const filters = clause.sequence.map((step) =>
+      step.rowFound === false ? flagOf('p3', 'p3', 'p4', 'p2') : flagOf('p0', 'p0', 'p1', 'p2'),
     )
-    .map(([before, pairs, maxDuration]) => ({
-      sequence: [...before, ...pairs.flatMap(([step, after]) => [step, ...after])] as [Step, ...Step[]],
-      ...(maxDuration === undefined ? {} : { maxDuration }),
-    }))
+    return fc.tuple(...filters).map((given) => {
+      const sequence = clause.sequence.map(({ filter: _, filters: __, ...step }, k) => ({ ...step, ...given[k]! }))
+      return { funnel: { ...clause, sequence: sequence as unknown as [Step] } }
+    })
+  })
 }
 
 const EVENTS = 'ABCXY'
 
-/** A case of one actor for each word: its letters are events at the times 0, 1, 2 and so on. In a sequence `!X` is a negative step. */
-export function wordsCase(words: string[], sequence: string[], maxDuration: number): KernelCase {
+/** A case of one actor for each word: its letters are events at the times 0, 1, 2 and so on. In a sequence `!X` is a negative step, `X?` an optional one. */
+export function wordsCase(words: string[], sequence: string[], extras: Omit<SequenceClause, 'sequence'>): KernelCase {
   const actors = words.map((word) =>
-    [...word].map((letter, time): Cell[] => [BigInt(time), null, ...FLAGS.map((_, k) => EVENTS[k] === letter)]),
+    [...word].map((letter, time): Cell[] => [BigInt(time), null, 1n, 1n, ...FLAGS.map((_, k) => EVENTS[k] === letter)]),
   )
   const steps = sequence.map((step): Step => {
-    const filter = [FLAGS[EVENTS.indexOf(step.at(-1)!)]!, '==', true] as const
-    return step.startsWith('!') ? { filter, rowFound: false } : { filter }
+    const filter = [FLAGS[EVENTS.indexOf(/[A-Z]/.exec(step)![0])]!, '==', true] as const
+    if (step.startsWith('!')) return { filter, rowFound: false }
+    return step.endsWith('?') ? { filter, optional: true } : { filter }
   })
-  const funnel = { sequence: steps as [Step, ...Step[]], maxDuration }
+  const funnel = { ...extras, sequence: steps as [Step, ...Step[]] }
   return { table: tableOf('BIGINT', actors), query: { funnel }, cuts: [] }
 }
 
@@ -151,7 +175,7 @@ export function wordCases(): fc.Arbitrary<KernelCase> {
       fc.constantFrom(...sequences),
       fc.integer({ min: 1, max: 9 }),
     )
-    .map(([words, sequence, maxDuration]) => wordsCase(words, sequence.split(' '), maxDuration))
+    .map(([words, sequence, maxDuration]) => wordsCase(words, sequence.split(' '), { maxDuration }))
 }
 
 /** Counts as both sides give them. */
@@ -159,8 +183,12 @@ export interface KernelCounts {
   groups: number
   rows: number
   steps: { groups: number; rows: number }[]
-  /** By actor: 0, or 1 + steps passed; only when the totals were read from the kernel. */
-  levels?: number[]
+}
+
+/** What the kernel says of each actor: 0 or 1 + required steps passed, and a bit for each optional step. */
+export interface ActorLevel {
+  level: number
+  matched: bigint
 }
 
 /** What the oracle says of a case. */
@@ -173,46 +201,94 @@ export function expectedCounts({ table, query }: KernelCase): KernelCounts {
   }
 }
 
-/** What the kernel says, after checking that its levels and its totals agree. */
-export function kernelCounts({ table, query, cuts }: KernelCase): KernelCounts {
+/** What the kernel says. */
+export function kernelCounts({ table, query, cuts }: KernelCase): KernelCounts & { levels: ActorLevel[] } {
   const columns = table.columns.map(({ name, type }, index) => ({
     id: index + 1,
     name,
     type: parseType(type),
     required: false,
   }))
-  const valid = validateQuery(query, { columns, keys: { actor: table.actor, time: table.time } }, limits)
+  const { actor, time, timeUnit } = table
+  const valid = validateQuery(query, { columns, keys: { actor, time, ...(timeUnit ? { timeUnit } : {}) } }, limits)
   const floatTimes = table.columns[1]!.type === 'DOUBLE'
   const kernel = new Kernel(valid, { floatTimes, words: wordsOf(table, query, valid) })
-  const levels: number[] = []
-  const ends = [...cuts, table.rows.length].sort((a, b) => a - b)
+  const rows = kernelRows(table, valid, floatTimes)
+  const levels: ActorLevel[] = []
+  const keep = ({ levels: given, matched }: KernelLevels) =>
+    given.forEach((level, k) => {
+      levels.push({ level, matched: matched[k]! })
+    })
   let start = 0
-  for (const end of ends) {
-    levels.push(...kernel.feed(chunkOf(table, valid, start, end, floatTimes)))
+  for (const end of [...cuts, table.rows.length].sort((a, b) => a - b)) {
+    keep(kernel.feed(slice(rows, start, end)))
     start = end
   }
-  levels.push(...kernel.finish())
+  keep(kernel.finish())
   return { ...kernel.totals(), levels }
 }
 
-function chunkOf(table: OracleTable, valid: ValidQuery, start: number, end: number, floatTimes: boolean) {
-  const rows = table.rows.slice(start, end)
+/** All rows; actors as start flags when there is an odd number of rows, else as keys. */
+function kernelRows(table: OracleTable, valid: ValidQuery, floatTimes: boolean): KernelRows {
+  const { rows } = table
   const times = rows.map((row) => row[1]!)
+  const isStart = (k: number) => rows[k - 1]?.[0] !== rows[k]![0]
+  const masks = rows.map((row) =>
+    valid.predicates.reduce((mask, each, bit) => mask | (holdsFor(table, each, row) ? 1n << BigInt(bit) : 0n), 0n),
+  )
   return {
     count: rows.length,
-    starts: Uint8Array.from(rows, (row, k) => (table.rows[start + k - 1]?.[0] === row[0] ? 0 : 1)),
+    actors:
+      rows.length % 2 === 1
+        ? Uint8Array.from(rows, (_, k) => Number(isStart(k)))
+        : BigInt64Array.from(rows, (row) => row[0] as bigint),
     times: floatTimes ? Float64Array.from(times as number[]) : BigInt64Array.from(times as bigint[]),
-    masks: BigInt64Array.from(rows, (row) =>
-      valid.predicates.reduce((mask, each, bit) => mask | (holdsFor(table, each, row) ? 1n << BigInt(bit) : 0n), 0n),
-    ),
+    masks: maskArray(masks, valid.predicates.length),
+    series: heldColumns(valid).map((columns) => seriesNumbers(table, columns)),
   }
 }
 
+function maskArray(masks: bigint[], predicates: number): KernelRows['masks'] {
+  if (predicates <= 8) return Uint8Array.from(masks, Number)
+  if (predicates <= 16) return Uint16Array.from(masks, Number)
+  return predicates <= 32 ? Uint32Array.from(masks, Number) : BigUint64Array.from(masks)
+}
+
+function seriesNumbers(table: OracleTable, columns: string[]): Int32Array {
+  const places = columns.map((name) => table.columns.findIndex((column) => column.name === name))
+  const known = new Map<string, number>()
+  const sizes = new Map<Cell, number>()
+  return Int32Array.from(table.rows, (row) => {
+    const cells = places.map((place) => row[place]!)
+    if (cells.some(isMissing)) return 0
+    const key = [row[0], ...cells].join()
+    const number = known.get(key) ?? (sizes.get(row[0]!) ?? 0) + 1
+    if (!known.has(key)) sizes.set(row[0]!, number)
+    known.set(key, number)
+    return number
+  })
+}
+
+function slice({ actors, times, masks, series }: KernelRows, start: number, end: number): KernelRows {
+  return {
+    count: end - start,
+    actors: actors.slice(start, end),
+    times: times.slice(start, end),
+    masks: masks.slice(start, end),
+    series: series!.map((numbers) => numbers.slice(start, end)),
+  }
+}
+
+/** Predicates over flags, as their tree says. */
 function holdsFor(table: OracleTable, predicate: Predicate, row: Cell[]): boolean {
   if (predicate.kind === 'and') return predicate.of.every((part) => holdsFor(table, part, row))
+  if (predicate.kind === 'or') return predicate.of.some((part) => holdsFor(table, part, row))
+  if (predicate.kind === 'not') return !holdsFor(table, predicate.of, row)
   const cell = row[table.columns.findIndex(({ name }) => name === predicate.column)]!
-  const value = predicate.literal.kind === 'boolean' && predicate.literal.value
-  return (cell === value) === (predicate.operator === '==')
+  if (predicate.kind === 'null') return (cell === null) === (predicate.operator === 'is null')
+  const literals = predicate.kind === 'among' ? predicate.literals : [predicate.literal]
+  const among = literals.some((literal) => literal.kind === 'boolean' && literal.value === cell)
+  return among === (predicate.operator === '==' || predicate.operator === 'in')
 }
 
 function wordsOf(table: OracleTable, query: BehaviouralQuery, valid: ValidQuery): BigUint64Array {
@@ -225,13 +301,27 @@ function wordsOf(table: OracleTable, query: BehaviouralQuery, valid: ValidQuery)
 
 /** Throws unless the kernel's totals are the oracle's, and its levels add up to its totals. */
 export function checkKernelCase(example: KernelCase): void {
-  const { levels = [], ...totals } = kernelCounts(example)
+  const { levels, ...totals } = kernelCounts(example)
   deepStrictEqual(totals, expectedCounts(example))
-  const reached = (level: number) => levels.filter((each) => each >= level).length
   strictEqual(levels.length, new Set(example.table.rows.map(([user]) => user)).size)
-  strictEqual(reached(1), totals.groups)
+  strictEqual(levels.filter(({ level }) => level >= 1).length, totals.groups)
   deepStrictEqual(
-    totals.steps.map((_, k) => reached(k + 2)),
+    stepGroups(example.query.funnel, levels),
     totals.steps.map(({ groups }) => groups),
   )
+}
+
+/** For each positive step how many of the actors have passed it. */
+function stepGroups(funnel: SequenceClause | undefined, levels: ActorLevel[]): number[] {
+  if (funnel === undefined) return []
+  let required = 0
+  let optional = 0n
+  return positiveSteps(funnel).map((index) => {
+    if (!funnel.sequence[index]!.optional) {
+      required++
+      return levels.filter(({ level }) => level > required).length
+    }
+    const bit = 1n << optional++
+    return levels.filter(({ matched }) => (matched & bit) !== 0n).length
+  })
 }

@@ -113,19 +113,20 @@ export class Stack implements AsyncDisposable {
   async load(
     folder: string,
     paths: string[],
-    { actor, time }: Pick<OracleTable, 'actor' | 'time'>,
+    { actor, time, timeUnit }: Pick<OracleTable, 'actor' | 'time' | 'timeUnit'>,
     layout: Layout,
   ): Promise<string> {
     const name = `t${this.#tables++}`
     const warehouse = this.warehouse(layout.threads)
+    const keys = { actor, time, ...(timeUnit ? { timeUnit } : {}) }
     if (layout.kind === 'registered') {
-      await warehouse.register(name, folder, { actor, time })
+      await warehouse.register(name, folder, keys)
       return name
     }
     const imports = Math.min(layout.imports, paths.length)
     for (let k = 0; k < imports; k++) {
       const files = paths.filter((_, place) => place % imports === k)
-      await warehouse.import(name, files, { actor, time, buckets: layout.buckets })
+      await warehouse.import(name, files, { ...keys, buckets: layout.buckets })
     }
     return name
   }

@@ -1,13 +1,16 @@
 /** Tables as the oracle sees them: rows of exact values, and how each type is compared and shown. */
+import type { TimeUnit } from '../../src/catalog/types.ts'
 import { compareFractions, type Fraction, fractionOfDigits, fractionOfDouble } from './exact.ts'
 
 /** Integers are `bigint`; decimals, dates and timestamps too: unscaled digits, days and ticks since 1970. */
-export type Cell = null | boolean | string | number | bigint
+export type Cell = null | boolean | string | number | bigint | Cell[]
 
 /** A column; `type` is a name of DuckDB. */
 export interface OracleColumn {
   name: string
   type: string
+  /** Of a field of a struct, whose reference is the name: the column, and the field. */
+  path?: [struct: string, field: string]
 }
 
 /** A table with the names of its key columns. */
@@ -15,19 +18,32 @@ export interface OracleTable {
   columns: OracleColumn[]
   actor: string
   time: string
+  /** Of integer times, where it is known. */
+  timeUnit?: TimeUnit
   rows: Cell[][]
 }
 
 /** Types that are treated alike. */
-export type Kind = 'text' | 'boolean' | 'integer' | 'float' | 'decimal' | 'date' | 'timestamp' | 'uuid'
+export type Kind =
+  | 'list'
+  | 'text'
+  | 'boolean'
+  | 'integer'
+  | 'float'
+  | 'decimal'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'uuid'
 
 /** How a type is treated. */
 export function kindOf(type: string): Kind {
+  if (type.endsWith('[]')) return 'list'
   if (/^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/.test(type)) return 'integer'
   if (type === 'FLOAT' || type === 'DOUBLE') return 'float'
   if (type.startsWith('DECIMAL')) return 'decimal'
   if (type.startsWith('TIMESTAMP')) return 'timestamp'
-  const kinds: Record<string, Kind> = { VARCHAR: 'text', BOOLEAN: 'boolean', DATE: 'date', UUID: 'uuid' }
+  const kinds: Record<string, Kind> = { VARCHAR: 'text', BOOLEAN: 'boolean', DATE: 'date', TIME: 'time', UUID: 'uuid' }
   return kinds[type]!
 }
 
@@ -38,15 +54,17 @@ export function scaleOf(type: string): number {
 
 /** Ticks per second of a timestamp type. */
 export function ticksPerSecond(type: string): bigint {
-  return type === 'TIMESTAMP_NS' ? 1_000_000_000n : 1_000_000n
+  return TICKS[type] ?? 1_000_000n
 }
+
+const TICKS: Record<string, bigint> = { TIMESTAMP_S: 1n, TIMESTAMP_MS: 1000n, TIMESTAMP_NS: 1_000_000_000n }
 
 /** Null, or NaN, which counts as null. */
 export function isMissing(cell: Cell): cell is null {
   return cell === null || Number.isNaN(cell)
 }
 
-/** The number that a numeric cell, a date or a timestamp (both in seconds) stands for. */
+/** The number that a numeric cell, a date, a time or a timestamp (all in seconds) stands for. */
 export function fractionOf(cell: number | bigint, type: string): Fraction {
   if (typeof cell === 'number') return fractionOfDouble(cell)
   switch (kindOf(type)) {
@@ -54,6 +72,7 @@ export function fractionOf(cell: number | bigint, type: string): Fraction {
       return { numerator: cell, denominator: 10n ** BigInt(scaleOf(type)) }
     case 'date':
       return { numerator: cell * 86_400n, denominator: 1n }
+    case 'time':
     case 'timestamp':
       return { numerator: cell, denominator: ticksPerSecond(type) }
     default:
@@ -66,7 +85,8 @@ export function fractionOfLiteral(value: string | number | bigint, type: string)
   if (typeof value === 'bigint') return { numerator: value, denominator: 1n }
   const kind = kindOf(type)
   if (kind === 'date' || kind === 'timestamp') return secondsOf(String(value))
-  return kind === 'decimal' ? fractionOfDigits(String(value)) : fractionOfDouble(Number(value))
+  if (kind === 'time') return secondsOf(`1970-01-01T${value}`)
+  return kind === 'float' ? fractionOfDouble(Number(value)) : fractionOfDigits(String(value))
 }
 
 /** Seconds since 1970 of an ISO 8601 date or timestamp; UTC when it names no zone. */
@@ -88,7 +108,12 @@ const COMPARISONS: Record<string, (order: number) => boolean> = {
 
 /** Whether a comparison holds between two numbers. */
 export function holds(a: Fraction, op: string, b: Fraction): boolean {
-  return COMPARISONS[op]!(compareFractions(a, b))
+  return orderHolds(compareFractions(a, b), op)
+}
+
+/** Whether a comparison holds between two values, of which the first is less (negative), equal (0) or greater. */
+export function orderHolds(order: number, op: string): boolean {
+  return COMPARISONS[op]!(order)
 }
 
 /** The text that stands for a value in the maps of a result. */
@@ -104,6 +129,8 @@ export function keyText(cell: Exclude<Cell, null>, type: string): string {
       return decimalText(cell as bigint, scaleOf(type))
     case 'date':
       return new Date(Number(cell) * 86_400_000).toISOString().slice(0, 10)
+    case 'time':
+      return timestampText(cell as bigint, type).slice(11)
     case 'timestamp':
       return timestampText(cell as bigint, type)
     default:

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findReference } from '../../src/behaviour/column.ts'
 import type { Predicate } from '../../src/behaviour/predicate-sql.ts'
 import type { Condition, ValidQuery } from '../../src/behaviour/validate.ts'
 import type { ColumnStatistics, DataFile, Table } from '../../src/catalog/types.ts'
@@ -104,8 +105,9 @@ export class ValueTable implements AsyncDisposable {
     return `read_parquet([${this.table.snapshot.files.map(({ path }) => `'${path}'`).join(', ')}])`
   }
 
+  /** The type of a column, or of a struct's field by its dotted path. */
   typeOf(column: string): DataType {
-    return this.table.schema.columns.find(({ name }) => name === column)!.type
+    return findReference(this.table.schema.columns, column)!.type
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

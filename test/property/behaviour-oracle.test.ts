@@ -77,6 +77,35 @@ const QUERIES: BehaviouralQuery[] = [
     query: { conditions: [{ filter: ['event', '!=', 'view'], target: ['count', '>=', 8] }] },
     funnel: { sequence: [step(VIEW), step(CART), step(BUY)], maxDuration: 10 },
   },
+  {
+    query: {
+      conditions: [
+        { filter: { or: [CART, { not: ['price', '<', 50] }] }, target: ['mean', 'price', '>', 45] },
+        { filter: VIEW, target: ['max', 'i', '>=', 15_000] },
+        { filter: ['event', 'is null'], target: ['distinct', 'ts', '<=', 2], includeZero: true },
+      ],
+      relation: '$0 and not $1 or $2',
+      aggregations: [
+        { columns: ['price', 'i'], type: 'quantiles', q: [0.01, 0.5, 1] },
+        { columns: ['price', 'i'], type: 'mean' },
+        { columns: ['event', 'ts', 'price'], type: 'max' },
+        { column: 'user', type: 'distinct' },
+        { column: 'event', type: 'sumPerValue', otherColumn: 'i', top: 2 },
+      ],
+    },
+  },
+  {
+    funnel: {
+      sequence: [step(VIEW), { ...step(CART), optional: true }, { ...step(BUY), within: '15s', after: 3 }],
+      within: 25,
+      ties: 'stepOrder',
+      stepAggregations: [{ column: 'price', type: 'sum' }],
+    },
+  },
+  { funnel: { sequence: [step(VIEW), step(CART), step(BUY)], within: '20s', ties: 'stepOrder', sameRow: true } },
+  { funnel: { sequence: [step(VIEW), { ...step(CART), optional: true }, step(BUY)], order: 'strict', hold: 'event' } },
+  { funnel: { sequence: [step(BUY), step(CART), step(VIEW), step(BUY)], order: 'any', within: 30 } },
+  { funnel: { sequence: [no(CART), step(VIEW), step(BUY), no(VIEW)], within: 12, order: 'strict', ties: 'stepOrder' } },
 ]
 
 describe('20,000 rows of 2,000 actors, in row groups and chunks that cut through actors', () => {
@@ -94,7 +123,8 @@ describe('20,000 rows of 2,000 actors, in row groups and chunks that cut through
     await stack.writer.run(`CREATE TABLE large AS SELECT 'u' || (hash(i * 3 + 1) % 2000) AS user,
       CAST(1000 + hash(i * 7 + 2) % 50 AS BIGINT) AS ts, ['view', 'cart', 'buy', NULL][CAST(1 + hash(i + 11) % 4 AS INTEGER)] AS event,
       CASE WHEN hash(i * 5) % 10 > 0 THEN CAST(hash(i * 13) % 1000 AS DOUBLE) / 10 END AS price, i FROM range(20000) r(i)`)
-    const table: OracleTable = { columns, actor: 'user', time: 'ts', rows: await stack.writer.run('FROM large') }
+    const rows = await stack.writer.run('FROM large')
+    const table: OracleTable = { columns, actor: 'user', time: 'ts', timeUnit: 's', rows }
     expected = QUERIES.map((query) => comparable(answer(table, query)))
     paths = {
       one: await writeFiles('true', 'i', 1),
@@ -126,7 +156,7 @@ describe('20,000 rows of 2,000 actors, in row groups and chunks that cut through
   ])('%s %j', async (files, part) => {
     const layout = { ...PLAIN, ...part }
     const given = paths[files]!
-    const name = await stack.load(join(given[0]!, '..'), given, { actor: 'user', time: 'ts' }, layout)
+    const name = await stack.load(join(given[0]!, '..'), given, { actor: 'user', time: 'ts', timeUnit: 's' }, layout)
     for (const [k, query] of QUERIES.entries()) {
       expect(comparable(await stack.query(name, query, layout.threads))).toEqual(expected[k])
     }

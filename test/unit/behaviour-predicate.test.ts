@@ -27,10 +27,11 @@ async function evaluate(rows: string, expression: (bind: Bind) => string): Promi
 }
 
 /** Which of the SQL texts of values satisfy `column op value`. */
-async function holds(type: string, texts: string[], op: string, value: unknown): Promise<unknown[]> {
+async function holds(type: string, texts: readonly string[], op: string, value: unknown): Promise<unknown[]> {
   const name = 'x "y"'
   const table = { columns: columnsOf({ [name]: type }), keys: { actor: name } }
-  const { predicates } = valid({ query: { conditions: [{ filter: [name, op, value] }] } }, table)
+  const filter = value === undefined ? [name, op] : [name, op, value]
+  const { predicates } = valid({ query: { conditions: [{ filter }] } }, table)
   const rows = texts.map((text, i) => `SELECT ${i} AS i, CAST(${text} AS ${type}) AS ${quoteIdentifier(name)}`)
   return evaluate(rows.join(' UNION ALL '), (bind) => predicateSql(predicates[0]!, bind))
 }
@@ -215,6 +216,154 @@ describe('a predicate in the engine', () => {
     expect(await holds('VARCHAR', rows, '!=', '\ud800')).toEqual([T, T])
     expect(await holds('VARCHAR', rows, 'contains', '\udc00')).toEqual([F, F])
     expect(await holds('VARCHAR', rows, 'not contains', '\udc00')).toEqual([T, T])
+  })
+
+  test.each([
+    ['in', ['a', ''], [T, T, F, F, F]],
+    ['not in', ['a', ''], [F, F, T, T, T]],
+    ['in', ['\ud800'], [F, F, F, F, F]],
+    ['not in', ['\ud800'], [T, T, T, T, T]],
+    ['between', ['a', 'b'], [F, T, T, F, F]],
+    ['between', ['b', 'a'], [F, F, F, F, F]],
+    ['<', 'ab', [T, T, F, F, F]],
+    ['<=', 'ab', [T, T, T, F, F]],
+    ['>', 'ab', [F, F, F, T, F]],
+    ['>=', 'ab', [F, F, T, T, F]],
+    ['<', '', [F, F, F, F, F]],
+    ['>=', '', [T, T, T, T, F]],
+    ['<', 'é\ud800', [T, T, T, T, F]],
+    ['>=', '\udc00', [F, F, F, F, F]],
+    ['starts with', 'a', [F, T, T, F, F]],
+    ['starts with', '', [T, T, T, T, F]],
+    ['ends with', 'b', [F, F, T, F, F]],
+    ['ends with', 'ab\ud800', [F, F, F, F, F]],
+    ['matches', '^a', [F, T, T, F, F]],
+    ['matches', '', [T, T, T, T, F]],
+    ['matches', '^.$', [F, T, F, T, F]],
+    ['is null', undefined, [F, F, F, F, T]],
+    ['is not null', undefined, [T, T, T, T, F]],
+  ])('VARCHAR %s %j', async (op, value, expected) => {
+    expect(await holds('VARCHAR', ["''", "'a'", "'ab'", "'é'", 'NULL'], op, value)).toEqual(expected)
+  })
+
+  test('ENUM in the order of its texts, not of its declaration', async () => {
+    const type = "ENUM('b', 'a')"
+    expect(await holds(type, ["'a'", "'b'", 'NULL'], '<', 'b')).toEqual([T, F, F])
+    expect(await holds(type, ["'a'", "'b'", 'NULL'], 'in', ['b', 'zz'])).toEqual([F, T, F])
+    expect(await holds(type, ["'a'", "'b'", 'NULL'], 'starts with', 'a')).toEqual([T, F, F])
+  })
+
+  test.each([
+    ['TINYINT', ['1', '2', 'NULL'], [1, 300, -(10n ** 30n)], [T, F, F]],
+    ['HUGEINT', ['1', '-170141183460469231731687303715884105728', 'NULL'], [2, -(2n ** 127n)], [F, T, F]],
+    ['DOUBLE', ['0.5', "'nan'", "'-0.0'", "'inf'", 'NULL'], [0.5, 0, 10n ** 400n], [T, F, T, F, F]],
+    ['FLOAT', ['0.1', '16777216', "'nan'", 'NULL'], [0.1, 16777217], [T, F, F, F]],
+    ['DECIMAL(10,2)', ['1.25', '1.26', 'NULL'], ['1.25', 1.254, '1e30'], [T, F, F]],
+    ['BOOLEAN', ['true', 'false', 'NULL'], [false], [F, T, F]],
+    ['DATE', ["'2026-11-20'", "'2026-11-21'", 'NULL'], ['2026-11-20', '2026-11-21T00:00:01'], [T, F, F]],
+    ['TIMESTAMP WITH TIME ZONE', ["'2026-11-20 08:00:00+00'", 'NULL'], ['2026-11-20T09:00:00+01:00'], [T, F]],
+    ['UUID', ["'6f9619ff-8b86-d011-b42d-00c04fc964ff'", 'NULL'], ['6F9619FF-8B86-D011-B42D-00C04FC964FF'], [T, F]],
+  ])('%s in a list', async (type, texts, values, expected) => {
+    expect(await holds(type, texts, 'in', values)).toEqual(expected)
+    expect(await holds(type, texts, 'not in', values)).toEqual(expected.map((is) => !is))
+  })
+
+  test('a list of thousands of values', async () => {
+    const numbers = Array.from({ length: 5000 }, (_, k) => k * 3 - 600)
+    const start = performance.now()
+    expect(await holds('INTEGER', ['-600', '-599', '14397', '14400', 'NULL'], 'in', numbers)).toEqual([T, F, T, F, F])
+    expect(await holds('DOUBLE', ['3', '-0.0', "'nan'", "'inf'", 'NULL'], 'not in', numbers)).toEqual([F, F, T, T, T])
+    const texts = numbers.map((k) => `v${k}`)
+    expect(await holds('VARCHAR', ["'v-600'", "'v3'", "'v4'", "'z'", "''", 'NULL'], 'in', texts)).toEqual([
+      T,
+      T,
+      F,
+      F,
+      F,
+      F,
+    ])
+    const points = Array.from({ length: 200 }, (_, k) => String.fromCodePoint(0xd700 + k * 300 + (k > 0 ? 0x800 : 0)))
+    for (const [k, text] of points.entries()) {
+      if (k % 40 === 0) expect(await holds('VARCHAR', [`'${text}'`, "'x'"], 'not in', points)).toEqual([F, T])
+    }
+    expect(performance.now() - start).toBeLessThan(4000)
+  })
+
+  test.each([
+    ['BIGINT', ['1', '2', '3', '4', 'NULL'], [2, 3], [F, T, T, F, F]],
+    ['DOUBLE', ['1', '2', "'nan'", "'inf'", 'NULL'], [2, 10n ** 400n], [F, T, F, F, F]],
+    ['DECIMAL(10,2)', ['1.25', '1.26', 'NULL'], [1.254, 1.26], [F, T, F]],
+    ['DATE', ["'2026-11-20'", "'2026-11-21'", 'NULL'], ['2026-11-20T00:00:01', '2026-11-21'], [F, T, F]],
+    ['TIME', ["'08:00:00'", "'09:00:00'", 'NULL'], ['08:00', '08:59:59.9999999'], [T, F, F]],
+    ['BIGINT', ['1', '2', 'NULL'], [2, 1], [F, F, F]],
+  ])('%s between', async (type, texts, range, expected) => {
+    expect(await holds(type, texts, 'between', range)).toEqual(expected)
+  })
+
+  test('NaN is null', async () => {
+    for (const type of ['DOUBLE', 'FLOAT']) {
+      expect(await holds(type, ['1', "'nan'", "'inf'", 'NULL'], 'is null', undefined)).toEqual([F, T, F, T])
+      expect(await holds(type, ['1', "'nan'", "'inf'", 'NULL'], 'is not null', undefined)).toEqual([T, F, T, F])
+    }
+  })
+
+  test.each([
+    ['VARCHAR[]', ["['a', NULL]", "['b']", '[]', '[NULL]', 'NULL'], 'a', [T, F, F, F, F]],
+    ['VARCHAR[]', ["['a', '�']", 'NULL'], '\ud800', [F, F]],
+    ['TINYINT[]', ['[1, 127]', '[NULL]', 'NULL'], 127, [T, F, F]],
+    ['TINYINT[]', ['[1, 127]', 'NULL'], 300, [F, F]],
+    ['DOUBLE[]', ["['0.5', 'nan']", "['-0.0']", 'NULL'], 0, [F, T, F]],
+    ['FLOAT[]', ['[0.1]', '[0.5]', 'NULL'], 0.1, [T, F, F]],
+    ['DECIMAL(10,2)[]', ['[1.25]', 'NULL'], '1.250', [T, F]],
+    ['DECIMAL(10,2)[]', ['[1.25]', 'NULL'], 1.251, [F, F]],
+    ['DATE[]', ["['2026-11-20']", 'NULL'], '2026-11-20', [T, F]],
+    ['TIMESTAMP WITH TIME ZONE[]', ["['2026-11-20 08:00:00+00']", 'NULL'], '2026-11-20T09:00+01:00', [T, F]],
+    ['BOOLEAN[]', ['[true]', '[false, NULL]', 'NULL'], true, [T, F, F]],
+    ['UUID[]', ["['6f9619ff-8b86-d011-b42d-00c04fc964ff']"], '6F9619FF-8B86-D011-B42D-00C04FC964FF', [T]],
+  ])('%s contains', async (type, texts, value, expected) => {
+    expect(await holds(type, texts, 'contains', value)).toEqual(expected)
+    expect(await holds(type, texts, 'not contains', value)).toEqual(expected.map((is) => !is))
+    const nulls = texts.map((text) => text === 'NULL')
+    expect(await holds(type, texts, 'is null', undefined)).toEqual(nulls)
+    expect(await holds(type, texts, 'is not null', undefined)).toEqual(nulls.map((is) => !is))
+  })
+
+  test('fields of structs, however they are called', async () => {
+    const type = `STRUCT("it's" STRUCT("x""y" INTEGER, z VARCHAR[]), n DOUBLE)`
+    const table = { columns: columnsOf({ 's s': type }), keys: { actor: 's s' } }
+    const rows = `SELECT * FROM (VALUES (0, CAST({'it''s': {'x"y': 5, 'z': ['a']}, 'n': 'nan'} AS ${type})), (1, {'it''s': NULL, 'n': 1}), (2, NULL)) v(i, "s s")`
+    const on = (filter: unknown) => {
+      const { predicates } = valid({ query: { conditions: [{ filter }] } }, table)
+      return evaluate(rows, (bind) => predicateSql(predicates[0]!, bind, (reference) => columnSql(reference, 't')))
+    }
+    expect(await on([`s s.it's.x"y`, '==', 5])).toEqual([T, F, F])
+    expect(await on([`s s.it's.x"y`, '!=', 5])).toEqual([F, T, T])
+    expect(await on([`s s.it's.z`, 'contains', 'a'])).toEqual([T, F, F])
+    expect(await on(['s s.n', 'is null'])).toEqual([T, F, T])
+  })
+
+  test('a regular expression that is none fails in the engine, whatever the row', async () => {
+    for (const pattern of ['a[', '(?<=a)b', '\\pL{1000}', '(a']) {
+      await expect(holds('VARCHAR', ["'a'", 'NULL'], 'matches', pattern)).rejects.toThrow('Invalid Input Error')
+    }
+    expect(await holds('VARCHAR', ["'a\nb'"], 'matches', 'a.b')).toEqual([F])
+  })
+
+  test('trees as deep and as wide as they may be, fast', async () => {
+    const start = performance.now()
+    const table = { columns: columnsOf({ a: 'INTEGER' }), keys: { actor: 'a' } }
+    let deep: unknown = ['a', '>', 1]
+    for (let k = 0; k < 48; k++) deep = { or: [{ and: [deep, ['a', '>', k - 100]] }, ['a', '==', -k]] }
+    const wide = { or: Array.from({ length: 2000 }, (_, k) => ({ not: ['a', '!=', 3 * k] })) }
+    for (const [filter, expected] of [
+      [deep, [F, T, T, F]],
+      [wide, [F, F, T, F]],
+    ] as const) {
+      const { predicates } = valid({ query: { conditions: [{ filter }] } }, table)
+      const rows = 'SELECT * FROM (VALUES (0, 1), (1, 2), (2, 3), (3, NULL)) v(i, a)'
+      expect(await evaluate(rows, (bind) => predicateSql(predicates[0]!, bind))).toEqual(expected)
+    }
+    expect(performance.now() - start).toBeLessThan(4000)
   })
 
   test('several filters hold on the same row', async () => {

@@ -486,7 +486,7 @@ describe('aggregations', () => {
     [{ column: 'tags', type: 'count' }, 'TYPE_MISMATCH /column'],
     [{ column: 'tags' }, 'TYPE_MISMATCH /column'],
     [{ column: 'nothing' }, 'DATASET_MISMATCH /column'],
-  ])('%j is refused', (item, problem) => {
+  ])('%o is refused', (item, problem) => {
     expect(problems({ query: { aggregations: [item] } })).toEqual([problem.replace(' ', ' /query/aggregations/0')])
     for (const place of ['stepAggregations', 'endAggregations']) {
       const query = { funnel: { sequence: [{ filter: goal }], [place]: [item] } }
@@ -668,7 +668,7 @@ describe('violations', () => {
     ])
     const same = Array.from({ length: 20_000 }, () => ({ filter: goal }))
     expect(valid(conditions(...same)).predicates).toHaveLength(1)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(performance.now() - start).toBeLessThan(4000)
   })
 })
 

@@ -7,17 +7,19 @@ import { AT_FLAG, readAt } from '../at.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
 import { readQueryText } from '../input-text.ts'
 import { behaviourLines } from '../output/behaviour.ts'
+import { explanationLines } from '../output/explanation.ts'
 
 const FLAGS = {
   file: { value: 'FILE', help: 'Reads the query from a file.' },
   query: { value: 'JSON', help: 'The query itself.' },
+  explain: { help: 'Shows in words what the query means, and what would be read and done for it, without running it.' },
   at: AT_FLAG,
 } as const satisfies FlagSpecs
 
 /** Runs a behavioural query. */
 export const queryCommand = defineCommand({
   summary: 'Runs a behavioural query: conditions, sequences and funnels over actors',
-  usage: 'skep query T [--file FILE | --query JSON | -] [--at X]',
+  usage: 'skep query T [--file FILE | --query JSON | -] [--explain] [--at X]',
   description: 'The table needs an actor and a time column. The query is one JSON document.',
   arguments: [
     { name: 'T', help: 'Name of the table.' },
@@ -30,12 +32,19 @@ export const queryCommand = defineCommand({
       does: 'how many bought something',
     },
     { line: 'skep query events --file funnel.json --json', does: 'the whole result as a document' },
+    { line: 'skep query events --file funnel.json --explain', does: 'what it means, step by step' },
   ],
   run: async (context) => {
     const table = context.arguments[0]!
     const at = readAt(context.flags.at)
     const text = await readSource(context)
     const warehouse = await context.open()
+    if (context.flags.explain) {
+      const explanation = await warehouse.explainQuery(table, text, at === undefined ? {} : { at })
+      if (context.json) return await context.document(explanation)
+      const { style, width } = context
+      return await context.stdout.write(`${explanationLines(explanation, { style, width }).join('\n')}\n`)
+    }
     let result: BehaviouralResult<BehaviouralStats>
     {
       using bar = context.progress('query')

@@ -88,6 +88,10 @@ function aggregationLines(prefix: string, aggregation: AggregationResult, option
   const title = options.style('bold', visible(`${prefix}${name === undefined ? what : `${name}, ${what}`}${limit}`))
   if (typeof value !== 'object') return [`${title}: ${value === undefined ? 'no values' : valueText(value)}`]
   if (entries.length === 0) return [`${title}: no values`]
+  if (type === 'quantiles') {
+    const quantiles = entries.map(([q, amount]) => [q, valueText(amount)])
+    return [title, ...drawTable([{ title: 'quantile' }, { title: column, align: 'right' }], quantiles, options).lines]
+  }
   const most = Math.max(...entries.map(([, amount]) => Number(amount)))
   const rows = entries.map(([key, amount]) => [
     shorten(visible(key), LABEL_WIDTH),

@@ -1,0 +1,72 @@
+/** What a behavioural query would read and do, without running it. */
+import { explainQuery, type QueryExplanation } from '../behaviour/explain.ts'
+import { externalConditions, heldColumns } from '../behaviour/kernel.ts'
+import type { ValidQuery } from '../behaviour/validate.ts'
+import type { Table } from '../catalog/types.ts'
+import { pruneFiles } from '../planner/prune.ts'
+import { actorTasks } from './actor-rows.ts'
+import { sourceOf, timeCondition } from './behaviour.ts'
+import { scanOf, type TableScan } from './sql.ts'
+
+/** How rows reach the kernel: as they lie in sorted files, or sorted by the engine, task by task or all at once. */
+export type Layout = 'stream' | 'sort tasks' | 'sort table' | 'nothing to read'
+
+/** A behavioural query, explained: what it means, and what would be done for it. */
+export interface BehaviouralExplanation extends QueryExplanation {
+  /** Files and rows left after pruning by the timeframe. */
+  scan: TableScan
+  /** Parts that share no actor, each run on its own. */
+  tasks: { count: number; sorted: number; greatestRows: number }
+  layout: Layout
+  /** The layout in words, and what is computed beside the kernel. */
+  notes: string[]
+}
+
+/** The explanation of a query on a table. Nothing is read but what is known of the files. */
+export function explainBehaviour(table: Table, query: ValidQuery): BehaviouralExplanation {
+  const pruning = pruneFiles(table.snapshot, timeCondition(sourceOf(table, query)))
+  const tasks = actorTasks(table, pruning.files)
+  const isHeld = heldColumns(query).length > 0
+  const sorted = tasks.filter((task) => task.sorted && !isHeld).length
+  const layout = layoutOf(tasks.length, sorted)
+  const { columns } = table.snapshot.schema
+  return {
+    ...explainQuery(query, { columns, keys: table.keys }),
+    scan: scanOf(table, pruning),
+    tasks: { count: tasks.length, sorted, greatestRows: Math.max(0, ...tasks.map(({ rows }) => rows)) },
+    layout,
+    notes: [...layoutNotes(layout, tasks.length, sorted, isHeld), ...extraNotes(query)],
+  }
+}
+
+function layoutOf(tasks: number, sorted: number): Layout {
+  if (tasks === 0) return 'nothing to read'
+  if (sorted === tasks) return 'stream'
+  return tasks === 1 ? 'sort table' : 'sort tasks'
+}
+
+function layoutNotes(layout: Layout, tasks: number, sorted: number, isHeld: boolean): string[] {
+  const parts = tasks === 1 ? 'one task' : `${tasks} tasks that share no actor`
+  const held = isHeld ? ['Held columns number the series of each actor, so rows are sorted even where files are.'] : []
+  switch (layout) {
+    case 'nothing to read':
+      return ['No file can have rows inside the timeframe.']
+    case 'stream':
+      return [`Rows stream as they lie in sorted files: ${parts}.`]
+    case 'sort table':
+      return ['All rows are sorted by actor and time at once: actors may lie in any file.', ...held]
+    case 'sort tasks':
+      return [`Rows are sorted by actor and time, task by task: ${parts}, ${sorted} of them sorted already.`, ...held]
+  }
+}
+
+function extraNotes(query: ValidQuery): string[] {
+  const targets = externalConditions(query).length
+  const { query: own, step, end } = query.aggregations
+  return [
+    ...(targets > 0 ? ['Targets over values are decided by the engine, in one more scan of their columns.'] : []),
+    ...(own.length + step.length + end.length > 0
+      ? ['Aggregations join the rows with the passing actors, in one scan for each column whose values they count.']
+      : []),
+  ]
+}
