@@ -38,6 +38,7 @@ const LOWEST: i32 = 8
 const BOTH: i32 = 9
 /** Values of chains that enter an instant with the optional row and go on there. */
 const WITH_OPTIONAL: i32 = 10
+const SPARE: i32 = 14
 /** Free for callers. */
 export const LATEST: i32 = 11
 export const EARLIEST: i32 = 12
@@ -225,12 +226,9 @@ function enterThroughOptional<T>(position: i32): void {
   if (sequence.ties !== TIES_DISTINCT) return
   enterRange<T>(position, BASE, WITH_OPTIONAL, spans, 0, 0)
   const enter = work[ENTER]
-  const spare = LATEST_SPARE
-  enterRange<T>(position, BOTH, spare, spans, 0, 0)
-  for (let at = 0; at < count; at++) setAt(enter, at, max(getAt(enter, at), getAt(work[spare], at)))
+  enterRange<T>(position, BOTH, SPARE, spans, 0, 0)
+  for (let at = 0; at < count; at++) setAt(enter, at, max(getAt(enter, at), getAt(work[SPARE], at)))
 }
-
-const LATEST_SPARE: i32 = 14
 
 /** True when chains may go on from the position before at the same instant. */
 function sharesInstant<T>(position: i32): bool {
@@ -324,7 +322,7 @@ function enterStrictly<T>(position: i32): void {
 }
 
 function strictValue<T>(position: i32, at: i32): i32 {
-  if (isOptional(position)) return strictToOptional(position, at)
+  if (isOptional(position)) return strictToOptional(at)
   const through = position > 0 && isOptional(position - 1)
   const spans = spansOf(position)
   const values = work[sourceOf(position)]
@@ -332,7 +330,7 @@ function strictValue<T>(position: i32, at: i32): i32 {
   for (let from = at - 1; from >= 0 && at - from <= optionalsAt(placeBefore(position)) + 1; from--) {
     if (!spansHold<T>(spans, from, at)) continue
     if (!through) {
-      if (getAt(values, from) > best && covered(placeBefore(position), NONE, from, at)) best = getAt(values, from)
+      if (getAt(values, from) > best && covered(placeBefore(position), from, at)) best = getAt(values, from)
     } else {
       best = max(best, strictThrough(position, from, at))
     }
@@ -341,7 +339,7 @@ function strictValue<T>(position: i32, at: i32): i32 {
 }
 
 /** Chains that end with the optional row itself: the instants between hold optional rows of steps before it in the list. */
-function strictToOptional(position: i32, at: i32): i32 {
+function strictToOptional(at: i32): i32 {
   const place = sequence.optional[optional].place
   let best = NONE
   for (let from = at - 1; from >= 0 && at - from <= optionalsAt(place) + 1; from--) {
@@ -382,7 +380,7 @@ function optionalsAt(place: i32): i32 {
 }
 
 /** True when every instant strictly between holds a row of an optional step of the gap, in the order of the list. */
-function covered(place: i32, _without: i32, from: i32, at: i32): bool {
+function covered(place: i32, from: i32, at: i32): bool {
   return cover(place, from + 1, at, 1, NONE) === at - from - 1
 }
 
