@@ -3,7 +3,7 @@
  * window? The most recent basis of a transversal matroid is kept as items come: of all choices it has the latest oldest item.
  */
 import { isWithin, maskAt, NONE, timeAt } from './memory'
-import type { Sequence } from './program'
+import { Sequence } from './program'
 
 const STEPS: i32 = 16
 /** For each step the item that is matched to it, what steps that item could serve, and from which step the search came. */

@@ -1,6 +1,6 @@
 /** Plain sequences (order, window, and ties but distinct rows) over rows as they stand: one pass with a few numbers of state. */
 import { isWithin, maskAt, timeAt } from './memory'
-import { type Sequence, TIES_SAME_ROW } from './program'
+import { Sequence, TIES_SAME_ROW } from './program'
 
 /** For each step the time at which the latest chain that reaches it began; valid below `reached`. */
 let began: usize = 0

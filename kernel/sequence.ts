@@ -21,7 +21,7 @@ import {
   times,
   work,
 } from './memory'
-import { type Sequence, TIES_NEVER } from './program'
+import { Sequence, TIES_NEVER } from './program'
 
 /** Sets `level` and `matched` of a sequence from the rows [from, to) of one actor, whose masks together are `any`. */
 export function judge<T>(sequence: Sequence, from: i32, to: i32, any: u64): void {
