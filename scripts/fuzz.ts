@@ -5,7 +5,7 @@
  * prints the smallest case that was found, and the seed that leads to it again.
  */
 import fc from 'fast-check'
-import { checkKernelCase, kernelCases, sequenceCases, wordCases } from '../test/oracle/run-kernel.ts'
+import { checkKernelCase, crossingCases, kernelCases, sequenceCases, wordCases } from '../test/oracle/run-kernel.ts'
 import { checkStackCase, Stack, stackCases } from '../test/oracle/run-stack.ts'
 
 const QUERIES_PER_TABLE = 10
@@ -14,10 +14,9 @@ const KERNEL_CASES_PER_RUN = 50
 async function fuzz(runs: number, seed: number): Promise<void> {
   console.log(`${runs} runs, seed ${seed}`)
   const kernel = { numRuns: runs * KERNEL_CASES_PER_RUN, seed }
-  fc.assert(fc.property(kernelCases(), checkKernelCase), kernel)
-  fc.assert(fc.property(sequenceCases(), checkKernelCase), kernel)
-  fc.assert(fc.property(wordCases(), checkKernelCase), kernel)
-  console.log(`${3 * kernel.numRuns} cases of the kernel agree`)
+  const kinds = [kernelCases(), sequenceCases(), crossingCases(), wordCases()]
+  for (const cases of kinds) fc.assert(fc.property(cases, checkKernelCase), kernel)
+  console.log(`${kinds.length * kernel.numRuns} cases of the kernel agree`)
   await using stack = await Stack.open()
   const property = fc.asyncProperty(stackCases(QUERIES_PER_TABLE), (example) => checkStackCase(stack, example))
   await fc.assert(property, { numRuns: runs, seed })

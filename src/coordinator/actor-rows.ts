@@ -122,22 +122,27 @@ function seriesSql({ table, actor }: RowSource, columns: readonly string[]): str
   return `CAST(CASE WHEN ${anyNull} THEN 0 ELSE ${rank} END AS INTEGER)`
 }
 
-/** Times as integers that order and differ as the column's own values do, in the ticks of the query's spans; floats as they are. */
+/** Times as integers that order and differ as the column's own values do, in the ticks of the query's spans; floats as they are. Infinite dates and times, of which the engine makes nulls, come before or after all others. */
 function timeKeySql(name: string, type: DataType): string {
   if (isFloat(type)) return `CAST(${name} AS DOUBLE)`
   switch (type.kind === 'primitive' ? type.name : '') {
     case 'DATE':
-      return `CAST(date_diff('day', DATE '1970-01-01', ${name}) AS BIGINT)`
+      return `coalesce(CAST(date_diff('day', DATE '1970-01-01', ${name}) AS BIGINT), ${infinitySql(name, type)})`
     case 'TIMESTAMP_NS':
       return `epoch_ns(${name})`
     case 'TIMESTAMP':
     case 'TIMESTAMP_S':
     case 'TIMESTAMP_MS':
     case 'TIMESTAMP WITH TIME ZONE':
-      return `epoch_us(${name})`
+      return `coalesce(epoch_us(${name}), ${infinitySql(name, type)})`
     case 'UBIGINT':
       return `CAST(CAST(${name} AS HUGEINT) - 9223372036854775808 AS BIGINT)`
     default:
       return `CAST(${name} AS BIGINT)`
   }
+}
+
+function infinitySql(name: string, type: DataType): string {
+  const greatest = 2n ** 63n - 1n
+  return `CASE WHEN ${name} > CAST('1970-01-01' AS ${printType(type)}) THEN ${greatest} ELSE ${-greatest} END`
 }

@@ -284,8 +284,8 @@ function stepsArbitrary(source: QuerySource): fc.Arbitrary<SequenceClause['seque
     })
 }
 
-/** How matched rows follow one another. */
-const RULES: Pick<SequenceClause, 'order' | 'ties' | 'sameRow'>[] = [
+/** How matched rows follow one another, but for steps in any order. */
+export const RULES: Pick<SequenceClause, 'order' | 'ties' | 'sameRow'>[] = [
   {},
   {},
   { order: 'ordered', ties: 'never', sameRow: false },

@@ -13,7 +13,7 @@ import type { BehaviouralQuery, Filter, RowsCondition, SequenceClause, Step } fr
 import { type ValidQuery, validateQuery } from '../../src/behaviour/validate.ts'
 import { parseType } from '../../src/common/data-type.ts'
 import { readSettings } from '../../src/config.ts'
-import { arbitraryQuery, type QueryColumn, type QuerySource, sequenceArbitrary } from './arbitrary-query.ts'
+import { arbitraryQuery, type QueryColumn, type QuerySource, RULES, sequenceArbitrary } from './arbitrary-query.ts'
 import { answer, positiveSteps } from './oracle.ts'
 import { conditionHolds } from './rows.ts'
 import { type Cell, isMissing, type OracleTable } from './table.ts'
@@ -140,6 +140,39 @@ function funnelArbitrary(table: OracleTable): fc.Arbitrary<BehaviouralQuery> {
       return { funnel: { ...clause, sequence: sequence as unknown as [Step] } }
     })
   })
+}
+
+/** Cases of few steps in long actors, with a window and something that may not follow in it: chains cross in many ways. */
+export function crossingCases(): fc.Arbitrary<KernelCase> {
+  const flags = [3, 3, 3, 1, 1].map((weight) => fc.integer({ min: 0, max: 7 }).map((drawn) => drawn < weight))
+  const row = fc.tuple(fc.bigInt(0n, 14n), fc.constant(null), fc.constant(1n), fc.constant(1n), ...flags)
+  const actors = fc.array(fc.array(row, { minLength: 7, maxLength: 14 }), { minLength: 2, maxLength: 4 })
+  const flag = fc.constantFrom('p0', 'p1', 'p2')
+  const stepOf = (name: string, more: Omit<Step, 'filter' | 'filters'> = {}): Step => ({
+    filter: [name, '==', true],
+    ...more,
+  })
+  const span = (max: number) => fc.option(fc.integer({ min: 0, max }), { nil: undefined, freq: 2 })
+  const gap = fc.oneof(
+    { arbitrary: fc.constant<Step[]>([]), weight: 3 },
+    { arbitrary: fc.constant([stepOf('p4', { rowFound: false })]), weight: 1 },
+    { arbitrary: flag.map((name) => [stepOf(name, { optional: true })]), weight: 2 },
+  )
+  const spanned = fc.tuple(flag, span(6), span(3)).map(([name, within, after]) => {
+    return stepOf(name, { ...(within === undefined ? {} : { within }), ...(after === undefined ? {} : { after }) })
+  })
+  const pairs = fc.array(fc.tuple(gap, spanned), { minLength: 1, maxLength: 2 })
+  const funnel = fc
+    .tuple(flag, pairs, fc.integer({ min: 3, max: 10 }), fc.constantFrom(...RULES))
+    .map(([first, rest, within, rule]): SequenceClause => {
+      const steps = [stepOf(first), ...rest.flatMap(([between, step]) => [...between, step])]
+      return { ...rule, within, sequence: [...steps, stepOf('p3', { rowFound: false })] as unknown as [Step] }
+    })
+  return fc.tuple(actors, funnel).map(([each, clause]) => ({
+    table: tableOf('BIGINT', each),
+    query: { funnel: clause },
+    cuts: [],
+  }))
 }
 
 const EVENTS = 'ABCXY'

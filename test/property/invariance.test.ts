@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
+import type { BehaviouralQuery, SequenceClause, Step } from '../../src/behaviour/types.ts'
 import { arbitraryQuery, type QueryColumn, type QuerySource } from '../oracle/arbitrary-query.ts'
 import { comparable } from '../oracle/document.ts'
 import { type Layout, Stack } from '../oracle/run-stack.ts'
@@ -195,3 +195,27 @@ describe('queries that touch everything', () => {
     expect(found[0]).toMatch(/"matchingGroups":[1-9]/)
   })
 })
+
+test.each(['DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'])(
+  'infinite times of %s come first and last',
+  async (type) => {
+    const events = ['-infinity', '2026-11-18', '2026-11-20', 'infinity'].map(
+      (time, k) => `(1, '${time}'::${type}, ${k})`,
+    )
+    const folder = stack.newFolder()
+    const path = join(folder, 'one.parquet')
+    const values = [...events.toReversed(), `(2, 'infinity'::${type}, 0)`, `(2, 'infinity'::${type}, 1)`]
+    await stack.writer.copy(path, `SELECT * FROM (VALUES ${values.join(', ')}) t(who, ts, k)`)
+    const steps = [0, 1, 2, 3].map((k) => ({ filter: ['k', '==', k] as const })) as [Step, ...Step[]]
+    for (const kind of ['managed', 'registered'] as const) {
+      const name = await stack.load(folder, [path], { actor: 'who', time: 'ts' }, { ...PLAIN, kind })
+      const groups = async (funnel: SequenceClause) => {
+        const result = await stack.query(name, { funnel }, 1)
+        return result.funnel!.sequence.map(({ matchingGroups }) => matchingGroups)
+      }
+      expect(await groups({ sequence: steps })).toEqual([2, 1, 1, 1])
+      expect(await groups({ sequence: [steps[1]!, steps[2]!, steps[3]!], within: '2d' })).toEqual([2, 1, 0])
+      expect(await groups({ sequence: [steps[0]!, steps[1]!], within: '0s', ties: 'stepOrder' })).toEqual([2, 1])
+    }
+  },
+)

@@ -4,6 +4,7 @@ import type { SequenceClause, Step } from '../../src/behaviour/types.ts'
 import {
   allWords,
   checkKernelCase,
+  crossingCases,
   kernelCases,
   kernelCounts,
   sequenceCases,
@@ -12,11 +13,15 @@ import {
 } from '../oracle/run-kernel.ts'
 
 test('the kernel finds what trying every combination of rows finds', () => {
-  fc.assert(fc.property(kernelCases(), checkKernelCase), { numRuns: 2500 })
+  fc.assert(fc.property(kernelCases(), checkKernelCase), { numRuns: 4000 })
 })
 
 test('funnels with every constraint, over rows of which most match something, are exact', () => {
   fc.assert(fc.property(sequenceCases(), checkKernelCase), { numRuns: 4000 })
+})
+
+test('chains that cross within windows are told apart', () => {
+  fc.assert(fc.property(crossingCases(), checkKernelCase), { numRuns: 2500 })
 })
 
 test('of the chains that end at one row, those with the right first rows are found', () => {
