@@ -3,7 +3,15 @@
 import { unifyTypes } from '../catalog/folder/unify.ts'
 import { storableType } from '../catalog/iceberg/types.ts'
 import type { Column, Table } from '../catalog/types.ts'
-import { type DataType, parseType, primitive, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import {
+  type DataType,
+  isInteger,
+  parseType,
+  primitive,
+  printType,
+  quoteIdentifier,
+  quoteString,
+} from '../common/data-type.ts'
 import { didYouMean, nearest } from '../common/text.ts'
 import type { Session } from '../engine/engine.ts'
 import { SkepError } from '../errors.ts'
@@ -215,14 +223,22 @@ function fitTable(
   return columns.map(({ name, type }) => ({ name, type }))
 }
 
-/** Text is parsed with the table's own types; other sources must be of a type that widens to the table's. */
+/** Text is parsed with the table's own types, unless it is seen to lose by that; other sources must be of a type that widens to the table's. */
 function fits(source: DataType, column: Column, format: SourceFile['format']): boolean {
+  if (format !== 'parquet' && isRounded(source, column.type)) return false
   if (format === 'csv') return true
   const stored = storableType(source)
   if (!stored) return false
   if (printType(stored) === printType(column.type) || printType(source) === 'NULL') return true
   if (format === 'ndjson') return column.type.kind === 'primitive' || column.type.kind === 'decimal'
   return widens(stored, column.type)
+}
+
+/** True where the engine would parse texts of this type as the other one all the same: 2.5 as 3, true as 1, a time as its day. */
+function isRounded(source: DataType, target: DataType): boolean {
+  const name = printType(source)
+  if (isInteger(target)) return name === 'DOUBLE' || name === 'BOOLEAN'
+  return printType(target) === 'DATE' && name.startsWith('TIMESTAMP')
 }
 
 function widens(from: DataType, to: DataType): boolean {
