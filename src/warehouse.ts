@@ -325,7 +325,12 @@ export class Warehouse implements AsyncDisposable {
   /** All tables, by name. */
   async tables(): Promise<TableSummary[]> {
     const entries = await this.#catalog.tables()
-    return await Promise.all(entries.map(async (entry) => summariseTable(await this.#loadTable(entry))))
+    // A folder is listed as it was registered, even when it has gone since.
+    const load = async (entry: CatalogEntry) =>
+      entry.kind === 'registered'
+        ? tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
+        : await this.#loadTable(entry)
+    return await Promise.all(entries.map(async (entry) => summariseTable(await load(entry))))
   }
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */

@@ -36,6 +36,7 @@ export async function evaluateConstants(
   try {
     const [select] = await session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
       ...options,
+      userSql: true,
       params: [selectOf(wanted.map((w) => tried(w.expression)))],
     })
     const names = wanted.map((_, k) => `c${k}`)
@@ -56,7 +57,32 @@ export async function evaluateConstants(
 
 /** The expression, or null where it fails: an error would end the transaction of the query. */
 function tried(expression: TreeNode): TreeNode {
-  return { class: 'OPERATOR', type: 'OPERATOR_TRY', alias: '', children: [expression] }
+  return { class: 'OPERATOR', type: 'OPERATOR_TRY', alias: '', children: [printable(expression)] }
+}
+
+/** The expression as it survives being printed: parameters by name, for of numbered ones none may be missing; floats, which would become decimals, from their text. */
+function printable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(printable)
+  if (!isNode(value) || 'rawJSON' in value) return value
+  if (value.class === 'PARAMETER') return { ...value, identifier: parameterName(text(value.identifier)) }
+  if (isDouble(value)) return doubleOf(value.value.value)
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, printable(child)]))
+}
+
+function isDouble(node: TreeNode): node is TreeNode & { value: TreeNode } {
+  return node.class === 'CONSTANT' && isNode(node.value) && isNode(node.value.type) && node.value.type.id === 'DOUBLE'
+}
+
+function doubleOf(value: unknown): TreeNode {
+  const digits = isNode(value) && 'rawJSON' in value ? value.rawJSON : String(value)
+  const type = { id: 'VARCHAR', type_info: null }
+  const child = { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value: digits } }
+  const target = { id: 'DOUBLE', type_info: null }
+  return { class: 'CAST', type: 'OPERATOR_CAST', alias: '', child, cast_type: target, try_cast: false }
+}
+
+function parameterName(identifier: string): string {
+  return `p_${identifier}`
 }
 
 /** The values of the parameters in these expressions, by name; undefined where one has none. */
@@ -68,7 +94,7 @@ function parametersOf(expressions: readonly TreeNode[], params: BoundValues | un
   )
   const used = new Set(expressions.flatMap(parameterNames))
   if ([...used].some((name) => !given.has(name))) return undefined
-  return Object.fromEntries([...used].map((name) => [name, given.get(name)!]))
+  return Object.fromEntries([...used].map((name) => [parameterName(name), given.get(name)!]))
 }
 
 function parameterNames(node: TreeNode): string[] {

@@ -3,7 +3,15 @@
 import { unifyTypes } from '../catalog/folder/unify.ts'
 import { storableType } from '../catalog/iceberg/types.ts'
 import type { Column, Table } from '../catalog/types.ts'
-import { type DataType, parseType, primitive, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import {
+  type DataType,
+  isInteger,
+  parseType,
+  primitive,
+  printType,
+  quoteIdentifier,
+  quoteString,
+} from '../common/data-type.ts'
 import { didYouMean, nearest } from '../common/text.ts'
 import type { Session } from '../engine/engine.ts'
 import { SkepError } from '../errors.ts'
@@ -72,7 +80,32 @@ async function parquetGroups(session: Session, files: readonly SourceFile[]): Pr
   return files.filter(({ path }) => kept.has(path))
 }
 
+/** More bytes than this can hold more rows than types are guessed from at first. */
+const SAMPLED_BYTES = 40_960
+
+/**
+ * The columns of a file. Of text, types are guessed from its first rows, and then all rows are looked at: a column that turns
+ * out to need a wider type gets it, so that no value is rounded; where later rows are no longer of any such type, the
+ * first guess stands, and reading stops at the row.
+ */
 async function describe(session: Session, file: SourceFile, reader: ReaderOptions): Promise<SourceColumn[]> {
+  const first = await guessColumns(session, file, reader)
+  const isShort = file.compression === 'none' && file.sizeBytes <= SAMPLED_BYTES
+  if (file.format === 'parquet' || isShort) return first
+  const all = await guessColumns(session, file, { ...reader, full: true })
+  return all.map(({ name, type }) => {
+    const early = first.find((column) => column.name === name)
+    const settled = early ? settleType(early.type, type) : type
+    return { name, type: settled, late: !early || printType(early.type) !== printType(settled) }
+  })
+}
+
+function settleType(early: DataType, late: DataType): DataType {
+  if (printType(early) === printType(late)) return early
+  return uniteInferred([early, late]) ?? (['VARCHAR', 'JSON'].includes(printType(late)) ? early : late)
+}
+
+async function guessColumns(session: Session, file: SourceFile, reader: ReaderOptions): Promise<SourceColumn[]> {
   try {
     const rows = await guarded([file], () =>
       session.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${readerSql([file], reader)}`),
@@ -115,7 +148,11 @@ function uniteColumns(found: readonly FileColumns[]): SourceColumn[] {
     const column = missing ?? added
     if (column) throw differing(column.name, missing ? first! : other, missing ? other : first!)
   }
-  return first!.columns.map((column) => ({ name: column.name, type: unite(column.name, found) }))
+  return first!.columns.map(({ name }) => ({
+    name,
+    type: unite(name, found),
+    late: found.some(({ columns }) => findColumn(columns, name)!.late === true),
+  }))
 }
 
 function findColumn<T extends { name: string }>(columns: readonly T[], name: string): T | undefined {
@@ -215,14 +252,22 @@ function fitTable(
   return columns.map(({ name, type }) => ({ name, type }))
 }
 
-/** Text is parsed with the table's own types; other sources must be of a type that widens to the table's. */
+/** Text is parsed with the table's own types, unless it is seen to lose by that; other sources must be of a type that widens to the table's. */
 function fits(source: DataType, column: Column, format: SourceFile['format']): boolean {
+  if (format !== 'parquet' && isRounded(source, column.type)) return false
   if (format === 'csv') return true
   const stored = storableType(source)
   if (!stored) return false
   if (printType(stored) === printType(column.type) || printType(source) === 'NULL') return true
   if (format === 'ndjson') return column.type.kind === 'primitive' || column.type.kind === 'decimal'
   return widens(stored, column.type)
+}
+
+/** True where the engine would parse texts of this type as the other one all the same: 2.5 as 3, true as 1, a time as its day. */
+function isRounded(source: DataType, target: DataType): boolean {
+  const name = printType(source)
+  if (isInteger(target)) return name === 'DOUBLE' || name === 'BOOLEAN'
+  return printType(target) === 'DATE' && name.startsWith('TIMESTAMP')
 }
 
 function widens(from: DataType, to: DataType): boolean {
@@ -247,13 +292,13 @@ function readerTypes(
   types: ReadonlyMap<string, DataType>,
 ): Map<string, string> {
   if (files[0]!.format === 'parquet') return new Map()
+  const united = files.length > 1 && files[0]!.format === 'csv'
   return new Map(
     sources.flatMap((source) => {
       const target = findColumn(stored, source.name)!.type
       const chosen = types.has(source.name) || printType(target) !== printType(storableType(source.type) ?? source.type)
-      const united = files.length > 1 && files[0]!.format === 'csv'
       if (chosen) return [[source.name, printType(target)]]
-      return united ? [[source.name, printType(source.type)]] : []
+      return united || source.late ? [[source.name, printType(source.type)]] : []
     }),
   )
 }

@@ -6,6 +6,8 @@ import type { SourceFile } from './sources.ts'
 export interface SourceColumn {
   name: string
   type: DataType
+  /** True when only later rows of a text file told the type: the reader has to be told, too. */
+  late?: boolean
 }
 
 /** What is known before a file is read. */
@@ -16,6 +18,8 @@ export interface ReaderOptions {
   columns?: readonly SourceColumn[]
   /** Between the values of a line of CSV. */
   delimiter?: string
+  /** Guesses columns and types from every row instead of the first 20,480. */
+  full?: boolean
   /** Every column as text, the first line as names: to find the line that does not fit. */
   plain?: boolean
 }
@@ -30,10 +34,10 @@ export function readerSql(files: readonly SourceFile[], options: ReaderOptions =
 }
 
 /** The dialect is fixed but for header and types: a guess that fits a damaged file would drop rows without a word. */
-function csvSql(paths: string, packed: string, { types, delimiter = ',', plain }: ReaderOptions): string {
+function csvSql(paths: string, packed: string, { types, delimiter = ',', plain, full }: ReaderOptions): string {
   const dialect = `delim = ${quoteString(delimiter)}, quote = '"', escape = '"', comment = '', skip = 0, strict_mode = true, null_padding = false`
   const typed = types && types.size > 0 ? `, types = ${structOf(types)}` : ''
-  const guess = plain ? ', all_varchar = true, header = true' : typed
+  const guess = plain ? ', all_varchar = true, header = true' : `${typed}${full ? ', sample_size = -1' : ''}`
   return `read_csv(${paths}, ${packed}, ${dialect}, hive_partitioning = false${guess})`
 }
 
@@ -41,7 +45,7 @@ function jsonSql(
   paths: string,
   packed: string,
   files: readonly SourceFile[],
-  { types, columns }: ReaderOptions,
+  { types, columns, full }: ReaderOptions,
 ): string {
   const lines = files.every(({ label }) => !/\.json(\.\w+)?$/i.test(label))
   const format = `format = ${lines ? `'newline_delimited'` : `'auto'`}`
@@ -49,7 +53,7 @@ function jsonSql(
     types && types.size > 0 && columns
       ? `, columns = ${structOf(new Map(columns.map(({ name, type }) => [name, types.get(name) ?? printType(type)])))}`
       : ''
-  return `read_json(${paths}, ${packed}, ${format}, hive_partitioning = false${typed})`
+  return `read_json(${paths}, ${packed}, ${format}, hive_partitioning = false${typed}${full ? ', sample_size = -1' : ''})`
 }
 
 function structOf(values: ReadonlyMap<string, string>): string {

@@ -112,6 +112,7 @@ function belowJoin(
       return { left: where, right: nullRejecting(other) }
     case 'RIGHT':
       return { left: nullRejecting(other), right: where }
+    case 'FULL':
     case 'OUTER':
       return { left: nullRejecting(other), right: nullRejecting(other) }
     case 'SEMI':

@@ -1,6 +1,6 @@
 /** DuckDB's JSON form of a SELECT: reading it without losing digits, and walking it. */
 
-/** A node of the tree: JSON objects, lists and values; integers beyond 2^53 are kept as raw JSON. */
+/** A node of the tree: JSON objects, lists and values; numbers that JavaScript would print differently are kept as raw JSON. */
 export type TreeNode = { readonly [key: string]: unknown }
 
 /** What `json_serialize_sql` answers. */
@@ -15,13 +15,17 @@ interface RawJson {
 
 const rawJson = JSON as unknown as RawJson
 
-/** The parsed answer of `json_serialize_sql`, every integer printable again as it was. */
+/** The parsed answer of `json_serialize_sql`, every number printable again as it was: of integers no digit is lost, and 1.0 stays a float. */
 export function readTree(text: string): SerializedSql {
-  return rawJson.parse(text, (_key, value, { source }) =>
-    typeof value === 'number' && source !== undefined && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
-      ? rawJson.rawJSON(source)
-      : value,
+  return rawJson.parse(withoutInfinity(text), (_key, value, { source }) =>
+    typeof value === 'number' && source !== undefined && String(value) !== source ? rawJson.rawJSON(source) : value,
   ) as SerializedSql
+}
+
+/** DuckDB writes floats beyond all bounds as `Infinity`, which JSON lacks. */
+function withoutInfinity(json: string): string {
+  if (!json.includes('Infinity')) return json
+  return json.replaceAll(/"(?:[^"\\]|\\.)*"|Infinity/g, (token) => (token === 'Infinity' ? '1e999' : token))
 }
 
 /** The JSON of a statement that selects these expressions, for `json_deserialize_sql`. */

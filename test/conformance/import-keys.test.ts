@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { icebergRead } from 'icebird'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseUuid } from '../../src/catalog/iceberg/bytes.ts'
 import { bucketOf } from '../../src/catalog/iceberg/transforms.ts'
 import { parseType, printType } from '../../src/common/data-type.ts'
+import { compareUtf8 } from '../../src/common/text.ts'
 import { dataFiles, failure, filesBelow, type Lab, openLab, scanOf } from './import-lab.ts'
 
 let lab: Lab
@@ -261,6 +265,39 @@ test.for(['DOUBLE', 'FLOAT', 'BOOLEAN', 'INTEGER[]', 'STRUCT(a INTEGER)', 'MAP(I
     expect(error.message).toContain(printType(parseType(type)))
   },
 )
+
+test('icebird reads what was imported, given nothing but the place of the metadata', async () => {
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
+    const bytes = readFileSync(url)
+    const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
+    if (!range) return new Response(bytes)
+    const end = range[2] ? Number(range[2]) + 1 : bytes.length
+    return new Response(bytes.subarray(Number(range[1]), end), { status: 206 })
+  })
+  try {
+    for (const [table, rows] of [
+      ['story', 5],
+      ['stats', 500],
+      ['cut', 120_000],
+      ['b5_VARCHAR', ROWS],
+    ] as const) {
+      const { location, metadataLocation } = await lab.warehouse.describe(table)
+      const found = (await icebergRead({
+        tableUrl: location,
+        metadataFileName: basename(metadataLocation!),
+      })) as Record<string, unknown>[]
+      expect(found).toHaveLength(rows)
+      const actors = (await lab.warehouse.sql(`SELECT who FROM ${table} ORDER BY who NULLS FIRST`)).rows.map(
+        (row) => row.who,
+      )
+      expect(
+        found.map((row) => row.who ?? null).toSorted((a, b) => compareUtf8(String(a ?? ''), String(b ?? ''))),
+      ).toEqual(actors)
+    }
+  } finally {
+    vi.unstubAllGlobals()
+  }
+})
 
 test('no file lies about that no table has', async () => {
   const known = new Set<string>()

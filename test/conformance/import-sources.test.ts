@@ -216,6 +216,20 @@ describe('into a table that is there', () => {
     if (sql.includes('naem')) expect(error.message).toContain('did you mean "name"?')
   })
 
+  test.for([
+    ['csv', 'id\n2.5\n'],
+    ['ndjson', '{"id":2.5}\n'],
+    ['ndjson', '{"id":true}\n'],
+    ['csv', 'day\n2020-01-02 10:00:00\n'],
+    ['ndjson', '{"day":"2020-01-02 10:00:00"}\n'],
+  ] as const)('.%s that would be rounded is refused: %j', async ([ending, content]) => {
+    if (!(await lab.warehouse.tables()).some(({ name }) => name === 'rounded')) {
+      await lab.warehouse.import('rounded', [await lab.write(`SELECT 1 AS id, DATE '2020-01-01' AS day`)])
+    }
+    const error = await failure(() => lab.warehouse.import('rounded', [lab.text(content, `rounded.${ending}`)]))
+    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', details: { table: 'rounded' } })
+  })
+
   test('types can be chosen, and are kept', async () => {
     const path = lab.text('id,zip\n1,01234\n', 'zip.csv')
     await lab.warehouse.import('zips', [path], { types: { ZIP: 'VARCHAR', id: 'DECIMAL(9,2)' } })

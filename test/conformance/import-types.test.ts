@@ -123,6 +123,14 @@ const WIDENED: [type: string, value: string, stored: string, json: unknown][] = 
   ['TINYINT[]', '[1]', 'INTEGER[]', [1]],
 ]
 
+test('binary values that occur often are found', async () => {
+  const value = `'a\\xFF\\x00'::BLOB`
+  const source = await lab.write(`SELECT CASE WHEN i % 3 = 0 THEN NULL ELSE ${value} END AS y FROM range(60) t(i)`)
+  await lab.warehouse.import('blobs', [source])
+  const { rows } = await lab.warehouse.sql(`SELECT count(*) AS n FROM blobs WHERE y = ${value}`)
+  expect(rows).toEqual([{ n: 40 }])
+})
+
 describe('types that are widened', () => {
   test.for(WIDENED.map(([type, value, stored, json], k) => ({ type, value, stored, json, k })))(
     '$type becomes $stored',

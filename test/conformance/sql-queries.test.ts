@@ -8,7 +8,7 @@ beforeAll(async () => {
   lab = await openLab()
   const { warehouse, duck } = lab
   const events = `SELECT 'user' || (hash(i) % 40) AS user_id, TIMESTAMP '2026-01-01' + INTERVAL (hash(i * 3) % 5000000) SECOND AS ts,
-    ['view', 'cart', 'buy', 'leave'][1 + (hash(i * 5) % 4)::INTEGER] AS kind, (hash(i * 7) % 1000)::DECIMAL(9,2) / 10 AS price,
+    ['view', 'cart', 'buy', 'leave'][1 + (hash(i * 5) % 4)::INTEGER] AS kind, ((hash(i * 7) % 1000) / 10)::DECIMAL(9,2) AS price,
     CASE WHEN i % 9 = 0 THEN NULL ELSE (hash(i * 11) % 20)::INTEGER END AS n,
     CASE WHEN i % 50 = 0 THEN 'nan'::DOUBLE WHEN i % 7 = 0 THEN NULL ELSE (hash(i * 13) % 100) / 7 END AS score FROM range(2000) t(i)`
   const first = await lab.write(`SELECT * FROM (${events}) WHERE ts < '2026-02-01'`)
@@ -93,6 +93,8 @@ const QUERIES: Record<string, string[]> = {
     "SELECT count(*) FROM events WHERE price = 12.3 OR price = 12.30::DOUBLE OR price = '12.3'",
     "SELECT count(*) FROM events WHERE n = 5.0 OR n = '7' OR n = 5.5",
     'SELECT count(*) FROM events WHERE n > 99999999999999999999',
+    'SELECT count(*), sum(n + 0.5e0) FROM events WHERE score < 1e999 AND score > -1e999 AND n >= 5e0',
+    "SELECT count(*), 'Infinity' FROM events WHERE score < 125e-2",
     'SELECT count(*) FROM events WHERE 5 < n AND 10 >= n',
     'SELECT CASE WHEN n > 5 THEN 1 END AS c, count(*) FROM events GROUP BY c',
   ],
@@ -225,7 +227,7 @@ const QUERIES: Record<string, string[]> = {
     'DESCRIBE events',
     'DESCRIBE SELECT n, sum(price) FROM events GROUP BY n',
     'FROM (DESCRIBE users)',
-    'FROM (SUMMARIZE logs)',
+    'SELECT column_name, column_type, min, max, count, null_percentage FROM (SUMMARIZE logs)',
   ],
 }
 

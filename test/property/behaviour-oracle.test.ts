@@ -221,16 +221,19 @@ describe('edges', () => {
     await checkStackCase(stack, { table, layout: { ...PLAIN, threads: 2 }, queries })
   })
 
-  test('literals beyond doubles', async () => {
-    const huge = (value: bigint): BehaviouralQuery => ({
-      query: { conditions: [{ filter: any, target: ['sum', 'x', '==', value] }] },
-    })
-    const queries = [2n ** 53n, 2n ** 53n + 1n, 2n ** 53n - 1n].map(huge)
-    const exact: Cell[][] = [
-      [1n, 0n, null, 2 ** 53],
-      [2n, 0n, null, 1],
-    ]
-    await checkStackCase(stack, { table: { ...EVENTS, rows: exact }, layout: PLAIN, queries })
+  test('integers that no double is are compared exactly', async () => {
+    const near = 2n ** 53n
+    const rows = [0, 2, 4, 6].map((more, k): Cell[] => [BigInt(k), 0n, null, 2 ** 53 + more])
+    // The first two lie between doubles: one is rounded down to the nearest, the other up.
+    const queries = [near + 1n, near + 3n, near + 4n].flatMap((value) =>
+      (['==', '!=', '<', '<=', '>', '>='] as const).map(
+        (op): BehaviouralQuery => ({
+          query: { conditions: [{ filter: ['x', op, value] }, { filter: any, target: ['sum', 'x', op, value] }] },
+        }),
+      ),
+    )
+    const sole = queries.flatMap(({ query }) => [0, 1].map((k) => ({ query: { ...query, relation: `$${k}` } })))
+    await checkStackCase(stack, { table: { ...EVENTS, rows }, layout: PLAIN, queries: sole })
   })
 
   test('equal values of a map go by the bytes of their keys', async () => {
