@@ -63,9 +63,9 @@ function contend(contest: Contest): Outcome | undefined {
     })
     return JSON.parse(String(output).trim().split('\n').at(-1)!) as Outcome
   } catch (error) {
-    console.log(
-      `${contest.engine}: ${error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : error}`,
-    )
+    const said = String((error as { stderr?: unknown }).stderr ?? error)
+    const reason = said.split('\n').find((line) => line.includes('Error')) ?? said
+    console.log(`${contest.engine}: ${reason.slice(0, 200)}`)
     return undefined
   }
 }

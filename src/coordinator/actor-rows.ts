@@ -5,7 +5,7 @@ import { heldColumns } from '../behaviour/kernel.ts'
 import { maskSql } from '../behaviour/mask-sql.ts'
 import { type Bind, timeframeSql } from '../behaviour/predicate-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
-import type { Column, DataFile, Snapshot, Table } from '../catalog/types.ts'
+import type { Column, DataFile, Scalar, Snapshot, Table } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
 import type { BoundValue } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
@@ -94,7 +94,7 @@ export function kernelRows(source: RowSource, task: ActorTask, bindings: Binding
   const held = heldColumns(query)
   const keyed = [
     `${quoteIdentifier(actor)} AS a`,
-    `${timeKeySql(quoteIdentifier(time), timeType)} AS t`,
+    `${timeKeySql(quoteIdentifier(time), timeType, timesAreFinite(source, task))} AS t`,
     `${maskSql(query.predicates, bindings.bind)} AS m`,
     ...held.map((columns, k) => `${seriesSql(source, columns)} AS h${k}`),
   ]
@@ -123,17 +123,20 @@ function seriesSql({ table, actor }: RowSource, columns: readonly string[]): str
 }
 
 /** Times as integers that order and differ as the column's own values do, in the ticks of the query's spans; floats as they are. Infinite dates and times, of which the engine makes nulls, come before or after all others. */
-function timeKeySql(name: string, type: DataType): string {
+function timeKeySql(name: string, type: DataType, finite: boolean): string {
+  const orInfinity = (value: string) => (finite ? value : `coalesce(${value}, ${infinitySql(name, type)})`)
   if (isFloat(type)) return `CAST(${name} AS DOUBLE)`
   switch (type.kind === 'primitive' ? type.name : '') {
     case 'DATE':
-      return `coalesce(CAST(date_diff('day', DATE '1970-01-01', ${name}) AS BIGINT), ${infinitySql(name, type)})`
+      return orInfinity(`CAST(date_diff('day', DATE '1970-01-01', ${name}) AS BIGINT)`)
     case 'TIMESTAMP_NS':
       return `epoch_ns(${name})`
     case 'TIMESTAMP':
+    case 'TIMESTAMP WITH TIME ZONE':
+      return orInfinity(`epoch_us(${name})`)
     case 'TIMESTAMP_S':
     case 'TIMESTAMP_MS':
-    case 'TIMESTAMP WITH TIME ZONE':
+      // Their infinities become bounds like any other.
       return `coalesce(epoch_us(${name}), ${infinitySql(name, type)})`
     case 'UBIGINT':
       return `CAST(CAST(${name} AS HUGEINT) - 9223372036854775808 AS BIGINT)`
@@ -142,7 +145,18 @@ function timeKeySql(name: string, type: DataType): string {
   }
 }
 
+/** DuckDB's infinities stand at the ends of 32 bits of days and 64 bits of microseconds. */
+const DATE_END = 2n ** 31n - 1n
+const TIMESTAMP_END = 2n ** 63n - 1n
+
+/** True when the bounds of every file say that its times are finite. */
+function timesAreFinite({ table, time, timeType }: RowSource, { files }: ActorTask): boolean {
+  const { id } = table.snapshot.schema.columns.find(({ name }) => name === time)!
+  const end = printType(timeType) === 'DATE' ? DATE_END : TIMESTAMP_END
+  const isInside = (bound: Scalar | undefined) => typeof bound === 'bigint' && bound > -end && bound < end
+  return files.every((file) => isInside(file.columns.get(id)?.lower) && isInside(file.columns.get(id)?.upper))
+}
+
 function infinitySql(name: string, type: DataType): string {
-  const greatest = 2n ** 63n - 1n
-  return `CASE WHEN ${name} > CAST('1970-01-01' AS ${printType(type)}) THEN ${greatest} ELSE ${-greatest} END`
+  return `CASE WHEN ${name} > CAST('1970-01-01' AS ${printType(type)}) THEN ${TIMESTAMP_END} ELSE ${-TIMESTAMP_END} END`
 }
