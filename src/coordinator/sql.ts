@@ -175,17 +175,24 @@ export async function copyToParquet(
   text: string,
   path: string,
 ): Promise<number> {
-  // Printed from its tree, the query can stand inside a statement whatever comments or semicolons it ended with.
-  const [row] = await session.rows<{ sql: string }>(
-    'SELECT json_deserialize_sql(json_serialize_sql($1::VARCHAR)) AS sql',
-    {
-      ...options,
-      params: [text],
-    },
-  )
-  const copy = `COPY (${row!.sql}) TO ${quoteString(path)} (FORMAT parquet, COMPRESSION zstd)`
+  const query = await embeddable(session, text, options)
+  const copy = `COPY (${query}) TO ${quoteString(path)} (FORMAT parquet, COMPRESSION zstd)`
   const [count] = await session.rows<{ Count: bigint }>(copy, { ...options, params, userSql: true })
   return Number(count!.Count)
+}
+
+/**
+ * The query as it can stand in parentheses: as it was written where its end allows it, else (a comment after its semicolon) as
+ * DuckDB prints it from its tree, which may give numbers another type.
+ */
+async function embeddable(session: Session, text: string, options: RunOptions): Promise<string> {
+  const bare = `\n${text.replace(/[\s;]+$/, '')}\n`
+  const [row] = await session.rows<{ fits: boolean; printed: string }>(
+    `SELECT json_serialize_sql('SELECT * FROM (' || $1 || ')')->>'error' = 'false' AS fits,
+       json_deserialize_sql(json_serialize_sql($2::VARCHAR)) AS printed`,
+    { ...options, params: [bare, text] },
+  )
+  return row!.fits ? bare : row!.printed
 }
 
 /** The engine's own plan of a query whose tables are bound, as text. */
