@@ -28,7 +28,10 @@ export function binOfSize(size: number): number {
 export function binSql(x: string, bin: number): { scaled: string; fits: string } {
   const power = binPower(bin)
   const scaled = `(${x} * pow(2.0::DOUBLE, ${power}))`
-  return { scaled, fits: `(abs(${x}) < pow(2.0::DOUBLE, ${COMMON_DIGITS - power}) AND ${scaled} = trunc(${scaled}))` }
+  // Scaled down, the smallest doubles would vanish: zero stands for zero only.
+  const vanishes = power < 0 ? ` AND (${scaled} <> 0 OR ${x} = 0)` : ''
+  const isWhole = `${scaled} = trunc(${scaled})${vanishes}`
+  return { scaled, fits: `(abs(${x}) < pow(2.0::DOUBLE, ${COMMON_DIGITS - power}) AND ${isWhole})` }
 }
 
 /** SQL of the bin of a DOUBLE expression (SMALLINT) and of its integer in that bin (HUGEINT); both null for null and NaN. Group by the first, `sum` the second. */
