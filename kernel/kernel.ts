@@ -5,10 +5,37 @@
  * A row is a time (i64 or f64) and a mask whose bit p says that predicate p holds. Rows of one instant are
  * interchangeable: no answer depends on their order. One instance serves one query and one worker; it never frees.
  */
-import { keepRows, levels, maskAt, masks, NONE, optionalWords, pendingRows, starts, useHolds } from './memory'
+import {
+  keepRows,
+  levels,
+  maskAt,
+  masks,
+  NONE,
+  optionalWords,
+  pendingRows,
+  reserveWork,
+  starts,
+  useHolds,
+} from './memory'
 import { OptionalStep, Sequence, Step, TIES_DISTINCT } from './program'
 import { judge } from './sequence'
 
+export {
+  beginGroup,
+  beginTask,
+  combinationsRoom,
+  endGroup,
+  entryLength,
+  entryStart,
+  isFilled,
+  openColumn,
+  pageStart,
+  readDictionary,
+  readPage,
+  setTimeframe,
+  tableStart,
+  unpackPage,
+} from './columns'
 export { inputStart, masksEnd, reserve, seriesEnd, startsEnd, takeKeys, takeMasks, timesEnd } from './memory'
 
 const COUNT: i32 = 0
@@ -204,6 +231,7 @@ export function totalOptionalRows(step: i32): i64 {
 // One actor.
 
 function decide(from: i32, to: i32, place: i32): void {
+  reserveWork(to - from)
   let any: u64 = 0
   for (let row = from; row < to; row++) any |= maskAt(masks, row)
   const words = external + (((actors as usize) * externalWidth) << 3)

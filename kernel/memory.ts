@@ -1,9 +1,10 @@
-/** Rows as they arrive, the instants that they make, and working arrays: all in linear memory, grown together, never freed. */
+/** Rows as they arrive, the instants that they make, and working arrays: all in linear memory, never freed. */
 
 /** No value in an array of places. */
 export const NONE: i32 = -1
 
 let capacity: i32 = 0
+let workCapacity: i32 = 0
 /** Rows of the actor whose end has not been seen. */
 let pending: i32 = 0
 /** Columns of series numbers (`hold`) beside each row. */
@@ -47,23 +48,35 @@ export function reserve(count: i32): void {
   times = moved(times, size, 8)
   masks = moved(masks, size, 8)
   for (let hold = 0; hold < holds; hold++) series[hold] = moved(series[hold], size, 4)
-  gatheredTimes = heap.alloc(size << 3)
-  gatheredMasks = heap.alloc(size << 3)
-  counts = heap.alloc((size + 2) << 2)
-  for (let side = 0; side < 2; side++) {
-    instantTimes[side] = heap.alloc(size << 3)
-    instantMasks[side] = heap.alloc(size << 3)
-    instantFrom[side] = heap.alloc(size << 2)
-    instantTo[side] = heap.alloc(size << 2)
-  }
-  for (let array = 0; array < WORK_ARRAYS; array++) work[array] = heap.alloc((size + 2) << 2)
-  levels = heap.alloc(size << 2)
-  optionalWords = heap.alloc(size << 3)
+  levels = grown(size, 4)
+  optionalWords = grown(size, 8)
   capacity = size
 }
 
+/** Makes room for the work on one actor of so many rows. */
+export function reserveWork(rows: i32): void {
+  if (rows <= workCapacity) return
+  const size = max(rows + 16, workCapacity * 2)
+  gatheredTimes = grown(size, 8)
+  gatheredMasks = grown(size, 8)
+  counts = grown(size + 2, 4)
+  for (let side = 0; side < 2; side++) {
+    instantTimes[side] = grown(size, 8)
+    instantMasks[side] = grown(size, 8)
+    instantFrom[side] = grown(size, 4)
+    instantTo[side] = grown(size, 4)
+  }
+  for (let array = 0; array < WORK_ARRAYS; array++) work[array] = grown(size + 2, 4)
+  workCapacity = size
+}
+
+/** A new place for `count` items of `width` bytes. */
+export function grown(count: i32, width: i32): usize {
+  return heap.alloc((count as usize) * width)
+}
+
 function moved(from: usize, size: i32, width: i32): usize {
-  const to = heap.alloc((size as usize) * width)
+  const to = grown(size, width)
   memory.copy(to, from, (pending as usize) * width)
   return to
 }

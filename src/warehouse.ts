@@ -36,6 +36,7 @@ import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
+import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
 
 /** What every long call takes. */
@@ -88,12 +89,14 @@ export class Warehouse implements AsyncDisposable {
   readonly settings: Settings
   readonly #catalog: Catalog
   readonly #engines: EngineKeeper
+  readonly #threads: Threads
 
   private constructor(root: string, settings: Settings) {
     this.root = root
     this.settings = settings
     const store = new DiskStore(root)
     this.#catalog = new Catalog(store, { sources: systemSources(), commitRetries: settings.commitRetries })
+    this.#threads = new Threads(settings.threads)
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
   }
 
@@ -258,6 +261,7 @@ export class Warehouse implements AsyncDisposable {
     const { signal, timeoutMs } = running
     const context = {
       engine: lease.engine,
+      threads: this.#threads,
       settings: this.settings,
       options: { signal, timeoutMs },
       onProgress: options.onProgress,
@@ -346,7 +350,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** Ends the engines and removes spilled data. */
   async close(): Promise<void> {
-    await this.#engines.close()
+    await Promise.all([this.#engines.close(), this.#threads[Symbol.asyncDispose]()])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

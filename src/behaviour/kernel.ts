@@ -32,20 +32,42 @@ export interface KernelTotals {
   steps: { groups: number; rows: number }[]
 }
 
+/** What of a query the kernel runs. */
+export type KernelProgram = Pick<ValidQuery, 'conditions' | 'relation' | 'funnel'>
+
 /** The distinct lists of columns that sequences hold constant, in the order of their series numbers. */
-export function heldColumns(query: ValidQuery): string[][] {
+export function heldColumns(query: KernelProgram): string[][] {
   const lists = sequencesOf(query).map(({ hold }) => hold)
   const distinct = new Map(lists.filter((list) => list.length > 0).map((list) => [JSON.stringify(list), list]))
   return [...distinct.values()]
 }
 
-function sequencesOf({ conditions, funnel }: ValidQuery): Sequence[] {
+function sequencesOf({ conditions, funnel }: KernelProgram): Sequence[] {
   const own = conditions.flatMap((condition) => (condition.kind === 'sequence' ? [condition.sequence] : []))
   return funnel ? [...own, funnel.sequence] : own
 }
 
-interface KernelExports {
+/** What of the kernel takes columns as Parquet stores them; see `kernel/columns.ts`. Addresses are of its memory. */
+export interface KernelColumns {
   readonly memory: { readonly buffer: ArrayBuffer }
+  setTimeframe(withFrom: number, from: bigint, withTo: number, to: bigint): void
+  combinationsRoom(count: number): number
+  beginTask(): void
+  beginGroup(rows: number): void
+  openColumn(purpose: number, physical: number, length: number, optional: number): void
+  pageStart(bytes: number): number
+  inputStart(bytes: number): number
+  unpackPage(packed: number, at: number, end: number): number
+  readDictionary(bytes: number, count: number): number
+  entryStart(entry: number): number
+  entryLength(entry: number): number
+  tableStart(count: number): number
+  readPage(encoding: number, rows: number, levelsEnd: number, bytes: number): number
+  isFilled(): number
+  endGroup(): number
+}
+
+interface KernelExports extends KernelColumns {
   useFloatTimes(): void
   setHolds(count: number): void
   addSequence(strict: number, anyOrder: number, ties: number, hold: number): number
@@ -66,7 +88,6 @@ interface KernelExports {
   timesEnd(): number
   masksEnd(): number
   seriesEnd(hold: number): number
-  inputStart(bytes: number): number
   takeKeys(count: number): void
   takeMasks(count: number, width: number): void
   reserveExternal(count: number, width: number): number
@@ -95,7 +116,7 @@ const wasm = (globalThis as unknown as { WebAssembly: WasmRuntime }).WebAssembly
 let compiled: object | undefined
 
 /** The conditions that the kernel cannot decide from masks: those with a value target, in the order of their bits. */
-export function externalConditions(query: ValidQuery): Extract<Condition, { kind: 'rows' }>[] {
+export function externalConditions(query: KernelProgram): Extract<Condition, { kind: 'rows' }>[] {
   return query.conditions
     .filter((condition) => condition.kind === 'rows')
     .filter((rows) => rows.target.type !== 'count')
@@ -112,7 +133,7 @@ export class Kernel {
   readonly #steps: Step[]
 
   /** `words` holds the decided bits of {@link externalConditions}, {@link externalWidth} words for each actor, in the order in which rows will come. */
-  constructor(query: ValidQuery, options: { floatTimes: boolean; words?: BigUint64Array }) {
+  constructor(query: KernelProgram, options: { floatTimes: boolean; words?: BigUint64Array }) {
     compiled ??= new wasm.Module(Buffer.from(KERNEL_WASM, 'base64'))
     this.#exports = new wasm.Instance(compiled, {}).exports as unknown as KernelExports
     if (options.floatTimes) this.#exports.useFloatTimes()
@@ -150,6 +171,16 @@ export class Kernel {
     return this.#levels(kernel.feed(count))
   }
 
+  /** Where columns are decoded; {@link feedDecoded} takes the rows that came of it. */
+  get columns(): KernelColumns {
+    return this.#exports
+  }
+
+  /** Takes rows that were decoded in place; tells about the actors that they completed. */
+  feedDecoded(count: number): KernelLevels {
+    return this.#levels(this.#exports.feed(count))
+  }
+
   #copy(to: number, { buffer, byteOffset, byteLength }: NodeJS.TypedArray): void {
     new Uint8Array(this.#exports.memory.buffer, to, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength))
   }
@@ -183,11 +214,11 @@ export class Kernel {
 }
 
 /** The positive steps of a query's funnel, in order; none without one. */
-export function positiveSteps({ funnel }: ValidQuery): Step[] {
+export function positiveSteps({ funnel }: KernelProgram): Step[] {
   return funnel?.sequence.steps.filter((step) => !step.negative) ?? []
 }
 
-function loadConditions(kernel: KernelExports, query: ValidQuery, floatTimes: boolean): void {
+function loadConditions(kernel: KernelExports, query: KernelProgram, floatTimes: boolean): void {
   let bit = 0
   for (const condition of query.conditions) {
     if (condition.kind === 'sequence') {
@@ -210,7 +241,7 @@ function countBound(value: number | bigint): bigint {
 const TIES = { never: 0, stepOrder: 1 }
 const TIES_SAME_ROW = 2
 
-function loadSequence(kernel: KernelExports, query: ValidQuery, sequence: Sequence, floatTimes: boolean): number {
+function loadSequence(kernel: KernelExports, query: KernelProgram, sequence: Sequence, floatTimes: boolean): number {
   const { order, ties, sameRow, hold, within, steps } = sequence
   const holds = heldColumns(query).map((list) => JSON.stringify(list))
   const series = hold.length === 0 ? -1 : holds.indexOf(JSON.stringify(hold))

@@ -150,7 +150,7 @@ const DATE_END = 2n ** 31n - 1n
 const TIMESTAMP_END = 2n ** 63n - 1n
 
 /** True when the bounds of every file say that its times are finite. */
-function timesAreFinite({ table, time, timeType }: RowSource, { files }: ActorTask): boolean {
+export function timesAreFinite({ table, time, timeType }: RowSource, { files }: ActorTask): boolean {
   const { id } = table.snapshot.schema.columns.find(({ name }) => name === time)!
   const end = printType(timeType) === 'DATE' ? DATE_END : TIMESTAMP_END
   const isInside = (bound: Scalar | undefined) => typeof bound === 'bigint' && bound > -end && bound < end

@@ -11,9 +11,11 @@ import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { isSkepError, type Violation } from '../errors.ts'
 import { pruneFiles, type TypedCondition } from '../planner/prune.ts'
+import type { Threads } from '../pool/threads.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
-import { actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import { type ActorTask, actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
 import { type AggregationScope, aggregate } from './aggregate.ts'
+import { runDirect } from './direct.ts'
 import { runKernel, type TaskOutcome } from './kernel-task.ts'
 import { addPassing, createPassing } from './passing.ts'
 import { type QueryStats, scanOf, statsOf } from './sql.ts'
@@ -31,6 +33,7 @@ export interface BehaviouralStats extends QueryStats {
 /** What running a behavioural query needs. */
 export interface BehaviourContext {
   engine: Engine
+  threads: Threads
   settings: Settings
   options: RunOptions
   /** Called with the part of the work done, from 0 to 1. */
@@ -49,19 +52,15 @@ export async function runBehaviour(
   const pruning = pruneFiles(table.snapshot, timeCondition(source))
   const tasks = actorTasks(table, pruning.files)
   const scopes = aggregationScopes(query)
-  let done = 0
-  const outcomes = await mapConcurrent(tasks, context.settings.threads + AHEAD, async (task) => {
-    const outcome = await runKernel(context, source, task, scopes.length > 0)
-    context.onProgress?.(++done / (tasks.length + Math.min(1, scopes.length)))
-    return outcome
-  })
+  const onProgress = (done: number) => context.onProgress?.(done / (tasks.length + Math.min(1, scopes.length)))
+  const { totals, outcomes } = await runTasks({ ...context, onProgress }, source, tasks, scopes.length > 0)
   using session = await context.engine.session()
   const aggregations = scopes.length > 0 ? await aggregateScopes(context, session, source, outcomes, scopes) : []
   const warnings = [...query.warnings, ...(await dataWarnings(context, session, source, outcomes))]
   const sum = (field: 'rows' | 'actors') => outcomes.reduce((total, outcome) => total + outcome[field], 0)
   return {
     success: true,
-    ...matches(query, mergeTotals(query, outcomes), scopes, aggregations),
+    ...matches(query, mergeTotals(query, totals), scopes, aggregations),
     ...(warnings.length > 0 ? { warnings } : {}),
     stats: {
       ...statsOf([scanOf(table, pruning)], tasks.length, Math.round(performance.now() - started)),
@@ -71,8 +70,7 @@ export async function runBehaviour(
   }
 }
 
-/** A query on a table that has an actor and a time column, as the statements of its tasks need it. */
-export /** Regular expressions are the engine's to judge. @throws QUERY_INVALID naming every one that it does not understand */
+/** Regular expressions are the engine's to judge. @throws QUERY_INVALID naming every one that it does not understand */
 async function checkPatterns({ engine, options }: BehaviourContext, { patterns = [] }: ValidQuery): Promise<void> {
   if (patterns.length === 0) return
   using session = await engine.session()
@@ -131,10 +129,28 @@ interface Place extends AggregationScope {
   position: number
 }
 
-function mergeTotals(query: ValidQuery, outcomes: readonly TaskOutcome[]): KernelTotals {
+/** Straight from the files where that can be done, else through the engine. */
+async function runTasks(
+  context: Omit<BehaviourContext, 'onProgress'> & { onProgress: (done: number) => void },
+  source: RowSource,
+  tasks: readonly ActorTask[],
+  keepReached: boolean,
+): Promise<{ totals: KernelTotals[]; outcomes: TaskOutcome[] }> {
+  const direct = await runDirect(context, source, tasks, keepReached)
+  if (direct) return direct
+  let done = 0
+  const runs = await mapConcurrent(tasks, context.settings.threads + AHEAD, async (task) => {
+    const run = await runKernel(context, source, task, keepReached)
+    context.onProgress(++done)
+    return run
+  })
+  return { totals: runs.map(({ totals }) => totals), outcomes: runs.map(({ outcome }) => outcome) }
+}
+
+function mergeTotals(query: ValidQuery, parts: readonly KernelTotals[]): KernelTotals {
   const steps = positiveSteps(query).map(() => ({ groups: 0, rows: 0 }))
   const merged: KernelTotals = { groups: 0, rows: 0, steps }
-  for (const { totals } of outcomes) {
+  for (const totals of parts) {
     merged.groups += totals.groups
     merged.rows += totals.rows
     for (const [k, step] of totals.steps.entries()) {

@@ -20,7 +20,6 @@ export interface Reached {
 /** What a task found. */
 export interface TaskOutcome {
   task: ActorTask
-  totals: KernelTotals
   /** Rows and actors inside the timeframe. */
   rows: number
   actors: number
@@ -34,7 +33,7 @@ export async function runKernel(
   source: RowSource,
   task: ActorTask,
   keepReached: boolean,
-): Promise<TaskOutcome> {
+): Promise<{ totals: KernelTotals; outcome: TaskOutcome }> {
   using session = await context.engine.session()
   const words = await decideTargets(session, source, task, context.options)
   const kernel = new Kernel(source.query, { floatTimes: isFloat(source.timeType), ...(words ? { words } : {}) })
@@ -50,8 +49,8 @@ export async function runKernel(
     keep(kernel.feed(kernelInput(chunk)))
   }
   keep(kernel.finish())
-  const outcome = { task, totals: kernel.totals(), rows, actors }
-  return keepReached ? { ...outcome, reached: concatenate(kept, actors) } : outcome
+  const outcome = { task, rows, actors, ...(keepReached && { reached: concatenate(kept, actors) }) }
+  return { totals: kernel.totals(), outcome }
 }
 
 async function* taskChunks(

@@ -170,7 +170,8 @@ export class Session implements Disposable {
   }
 }
 
-function throwIfEnded({ signal, timeoutMs }: RunOptions): void {
+/** Ends a query whose time is over or whose caller has left. @throws QUERY_TIMEOUT, CANCELLED */
+export function throwIfEnded({ signal, timeoutMs }: RunOptions): void {
   if (isTimeout(signal)) throw timeoutError(timeoutMs ?? 0)
   throwIfAborted(signal)
 }

@@ -81,6 +81,7 @@ const schemaElement = struct({
   converted: [6, int],
   scale: [7, int],
   precision: [8, int],
+  fieldId: [9, int],
   logical: [10, logicalType],
 })
 
@@ -95,6 +96,7 @@ const statistics = struct({
 
 const columnMetaData = struct({
   type: [1, int],
+  codec: [4, int],
   values: [5, int],
   compressedSize: [7, int],
   dataPageOffset: [9, int],
@@ -118,6 +120,25 @@ export const fileMetaData = struct({
   createdBy: [6, text],
   columnOrders: [7, list(struct({ typeDefined: [1, empty], totalOrder: [2, empty] }))],
   encryption: [8, empty],
+})
+
+/** Decodes the header of one page. */
+export const pageHeader = struct({
+  type: [1, int],
+  unpackedSize: [2, int],
+  packedSize: [3, int],
+  data: [5, struct({ values: [1, int], encoding: [2, int], levelEncoding: [3, int] })],
+  dictionary: [7, struct({ values: [1, int], encoding: [2, int] })],
+  dataV2: [
+    8,
+    struct({
+      values: [1, int],
+      encoding: [4, int],
+      levelBytes: [5, int],
+      repetitionBytes: [6, int],
+      packed: [7, bool],
+    }),
+  ],
 })
 
 /** A whole footer. */

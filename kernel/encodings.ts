@@ -1,0 +1,145 @@
+/**
+ * Parquet's encodings of numbers and of dictionary codes. Every reader takes a range of bytes and a number of values, and gives false
+ * when the bytes do not hold them. Reads may pass the end of a range by up to 16 bytes, so ranges have that much room behind them.
+ * Source: apache/parquet-format, Encodings.md.
+ */
+
+/** Bytes that may be read behind a range. */
+export const PADDING: i32 = 16
+
+let cursor: usize = 0
+let limit: usize = 0
+let failed: bool = false
+
+function begin(from: usize, end: usize): void {
+  cursor = from
+  limit = end
+  failed = false
+}
+
+function readVarint(): u64 {
+  let value: u64 = 0
+  for (let shift: u64 = 0; shift < 64; shift += 7) {
+    if (cursor >= limit) break
+    const byte = load<u8>(cursor++) as u64
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) return value
+  }
+  failed = true
+  return 0
+}
+
+function readZigzag(): i64 {
+  const value = readVarint()
+  return ((value >> 1) as i64) ^ -((value & 1) as i64)
+}
+
+/** Where the last reader stopped. */
+export function readEnd(): usize {
+  return cursor
+}
+
+/** `count` unsigned integers of up to 32 bits from runs and bit-packed groups, as u32 at `to`; each is below `bound`. */
+export function readHybrid(from: usize, end: usize, width: i32, count: i32, to: usize, bound: u32): bool {
+  begin(from, end)
+  if (width > 32) return false
+  const bytes = (width + 7) >> 3
+  let done = 0
+  while (done < count) {
+    const header = readVarint()
+    if (failed || header < 2 || header > 0xffffffff) return false
+    if ((header & 1) === 0) {
+      const run = min((header >> 1) as i64, (count - done) as i64) as i32
+      if (cursor + bytes > limit) return false
+      const value = lowBytes(cursor, bytes)
+      cursor += bytes
+      if (value >= bound) return false
+      for (let k = 0; k < run; k++) store<u32>(to + (((done + k) as usize) << 2), value)
+      done += run
+    } else {
+      const groups = (header >> 1) as i64
+      if (groups * width > ((limit - cursor) as i64)) return false
+      const packed = min(groups << 3, (count - done) as i64) as i32
+      if (!unpackCodes(cursor, width, packed, to + ((done as usize) << 2), bound)) return false
+      cursor += (groups * width) as usize
+      done += packed
+    }
+  }
+  return true
+}
+
+function lowBytes(at: usize, bytes: i32): u32 {
+  let value: u32 = 0
+  for (let k = 0; k < bytes; k++) value |= (load<u8>(at + k) as u32) << (k << 3)
+  return value
+}
+
+function unpackCodes(from: usize, width: i32, count: i32, to: usize, bound: u32): bool {
+  const mask = ((1 as u64) << width) - 1
+  let greatest: u32 = 0
+  let bit: usize = 0
+  for (let k = 0; k < count; k++) {
+    const value = ((load<u64>(from + (bit >> 3)) >> ((bit & 7) as u64)) & mask) as u32
+    greatest = max(greatest, value)
+    store<u32>(to + ((k as usize) << 2), value)
+    bit += width
+  }
+  return greatest < bound
+}
+
+/** `count` integers, packed as differences, as i64 at `to`. */
+export function readDeltas(from: usize, end: usize, count: i32, to: usize): bool {
+  begin(from, end)
+  const blockSize = readVarint()
+  const miniblocks = readVarint()
+  const total = readVarint()
+  let value = readZigzag()
+  if (failed || total !== (count as u64) || miniblocks === 0 || miniblocks > 1024 || blockSize > 1 << 20) return false
+  const perMiniblock = (blockSize / miniblocks) as i32
+  if (perMiniblock === 0 || (perMiniblock & 7) !== 0) return false
+  if (count === 0) return true
+  store<i64>(to, value)
+  let out = to + 8
+  let left = count - 1
+  while (left > 0) {
+    const least = readZigzag()
+    const widths = cursor
+    cursor += miniblocks as usize
+    if (failed || cursor > limit) return false
+    for (let k = 0; k < (miniblocks as i32) && left > 0; k++) {
+      const width = load<u8>(widths + k) as i32
+      const bytes = (perMiniblock >> 3) * width
+      if (width > 64 || cursor + bytes > limit) return false
+      const here = min(left, perMiniblock)
+      value = unpackDeltas(cursor, width, here, least, value, out)
+      out += (here as usize) << 3
+      left -= here
+      cursor += bytes
+    }
+  }
+  return true
+}
+
+function unpackDeltas(from: usize, width: i32, count: i32, least: i64, start: i64, to: usize): i64 {
+  let value = start
+  if (width === 0) {
+    for (let k = 0; k < count; k++) {
+      value += least
+      store<i64>(to + ((k as usize) << 3), value)
+    }
+    return value
+  }
+  const mask = width === 64 ? (-1 as u64) : ((1 as u64) << width) - 1
+  let bit: usize = 0
+  for (let k = 0; k < count; k++) {
+    const at = from + (bit >> 3)
+    const shift = (bit & 7) as u64
+    let packed = load<u64>(at) >> shift
+    // A shift of 64 is a shift of 0, hence in two steps.
+    if (width > 56) packed |= ((load<u8>(at + 8) as u64) << 1) << (63 - shift)
+    value += ((packed & mask) as i64) + least
+    store<i64>(to + ((k as usize) << 3), value)
+    bit += width
+  }
+  return value
+}

@@ -1,0 +1,114 @@
+/** Worker threads of one process: started when they are first needed, kept for the next query. */
+import { Worker } from 'node:worker_threads'
+import { CONTROL, type DirectJob, type Lookup, type ShareOutcome } from '../worker/direct-job.ts'
+import type { FromThread, ToThread } from '../worker/thread.ts'
+
+/** As one source file, or bundled beside the other bundles. */
+const THREAD = new URL(import.meta.url.endsWith('.ts') ? '../worker/thread.ts' : '../thread.js', import.meta.url)
+
+/** The shares of a job, or why the engine has to run it. */
+export type JobOutcome = { shares: ShareOutcome[] } | { undecodable: string }
+
+interface Running {
+  lookup: Lookup
+  resolve(outcome: ShareOutcome | string): void
+  reject(error: unknown): void
+}
+
+/** A thread and the shares that run in it. */
+class Thread {
+  readonly #worker = new Worker(THREAD)
+  readonly #running = new Map<number, Running>()
+  #shares = 0
+  #ended = false
+
+  constructor() {
+    this.#worker.on('message', (message: FromThread) => void this.#hear(message))
+    this.#worker.on('error', (error) => this.#end(error))
+    this.#worker.on('exit', () => this.#end(new Error('a worker thread ended')))
+    this.#worker.unref()
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  async run(job: DirectJob, lookup: Lookup): Promise<ShareOutcome | string> {
+    const share = this.#shares++
+    this.#worker.ref()
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#running.set(share, { lookup, resolve, reject })
+        this.#tell({ kind: 'run', share, job })
+      })
+    } finally {
+      this.#running.delete(share)
+      if (this.#running.size === 0) this.#worker.unref()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #tell(message: ToThread): void {
+    this.#worker.postMessage(message)
+  }
+
+  async #hear(message: FromThread): Promise<void> {
+    const running = this.#running.get(message.share)
+    if (message.kind === 'ask') {
+      const masks = await running?.lookup(message.column, message.texts).catch((error: unknown) => {
+        running.reject(error)
+        return undefined
+      })
+      this.#tell({ kind: 'masks', question: message.question, masks })
+    } else if (message.kind === 'done') running?.resolve(message.outcome)
+    else if (message.kind === 'undecodable') running?.resolve(message.reason)
+    else running?.reject(message.error)
+  }
+
+  #end(error: unknown): void {
+    this.#ended = true
+    for (const { reject } of this.#running.values()) reject(error)
+  }
+}
+
+/** The threads of a warehouse. */
+export class Threads implements AsyncDisposable {
+  readonly #count: number
+  #threads: Thread[] = []
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  /** Runs a job on as many threads as it has files for. A thread that dies fails its queries; the next query gets a new one. */
+  async run(job: DirectJob, lookup: Lookup): Promise<JobOutcome> {
+    this.#threads = this.#threads.filter((thread) => !thread.ended)
+    while (this.#threads.length < Math.min(this.#count, job.files.length)) this.#threads.push(new Thread())
+    const stop = () => void Atomics.store(job.control, CONTROL.stop, 1)
+    const running = this.#threads.slice(0, job.files.length).map(async (thread) => {
+      try {
+        const outcome = await thread.run(job, lookup)
+        if (typeof outcome === 'string') stop()
+        return outcome
+      } catch (error) {
+        stop()
+        throw error
+      }
+    })
+    const ends = await Promise.allSettled(running)
+    const failed = ends.find((end) => end.status === 'rejected')
+    if (failed) throw failed.reason
+    const outcomes = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
+    const undecodable = outcomes.find((outcome) => typeof outcome === 'string')
+    return undecodable === undefined
+      ? { shares: outcomes.filter((outcome) => typeof outcome !== 'string') }
+      : { undecodable }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()))
+  }
+}
