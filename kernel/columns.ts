@@ -4,6 +4,8 @@
  */
 import { PADDING, readDeltas, readEnd, readHybrid } from './encodings'
 import { grown, inputStart, masksEnd, reserve, startsEnd, timesEnd } from './memory'
+import { actorWords, firstWords, reserveWords, secondWords } from './regroup'
+import { hashBytes, hashHigh, hashLow } from './siphash'
 import { unpackSnappy } from './snappy'
 
 /** What a column is for. */
@@ -37,6 +39,10 @@ let table: usize = 0
 let tableRoom: i32 = 0
 
 let groupRows: i32 = 0
+/** A column of the group has given masks. */
+let hasMasks: bool = false
+/** The open column is the first to do so: it need not add to what is there. */
+let isFirstMask: bool = false
 let anyDropped: bool = false
 let dropped: usize = 0
 
@@ -84,6 +90,7 @@ export function beginTask(): void {
 /** Begins a row group. */
 export function beginGroup(rows: i32): void {
   reserve(rows)
+  if (actorWords > 0) reserveWords(rows)
   if (rows > rowRoom) {
     values = grown(rows, 8)
     present = grown(rows, 1)
@@ -92,7 +99,7 @@ export function beginGroup(rows: i32): void {
   }
   groupRows = rows
   anyDropped = false
-  memory.fill(masksEnd(), 0, (rows as usize) << 3)
+  hasMasks = false
 }
 
 /** Begins a column of the row group. `length` is that of texts of fixed length. */
@@ -103,6 +110,10 @@ export function openColumn(forWhat: i32, physicalType: i32, length: i32, mayBeNu
   optional = mayBeNull
   filled = 0
   entryCount = 0
+  hashedEntries = 0
+  if (forWhat !== MASK) return
+  isFirstMask = !hasMasks
+  hasMasks = true
 }
 
 /** Room for the bytes of an unpacked page. */
@@ -186,9 +197,7 @@ export function readPage(encoding: i32, rows: i32, levelsEnd: i32, bytes: i32): 
       ? readTimes(encoding, at, end, rows, count)
       : purpose === MASK
         ? readMasks(encoding, at, end, rows, count)
-        : isText()
-          ? readTextActors(encoding, at, end, rows, count)
-          : readIntegerActors(encoding, at, end, rows, count)
+        : readActors(encoding, at, end, rows, count)
   filled += rows
   return read
 }
@@ -203,6 +212,7 @@ export function endGroup(): i32 {
   const starts = startsEnd()
   const times = timesEnd()
   const masks = masksEnd()
+  if (!hasMasks) memory.fill(masks, 0, (groupRows as usize) << 3)
   if (combined !== 0) {
     for (let row = 0; row < groupRows; row++) {
       const place = masks + ((row as usize) << 3)
@@ -216,6 +226,7 @@ export function endGroup(): i32 {
     if (load<u8>(starts + row) !== 0) owesStart = true
     if (anyDropped && load<u8>(dropped + row) !== 0) continue
     if ((hasFrom && time < timesFrom) || (hasTo && time >= timesTo)) continue
+    if (actorWords > 0) moveWords(row, kept)
     store<u8>(starts + kept, owesStart ? 1 : 0)
     store<i64>(times + ((kept as usize) << 3), time)
     store<u64>(masks + ((kept as usize) << 3), load<u64>(masks + ((row as usize) << 3)))
@@ -223,6 +234,11 @@ export function endGroup(): i32 {
     kept++
   }
   return kept
+}
+
+function moveWords(from: i32, to: i32): void {
+  store<u64>(firstWords + ((to as usize) << 3), load<u64>(firstWords + ((from as usize) << 3)))
+  if (actorWords === 2) store<u64>(secondWords + ((to as usize) << 3), load<u64>(secondWords + ((from as usize) << 3)))
 }
 
 function isText(): bool {
@@ -319,41 +335,138 @@ function readMasks(encoding: i32, at: usize, end: usize, rows: i32, count: i32):
   if (count > 0 && !isCoded(encoding)) return false
   if (!readCodes(at, end, count, values)) return false
   const to = masksEnd() + ((filled as usize) << 3)
-  if (count === rows) {
-    for (let row = 0; row < rows; row++) {
-      const code = load<u32>(values + ((row as usize) << 2)) as usize
-      addBits(to + ((row as usize) << 3), code)
+  if (count < rows) {
+    let next = count
+    for (let row = rows - 1; row >= 0; row--) {
+      const code = load<u8>(present + row) === 0 ? (entryCount as u32) : load<u32>(values + ((--next as usize) << 2))
+      store<u32>(values + ((row as usize) << 2), code)
     }
-    return true
   }
-  let next: usize = 0
-  for (let row = 0; row < rows; row++) {
-    const code = load<u8>(present + row) === 0 ? (entryCount as usize) : (load<u32>(values + (next++ << 2)) as usize)
-    addBits(to + ((row as usize) << 3), code)
+  for (let row: usize = 0; row < (rows as usize); row++) {
+    const bits = load<u64>(table + ((load<u32>(values + (row << 2)) as usize) << 3))
+    const place = to + (row << 3)
+    store<u64>(place, isFirstMask ? bits : load<u64>(place) | bits)
   }
   return true
 }
 
-function addBits(mask: usize, code: usize): void {
-  store<u64>(mask, load<u64>(mask) | load<u64>(table + (code << 3)))
+/** Marks the rows of the page that begin an actor: those whose actor is another than the one before. Or keeps the words of each. */
+function readActors(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
+  if (count < rows) dropAbsent(rows)
+  if (actorWords > 0) return keepWords(encoding, at, end, rows, count)
+  if (isCoded(encoding)) return readCodes(at, end, count, values) && markCodes(rows, count)
+  if (!isText()) return readIntegers(encoding, at, end, count, values) && markPlaces(rows, count)
+  if (encoding === PLAIN) return findTexts(at, end, count, values) && markPlaces(rows, count)
+  if (encoding === DELTA_LENGTH_BYTE_ARRAY) return findMeasuredTexts(at, end, count, values) && markPlaces(rows, count)
+  return false
 }
 
-function readIntegerActors(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
-  if (!readIntegers(encoding, at, end, count, values)) return false
-  if (count < rows) {
-    spread(values, rows, count)
-    dropAbsent(rows)
+/** Integers are their own words; a text's are its hash, which for a dictionary is taken once for each entry. */
+function keepWords(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
+  if ((actorWords === 2) !== isText()) return false
+  const words = firstWords + ((filled as usize) << 3)
+  if (!isText()) {
+    if (!readIntegers(encoding, at, end, count, words)) return false
+    if (count < rows) spread(words, rows, count)
+    return true
   }
+  const coded = isCoded(encoding)
+  if (coded) {
+    if (!readCodes(at, end, count, values)) return false
+    hashEntries()
+  } else if (
+    encoding === PLAIN
+      ? !findTexts(at, end, count, values)
+      : encoding !== DELTA_LENGTH_BYTE_ARRAY || !findMeasuredTexts(at, end, count, values)
+  ) {
+    return false
+  }
+  const seconds = secondWords + ((filled as usize) << 3)
+  let next: usize = 0
+  for (let row = 0; row < rows; row++) {
+    if (count < rows && load<u8>(present + row) === 0) continue
+    const to = (row as usize) << 3
+    if (coded) {
+      const entry = entryHashes + ((load<u32>(values + (next << 2)) as usize) << 4)
+      store<u64>(words + to, load<u64>(entry))
+      store<u64>(seconds + to, load<u64>(entry + 8))
+    } else {
+      hashBytes(load<u32>(values + (next << 3)), load<u32>(values + (next << 3) + 4))
+      store<u64>(words + to, hashLow)
+      store<u64>(seconds + to, hashHigh)
+    }
+    next++
+  }
+  return true
+}
+
+let entryHashes: usize = 0
+let entryHashRoom: i32 = 0
+/** Entries of the open column's dictionary that are hashed. */
+let hashedEntries: i32 = 0
+
+function hashEntries(): void {
+  if (entryCount > entryHashRoom) {
+    entryHashRoom = max(entryCount, entryHashRoom * 2)
+    entryHashes = grown(entryHashRoom, 16)
+    hashedEntries = 0
+  }
+  for (; hashedEntries < entryCount; hashedEntries++) {
+    hashBytes(entryStart(hashedEntries), entryLength(hashedEntries))
+    const place = entryHashes + ((hashedEntries as usize) << 4)
+    store<u64>(place, hashLow)
+    store<u64>(place + 8, hashHigh)
+  }
+}
+
+function markCodes(rows: i32, count: i32): bool {
   const starts = startsEnd() + filled
+  let next = values
+  let last: u32 = 0xffffffff
   for (let row = 0; row < rows; row++) {
     store<u8>(starts + row, 0)
     if (count < rows && load<u8>(present + row) === 0) continue
-    const actor = load<i64>(values + ((row as usize) << 3))
-    if (hasActor && actor === lastInteger) continue
-    store<u8>(starts + row, 1)
-    lastInteger = actor
-    hasActor = true
+    const code = load<u32>(next)
+    next += 4
+    if (code === last) continue
+    last = code
+    if (isOther(entries + ((code as usize) << 3))) store<u8>(starts + row, 1)
   }
+  return true
+}
+
+function markPlaces(rows: i32, count: i32): bool {
+  const starts = startsEnd() + filled
+  let next = values
+  for (let row = 0; row < rows; row++) {
+    store<u8>(starts + row, 0)
+    if (count < rows && load<u8>(present + row) === 0) continue
+    if (isOther(next)) store<u8>(starts + row, 1)
+    next += 8
+  }
+  return true
+}
+
+/** Whether the integer or text at `place` differs from the actor before, which it then replaces. */
+function isOther(place: usize): bool {
+  if (isText()) return isOtherText(place)
+  const actor = load<i64>(place)
+  if (hasActor && actor === lastInteger) return false
+  lastInteger = actor
+  hasActor = true
+  return true
+}
+
+function isOtherText(place: usize): bool {
+  const length = load<i32>(place + 4)
+  if (hasActor && length === lastLength && memory.compare(load<u32>(place), lastText, length) === 0) return false
+  if (length > lastRoom) {
+    lastRoom = max(length, lastRoom * 2)
+    lastText = grown(lastRoom, 1)
+  }
+  memory.copy(lastText, load<u32>(place), length)
+  lastLength = length
+  hasActor = true
   return true
 }
 
@@ -387,51 +500,4 @@ function findMeasuredTexts(from: usize, end: usize, count: i32, to: usize): bool
     at += length
   }
   return true
-}
-
-function readTextActors(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
-  const coded = isCoded(encoding)
-  if (coded && !readCodes(at, end, count, values)) return false
-  if (encoding === PLAIN && !findTexts(at, end, count, values)) return false
-  if (encoding === DELTA_LENGTH_BYTE_ARRAY && !findMeasuredTexts(at, end, count, values)) return false
-  if (!coded && encoding !== PLAIN && encoding !== DELTA_LENGTH_BYTE_ARRAY) return false
-  if (count < rows) dropAbsent(rows)
-  const starts = startsEnd() + filled
-  let next: usize = 0
-  let lastCode: u32 = 0xffffffff
-  for (let row = 0; row < rows; row++) {
-    store<u8>(starts + row, 0)
-    if (count < rows && load<u8>(present + row) === 0) continue
-    let place = values + (next << 3)
-    if (coded) {
-      const code = load<u32>(values + (next << 2))
-      if (code === lastCode) {
-        next++
-        continue
-      }
-      lastCode = code
-      place = entries + ((code as usize) << 3)
-    }
-    next++
-    if (isLastText(place)) continue
-    store<u8>(starts + row, 1)
-    keepText(place)
-  }
-  return true
-}
-
-function isLastText(place: usize): bool {
-  const length = load<i32>(place + 4)
-  return hasActor && length === lastLength && memory.compare(load<u32>(place), lastText, length) === 0
-}
-
-function keepText(place: usize): void {
-  const length = load<i32>(place + 4)
-  if (length > lastRoom) {
-    lastRoom = max(length, lastRoom * 2)
-    lastText = grown(lastRoom, 1)
-  }
-  memory.copy(lastText, load<u32>(place), length)
-  lastLength = length
-  hasActor = true
 }

@@ -74,17 +74,40 @@ function lowBytes(at: usize, bytes: i32): u32 {
   return value
 }
 
+/** Eight at a time: they take as many bytes as one has bits. */
 function unpackCodes(from: usize, width: i32, count: i32, to: usize, bound: u32): bool {
   const mask = ((1 as u64) << width) - 1
-  let greatest: u32 = 0
+  let all: u32 = 0
+  let k = 0
+  if (width <= 8) {
+    for (; k + 8 <= count; k += 8) {
+      let packed = load<u64>(from)
+      from += width
+      for (let j: usize = 0; j < 32; j += 4) {
+        const value = (packed & mask) as u32
+        packed >>= width
+        all |= value
+        store<u32>(to + j, value)
+      }
+      to += 32
+    }
+  }
   let bit: usize = 0
-  for (let k = 0; k < count; k++) {
+  for (; k < count; k++) {
     const value = ((load<u64>(from + (bit >> 3)) >> ((bit & 7) as u64)) & mask) as u32
-    greatest = max(greatest, value)
-    store<u32>(to + ((k as usize) << 2), value)
+    all |= value
+    store<u32>(to, value)
+    to += 4
     bit += width
   }
-  return greatest < bound
+  return all < bound || greatestOf(to, count) < bound
+}
+
+/** The greatest of the `count` numbers in front of `end`. */
+function greatestOf(end: usize, count: i32): u32 {
+  let greatest: u32 = 0
+  for (let at = end - ((count as usize) << 2); at < end; at += 4) greatest = max(greatest, load<u32>(at))
+  return greatest
 }
 
 /** `count` integers, packed as differences, as i64 at `to`. */

@@ -5,18 +5,7 @@
  * A row is a time (i64 or f64) and a mask whose bit p says that predicate p holds. Rows of one instant are
  * interchangeable: no answer depends on their order. One instance serves one query and one worker; it never frees.
  */
-import {
-  keepRows,
-  levels,
-  maskAt,
-  masks,
-  NONE,
-  optionalWords,
-  pendingRows,
-  reserveWork,
-  starts,
-  useHolds,
-} from './memory'
+import { keepRows, levels, maskAt, masks, NONE, optionalWords, pendingRows, starts, useHolds } from './memory'
 import { OptionalStep, Sequence, Step, TIES_DISTINCT } from './program'
 import { judge } from './sequence'
 
@@ -37,6 +26,18 @@ export {
   unpackPage,
 } from './columns'
 export { inputStart, masksEnd, reserve, seriesEnd, startsEnd, takeKeys, takeMasks, timesEnd } from './memory'
+export {
+  cut,
+  keepActors,
+  offsetsStart,
+  partFirstStart,
+  partMasksStart,
+  partSecondStart,
+  partTimesStart,
+  regroup,
+  reservePart,
+} from './regroup'
+export { setHashKey } from './siphash'
 
 const COUNT: i32 = 0
 const SEQUENCE: i32 = 1
@@ -62,6 +63,8 @@ const stack: Array<bool> = []
 let funnel: i32 = NONE
 
 let actors: i32 = 0
+/** What the rows of the actor whose end has not been seen have in their masks. */
+let pendingBits: u64 = 0
 let external: usize = 0
 let externalWidth: i32 = 0
 let groups: i64 = 0
@@ -102,6 +105,7 @@ export function addStep(sequence: i32, predicate: i32): void {
   const step = new Step()
   step.bit = (1 as u64) << predicate
   sequences[sequence].required.push(step)
+  sequences[sequence].anyBit |= step.bit
   sequences[sequence].gaps.push(0)
 }
 
@@ -182,9 +186,12 @@ export function feed(count: i32): i32 {
   let completed = 0
   let from = 0
   for (let row = begin; row < end; row++) {
-    if (load<u8>(starts + row) === 0 || row === from) continue
-    decide(from, row, completed++)
-    from = row
+    if (load<u8>(starts + row) !== 0 && row !== from) {
+      decide(from, row, completed++)
+      from = row
+      pendingBits = 0
+    }
+    pendingBits |= maskAt(masks, row)
   }
   keepRows(from, end)
   return completed
@@ -195,6 +202,7 @@ export function finish(): i32 {
   const end = pendingRows()
   if (end === 0) return 0
   decide(0, end, 0)
+  pendingBits = 0
   keepRows(end, end)
   return 1
 }
@@ -231,9 +239,7 @@ export function totalOptionalRows(step: i32): i64 {
 // One actor.
 
 function decide(from: i32, to: i32, place: i32): void {
-  reserveWork(to - from)
-  let any: u64 = 0
-  for (let row = from; row < to; row++) any |= maskAt(masks, row)
+  const any = pendingBits
   const words = external + (((actors as usize) * externalWidth) << 3)
   actors++
   let level = 0

@@ -25,6 +25,8 @@ export class OptionalStep {
 /** Steps in order, and what may not happen before, between and after them. */
 export class Sequence {
   required: Array<Step> = []
+  /** The bits of all required steps. */
+  anyBit: u64 = 0
   optional: Array<OptionalStep> = []
   /** Bits that must not occur before required step k (k = 0: before the first; k = their number: after the last). */
   gaps: Array<u64> = [0]

@@ -15,6 +15,7 @@ import {
   maskAt,
   masks,
   NONE,
+  reserveWork,
   seriesOf,
   setAt,
   timeAt,
@@ -37,6 +38,7 @@ function judgeRows<T>(sequence: Sequence, rowTimes: usize, rowMasks: usize, from
     sequence.level = max(sequence.level, plainLevel<T>(sequence, rowTimes, rowMasks, from, to))
     return
   }
+  reserveWork(to - from)
   const rows = rowMasks + ((from as usize) << 3)
   if (sequence.anyOrder && sequence.ties !== TIES_NEVER) {
     const level = anyLevel<T>(sequence, rowTimes + ((from as usize) << 3), rows, to - from)
@@ -69,6 +71,7 @@ function buildInstants<T>(rowTimes: usize, rowMasks: usize, from: i32, to: i32):
 
 /** Each series of the actor on its own: rows of one combination of held values. */
 function judgeSeries<T>(sequence: Sequence, from: i32, to: i32): void {
+  reserveWork(to - from)
   let greatest = 0
   for (let row = from; row < to; row++) greatest = max(greatest, seriesOf(sequence.hold, row))
   // Counting sort: `counts[s]` becomes the place after the last row of series s.

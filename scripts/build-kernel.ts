@@ -15,6 +15,7 @@ export async function kernelModule(): Promise<string> {
     'stub',
     '-O3',
     '--noAssert',
+    ...(process.env.KERNEL_NAMES ? ['--debug'] : []),
     '--use',
     'abort=',
   ]

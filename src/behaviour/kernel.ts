@@ -47,7 +47,7 @@ function sequencesOf({ conditions, funnel }: KernelProgram): Sequence[] {
   return funnel ? [...own, funnel.sequence] : own
 }
 
-/** What of the kernel takes columns as Parquet stores them; see `kernel/columns.ts`. Addresses are of its memory. */
+/** What of the kernel takes columns as Parquet stores them; see `kernel/columns.ts` and `kernel/regroup.ts`. Addresses are of its memory. */
 export interface KernelColumns {
   readonly memory: { readonly buffer: ArrayBuffer }
   setTimeframe(withFrom: number, from: bigint, withTo: number, to: bigint): void
@@ -65,6 +65,16 @@ export interface KernelColumns {
   readPage(encoding: number, rows: number, levelsEnd: number, bytes: number): number
   isFilled(): number
   endGroup(): number
+  setHashKey(low: bigint, high: bigint): void
+  keepActors(words: number): void
+  cut(count: number, bits: number, width: number): void
+  offsetsStart(): number
+  reservePart(rows: number): void
+  partFirstStart(): number
+  partSecondStart(): number
+  partTimesStart(): number
+  partMasksStart(): number
+  regroup(count: number, width: number): void
 }
 
 interface KernelExports extends KernelColumns {

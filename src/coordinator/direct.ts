@@ -1,15 +1,24 @@
 /** Behavioural queries whose files are decoded straight into the kernel, on worker threads: the fast path of {@link runKernel}, with the same answers. */
-import type { KernelTotals } from '../behaviour/kernel.ts'
-import { externalConditions, heldColumns } from '../behaviour/kernel.ts'
+import { externalConditions, heldColumns, type KernelTotals } from '../behaviour/kernel.ts'
 import { maskSql } from '../behaviour/mask-sql.ts'
 import { type TextLeaves, textLeaves } from '../behaviour/text-leaves.ts'
+import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Column } from '../catalog/types.ts'
-import { printType, quoteIdentifier } from '../common/data-type.ts'
+import { isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { type Engine, type RunOptions, throwIfEnded } from '../engine/engine.ts'
 import type { Threads } from '../pool/threads.ts'
 import type { SoughtColumn } from '../worker/column-chunks.ts'
-import { CONTROL, type DirectJob, type Lookup } from '../worker/direct-job.ts'
+import {
+  CONTROL,
+  type Decoding,
+  type DirectJob,
+  type Lookup,
+  newControl,
+  type PartLayout,
+  type ShareOutcome,
+} from '../worker/direct-job.ts'
+import { arenaBytes } from '../worker/parts.ts'
 import { type ActorTask, Bindings, type RowSource, timesAreFinite } from './actor-rows.ts'
 import type { TaskOutcome } from './kernel-task.ts'
 
@@ -31,42 +40,119 @@ export async function runDirect(
   source: RowSource,
   tasks: readonly ActorTask[],
   keepReached: boolean,
-): Promise<{ totals: KernelTotals[]; outcomes: TaskOutcome[] } | undefined> {
-  const leaves = decodable(context.settings, source, tasks)
-  if (!leaves) return undefined
-  const job = newJob(context.settings, source, tasks, leaves, keepReached)
-  if (!job) return undefined
-  const outcome = await watched(context, job, async () => context.threads.run(job, lookupOf(context, leaves)))
-  if ('undecodable' in outcome) return undefined
-  const outcomes = outcome.shares.flatMap(({ files }) =>
-    files.map(({ file, rows, actors, levels, matched }): TaskOutcome => {
-      const reached = levels && matched ? { reached: { levels, matched } } : {}
-      return { task: tasks[file]!, rows, actors, ...reached }
-    }),
-  )
-  return { totals: outcome.shares.map(({ totals }) => totals), outcomes }
-}
-
-/** The predicates as leaves of text columns, when the query and the layout of its files allow decoding. */
-function decodable(settings: Settings, { query }: RowSource, tasks: readonly ActorTask[]): TextLeaves | undefined {
+): Promise<RunOutcome | undefined> {
+  const { settings } = context
+  const { query } = source
   const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
   if (settings.directGroupRows === 0 || rows < settings.directRows) return undefined
-  if (!tasks.every(({ sorted }) => sorted)) return undefined
   if (heldColumns(query).length > 0 || externalConditions(query).length > 0) return undefined
-  return textLeaves(query.predicates)
+  const leaves = textLeaves(query.predicates)
+  const decoding = leaves && newDecoding(settings, source, tasks, leaves)
+  if (!decoding) return undefined
+  const run = (job: DirectJob) => runJob(context, job, lookupOf(context, leaves))
+  if (tasks.every(({ sorted }) => sorted)) return await runSorted(run, decoding, tasks, keepReached)
+  const actorWords = wordsOf(source)
+  if (keepReached || !actorWords) return undefined
+  return await runUnsorted({ run, settings }, decoding, tasks, { actorWords, maskBytes: maskBytes(query) })
+}
+
+interface RunOutcome {
+  totals: KernelTotals[]
+  outcomes: TaskOutcome[]
+}
+
+type Run = (job: DirectJob) => Promise<ShareOutcome[] | undefined>
+
+async function runSorted(
+  run: Run,
+  decoding: Decoding,
+  tasks: readonly ActorTask[],
+  keepReached: boolean,
+): Promise<RunOutcome | undefined> {
+  const shares = await run({ kind: 'actors', decoding, control: newControl(), keepReached })
+  const outcomes = shares?.flatMap(({ pieces }) =>
+    pieces.map(({ piece, rows, actors, levels, matched }): TaskOutcome => {
+      const reached = levels && matched ? { reached: { levels, matched } } : {}
+      return { task: tasks[piece]!, rows, actors, ...reached }
+    }),
+  )
+  return shares && outcomes && { totals: shares.map(({ totals }) => totals), outcomes }
+}
+
+/** Rows of a part: few enough for its actors to stay in a processor's cache. */
+const PART_ROWS = 131_072
+const PART_BITS_MAX = 12
+/** The share of memory that rows between the two jobs may take. */
+const ARENA_SHARE = 0.4
+/** How often files are decoded at most: once for each arena that their rows fill. */
+const PASSES_MAX = 8
+/** Rows that a row group is taken to have at least: the arena rounds each one up. */
+const GROUP_ROWS_MIN = 64
+
+/** In as many passes as memory asks for: each decodes all files and keeps the rows of some parts. */
+async function runUnsorted(
+  { run, settings }: { run: Run; settings: Settings },
+  decoding: Decoding,
+  tasks: readonly ActorTask[],
+  shape: Omit<PartLayout, 'arena'>,
+): Promise<RunOutcome | undefined> {
+  const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
+  const partBits = Math.min(PART_BITS_MAX, Math.ceil(Math.log2(Math.max(1, rows / PART_ROWS))))
+  const bytes = arenaBytes(rows, rows / GROUP_ROWS_MIN + decoding.files.length, shape)
+  const passes = Math.ceil(bytes / (settings.memoryBytes * ARENA_SHARE))
+  if (passes > Math.min(PASSES_MAX, 2 ** partBits)) return undefined
+  // The parts of a pass are not all of one size.
+  const arena = new SharedArrayBuffer(passes === 1 ? bytes : Math.ceil((bytes / passes) * 1.5))
+  const layout = { ...shape, arena }
+  const totals: KernelTotals[] = []
+  let inside = 0
+  let actors = 0
+  for (let pass = 0; pass < passes; pass++) {
+    const [from, to] = [pass, pass + 1].map((k) => Math.round((k * 2 ** partBits) / passes)) as [number, number]
+    const parts = { layout, from, to }
+    const cut = await run({ kind: 'cut', decoding, control: newControl(), ...parts, partBits, hashKey: hashKey() })
+    const blocks = cut?.flatMap((share) => share.blocks)
+    const shares =
+      blocks && (await run({ kind: 'parts', program: decoding.program, control: newControl(), ...parts, blocks }))
+    if (!shares) return undefined
+    totals.push(...shares.map((share) => share.totals))
+    for (const piece of shares.flatMap(({ pieces }) => pieces)) {
+      inside += piece.rows
+      actors += piece.actors
+    }
+  }
+  return { totals, outcomes: [{ task: tasks[0]!, rows: inside, actors }] }
+}
+
+/** A key that nobody can know in advance, so that nobody can make texts whose hashes are the same. */
+function hashKey(): [bigint, bigint] {
+  const [low, high] = crypto.getRandomValues(new BigUint64Array(2))
+  return [low!, high!]
+}
+
+/** How many words tell an actor apart; undefined for types whose values are stored in more than one way. */
+function wordsOf({ table, actor }: RowSource): 1 | 2 | undefined {
+  const { type } = table.snapshot.schema.columns.find(({ name }) => name === actor)!
+  if (isInteger(type)) return /HUGEINT/.test(printType(type)) ? undefined : 1
+  const name = printType(type)
+  return name === 'DATE' ? 1 : ['VARCHAR', 'BLOB', 'UUID'].includes(name) ? 2 : undefined
+}
+
+function maskBytes({ predicates }: ValidQuery): PartLayout['maskBytes'] {
+  const widths = [1, 2, 4, 8] as const
+  return widths.find((bytes) => predicates.length <= 8 * bytes)!
 }
 
 const SIGNED = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT']
 const TIMES = new Set([...SIGNED, 'DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'])
 const TICKS_MAX = 2n ** 63n - 1n
 
-function newJob(
+function newDecoding(
   settings: Settings,
   source: RowSource,
   tasks: readonly ActorTask[],
   { columns, combinations }: TextLeaves,
-  keepReached: boolean,
-): DirectJob | undefined {
+): Decoding | undefined {
   const { table, query } = source
   const sought = (name: string): SoughtColumn | undefined => {
     const column = table.snapshot.schema.columns.find((candidate) => candidate.name === name)
@@ -83,15 +169,13 @@ function newJob(
   const { conditions, relation, funnel } = query
   return {
     program: { conditions, ...(relation && { relation }), ...(funnel && { funnel }) },
-    files: tasks.map(({ files }) => files[0]!.path),
+    files: tasks.flatMap(({ files }) => files.map(({ path }) => path)),
     actor,
     time,
     texts: texts as SoughtColumn[],
     timeframe,
     ...(combinations && { combinations }),
-    keepReached,
     groupRows: settings.directGroupRows,
-    control: new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT)),
   }
 }
 
@@ -102,7 +186,7 @@ function soughtColumn(kind: 'managed' | 'registered', { id, name, type }: Column
   return { name, types, ...(kind === 'managed' && { fieldId: id }) }
 }
 
-function ticksOf({ query }: RowSource): DirectJob['timeframe'] | undefined {
+function ticksOf({ query }: RowSource): Decoding['timeframe'] | undefined {
   const { from, to } = query.timeframe ?? {}
   const isTick = (bound: bigint | number | undefined) =>
     bound === undefined || (typeof bound === 'bigint' && bound >= -TICKS_MAX && bound <= TICKS_MAX)
@@ -110,16 +194,20 @@ function ticksOf({ query }: RowSource): DirectJob['timeframe'] | undefined {
   return { ...(typeof from === 'bigint' && { from }), ...(typeof to === 'bigint' && { to }) }
 }
 
-/** Runs while progress is told and an end of the query stops the shares. */
-async function watched<T>({ options, onProgress }: DirectContext, job: DirectJob, run: () => Promise<T>): Promise<T> {
+/** What the threads found; undefined when the engine has to read a file. Progress is told meanwhile, and an end of the query stops the threads. */
+async function runJob(
+  { threads, options, onProgress }: DirectContext,
+  job: DirectJob,
+  lookup: Lookup,
+): Promise<ShareOutcome[] | undefined> {
   const stop = () => void Atomics.store(job.control, CONTROL.stop, 1)
   const timer = setInterval(() => onProgress(Atomics.load(job.control, CONTROL.done)), PROGRESS_EVERY_MS)
   options.signal?.addEventListener('abort', stop)
   try {
     throwIfEnded(options)
-    const result = await run()
+    const outcome = await threads.run(job, lookup)
     throwIfEnded(options)
-    return result
+    return 'shares' in outcome ? outcome.shares : undefined
   } finally {
     clearInterval(timer)
     options.signal?.removeEventListener('abort', stop)

@@ -83,12 +83,12 @@ export class Threads implements AsyncDisposable {
     this.#count = count
   }
 
-  /** Runs a job on as many threads as it has files for. A thread that dies fails its queries; the next query gets a new one. */
+  /** Runs a job on all threads. A thread that dies fails its queries; the next query gets a new one. */
   async run(job: DirectJob, lookup: Lookup): Promise<JobOutcome> {
     this.#threads = this.#threads.filter((thread) => !thread.ended)
-    while (this.#threads.length < Math.min(this.#count, job.files.length)) this.#threads.push(new Thread())
+    while (this.#threads.length < this.#count) this.#threads.push(new Thread())
     const stop = () => void Atomics.store(job.control, CONTROL.stop, 1)
-    const running = this.#threads.slice(0, job.files.length).map(async (thread) => {
+    const running = this.#threads.map(async (thread) => {
       try {
         const outcome = await thread.run(job, lookup)
         if (typeof outcome === 'string') stop()

@@ -1,11 +1,15 @@
-/** A behavioural query as worker threads run it: files of whole actors, decoded straight into the kernel. Everything here can be posted to a thread. */
+/**
+ * Behavioural queries as worker threads run them: files are decoded straight into the kernel. Everything here can be posted to a thread.
+ *
+ * Sorted files of whole actors take one job. Others take two: rows are cut into parts by a hash of their actors, and left in shared
+ * memory; then each part, whose actors are in no other, is brought into order.
+ */
 import type { KernelProgram, KernelTotals } from '../behaviour/kernel.ts'
 import type { SoughtColumn } from './column-chunks.ts'
 
-/** What all shares of a query have in common. */
-export interface DirectJob {
+/** What decoding files needs to know. */
+export interface Decoding {
   program: KernelProgram
-  /** One task each: sorted by (actor, time), with actors of its own. */
   files: string[]
   actor: SoughtColumn
   time: SoughtColumn
@@ -15,23 +19,69 @@ export interface DirectJob {
   timeframe: { from?: bigint; to?: bigint }
   /** The mask for each value that the bits of the texts together can take; absent when those bits are the mask. */
   combinations?: BigUint64Array
-  /** Whether what each actor reached is told. */
-  keepReached: boolean
   /** Row groups of more rows are not decoded. */
   groupRows: number
-  /** Shared between the shares: the number of the next file, then whether to stop. */
-  control: Int32Array<SharedArrayBuffer>
 }
 
-/** Places in a job's `control`. */
-export const CONTROL = { next: 0, stop: 1, done: 2 } as const
+/** Shared between the threads of a job; places are named by {@link CONTROL}. */
+export type Control = Int32Array<SharedArrayBuffer>
+
+/** Places in {@link Control}: the next piece of work, whether to stop, pieces done, and words of 8 bytes taken of the arena. */
+export const CONTROL = { next: 0, stop: 1, done: 2, taken: 3 } as const
+
+/** A new control. */
+export function newControl(): Control {
+  return new Int32Array(new SharedArrayBuffer(Object.keys(CONTROL).length * Int32Array.BYTES_PER_ELEMENT))
+}
+
+/** How rows lie in the arena. */
+export interface PartLayout {
+  arena: SharedArrayBuffer
+  /** Words of 8 bytes that say who the actor is: an integer, or the two of a text's hash. */
+  actorWords: 1 | 2
+  /** Bytes of a mask. */
+  maskBytes: 1 | 2 | 4 | 8
+}
+
+/** Work for several threads; each takes piece after piece of it. */
+export type DirectJob =
+  | { kind: 'actors'; decoding: Decoding; control: Control; keepReached: boolean }
+  | {
+      kind: 'cut'
+      decoding: Decoding
+      control: Control
+      layout: PartLayout
+      /** There are 2^partBits parts; those of [from, to) are kept. */
+      partBits: number
+      from: number
+      to: number
+      hashKey: [bigint, bigint]
+    }
+  | {
+      kind: 'parts'
+      program: KernelProgram
+      control: Control
+      layout: PartLayout
+      from: number
+      to: number
+      blocks: Block[]
+    }
+
+/** Rows of one row group in the arena, arranged by part, column after column. */
+export interface Block {
+  /** In words of 8 bytes. */
+  at: number
+  rows: number
+  /** Where each kept part begins among the rows, and behind the last where it ends. */
+  offsets: Int32Array<ArrayBuffer>
+}
 
 /** Mask bits of texts of a column (its place in `texts`); null stands for null. */
 export type Lookup = (column: number, texts: (string | null)[]) => Promise<BigUint64Array>
 
-/** What the actors of one file reached, in its order. */
-export interface FileOutcome {
-  file: number
+/** What the actors of one file or part reached, in its order. */
+export interface PieceOutcome {
+  piece: number
   rows: number
   actors: number
   levels?: Int32Array<ArrayBuffer>
@@ -41,5 +91,6 @@ export interface FileOutcome {
 /** What one thread found. */
 export interface ShareOutcome {
   totals: KernelTotals
-  files: FileOutcome[]
+  pieces: PieceOutcome[]
+  blocks: Block[]
 }

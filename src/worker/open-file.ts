@@ -6,29 +6,41 @@ export class Undecodable extends Error {
   override readonly name = 'Undecodable'
 }
 
-/** An open file. What {@link read} gives is valid until the next call. */
+/** Bytes that are read into again and again. */
+export class ReadBuffer {
+  #bytes = Buffer.alloc(0)
+
+  /** Room for so many bytes; what was in it is lost. */
+  take(count: number): Buffer {
+    if (this.#bytes.length < count) this.#bytes = Buffer.allocUnsafeSlow(Math.max(count, 2 * this.#bytes.length))
+    return this.#bytes.subarray(0, count)
+  }
+}
+
+/** An open file. What {@link read} gives is valid until its buffer is read into again. */
 export class OpenFile implements Disposable {
   readonly path: string
   readonly sizeBytes: number
   readonly #descriptor: number
-  #buffer = Buffer.alloc(0)
+  readonly #buffer: ReadBuffer
 
   /** @throws the system's error when it cannot be opened */
-  constructor(path: string) {
+  constructor(path: string, buffer: ReadBuffer) {
     this.path = path
+    this.#buffer = buffer
     this.#descriptor = openSync(path, 'r')
     this.sizeBytes = fstatSync(this.#descriptor).size
   }
 
   /** The bytes [start, start + count). @throws Undecodable when the file has become shorter */
   read(start: number, count: number): Buffer {
-    if (this.#buffer.length < count) this.#buffer = Buffer.allocUnsafeSlow(count)
+    const bytes = this.#buffer.take(count)
     for (let done = 0; done < count; ) {
-      const read = readSync(this.#descriptor, this.#buffer, done, count - done, start + done)
+      const read = readSync(this.#descriptor, bytes, done, count - done, start + done)
       if (read === 0) throw new Undecodable('it ends too early')
       done += read
     }
-    return this.#buffer.subarray(0, count)
+    return bytes
   }
 
   /** Closes the file. */

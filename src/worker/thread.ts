@@ -1,8 +1,9 @@
 /** Entry of a worker thread: it runs shares of queries as they are posted to it. */
 import { parentPort } from 'node:worker_threads'
-import type { DirectJob, ShareOutcome } from './direct-job.ts'
-import { runShare } from './direct-share.ts'
+import { runActorFiles } from './actor-files.ts'
+import type { DirectJob, Lookup, ShareOutcome } from './direct-job.ts'
 import { Undecodable } from './open-file.ts'
+import { runCut, runParts } from './parts.ts'
 
 /** What a thread is told. */
 export type ToThread =
@@ -31,13 +32,24 @@ port.on('message', (message: ToThread) => {
 async function run(share: number, job: DirectJob): Promise<void> {
   try {
     const outcome = await runShare(job, (column, texts) => ask(share, column, texts))
-    const buffers = outcome.files.flatMap(({ levels, matched }) =>
+    const buffers = outcome.pieces.flatMap(({ levels, matched }) =>
       levels && matched ? [levels.buffer, matched.buffer] : [],
     )
     tell({ kind: 'done', share, outcome }, buffers)
   } catch (error) {
     if (error instanceof Undecodable) tell({ kind: 'undecodable', share, reason: error.message })
     else tell({ kind: 'failed', share, error })
+  }
+}
+
+async function runShare(job: DirectJob, lookup: Lookup): Promise<ShareOutcome> {
+  switch (job.kind) {
+    case 'actors':
+      return await runActorFiles(job, lookup)
+    case 'cut':
+      return await runCut(job, lookup)
+    case 'parts':
+      return runParts(job)
   }
 }
 

@@ -1,0 +1,71 @@
+/** A kernel with the means to decode row groups into it. */
+import { Kernel } from '../behaviour/kernel.ts'
+import { type ColumnarFile, findColumns } from './column-chunks.ts'
+import type { Decoding, Lookup } from './direct-job.ts'
+import { OpenFile, ReadBuffer, Undecodable } from './open-file.ts'
+import { decodePages } from './pages.ts'
+import { TextMasks } from './text-masks.ts'
+
+const ACTOR = 0
+const TIME = 1
+const MASK = 2
+
+/** An open file and where its columns are. */
+export interface DecodableFile extends Disposable {
+  file: OpenFile
+  found: ColumnarFile
+}
+
+/** Decodes row groups of files into its kernel. */
+export class Decoder {
+  readonly kernel: Kernel
+  readonly #decoding: Decoding
+  readonly #masks: TextMasks[]
+  readonly #buffer = new ReadBuffer()
+
+  constructor(decoding: Decoding, lookup: Lookup) {
+    const kernel = new Kernel(decoding.program, { floatTimes: false })
+    const { columns } = kernel
+    const { from, to } = decoding.timeframe
+    columns.setTimeframe(Number(from !== undefined), from ?? 0n, Number(to !== undefined), to ?? 0n)
+    if (decoding.combinations) {
+      const at = columns.combinationsRoom(decoding.combinations.length)
+      new BigUint64Array(columns.memory.buffer, at, decoding.combinations.length).set(decoding.combinations)
+    }
+    this.kernel = kernel
+    this.#decoding = decoding
+    this.#masks = decoding.texts.map((_, column) => new TextMasks(columns, (texts) => lookup(column, texts)))
+  }
+
+  /** Opens the file of that place among the job's. @throws Undecodable, FILE_INVALID, or the system's error */
+  open(place: number): DecodableFile {
+    const { files, actor, time, texts } = this.#decoding
+    const file = new OpenFile(files[place]!, this.#buffer)
+    try {
+      const found = findColumns(file, [actor, time, ...texts])
+      return { file, found, [Symbol.dispose]: () => file[Symbol.dispose]() }
+    } catch (error) {
+      file[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Decodes a row group behind the kernel's pending rows; gives how many of its rows count. @throws Undecodable */
+  async decode({ file, found }: DecodableFile, group: number): Promise<number> {
+    const rows = found.groupRows[group]!
+    if (!(rows >= 0 && rows <= this.#decoding.groupRows)) throw new Undecodable('a row group is too long')
+    const { columns } = this.kernel
+    columns.beginGroup(rows)
+    for (const [index, { physical, length, optional, chunks }] of found.columns.entries()) {
+      const chunk = chunks[group]!
+      if (chunk.values !== rows) throw new Undecodable('a column has more or fewer values than rows')
+      columns.openColumn(index === 0 ? ACTOR : index === 1 ? TIME : MASK, physical, length, Number(optional))
+      const texts = this.#masks[index - 2]
+      // A chunk without a dictionary may still hold nulls.
+      if (texts) await texts.fill(0)
+      const onDictionary = texts ? (entries: number) => texts.fill(entries) : () => undefined
+      await decodePages(columns, file.read(chunk.start, chunk.bytes), chunk.codec, rows, onDictionary)
+    }
+    return columns.endGroup()
+  }
+}
