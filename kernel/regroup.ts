@@ -21,6 +21,8 @@ let partTimes: usize = 0
 let partMasks: usize = 0
 let partRoom: i32 = 0
 
+/** By row of a row group: the part that it belongs to. */
+let partOfRow: usize = 0
 let offsets: usize = 0
 let partsRoom: i32 = 0
 
@@ -33,6 +35,7 @@ export function reserveWords(rows: i32): void {
   if (rows <= room) return
   firstWords = grown(rows, 8)
   if (actorWords === 2) secondWords = grown(rows, 8)
+  partOfRow = grown(rows, 2)
   room = rows
 }
 
@@ -74,7 +77,9 @@ export function cut(count: i32, bits: i32, width: i32): void {
   memory.fill(offsets, 0, ((parts + 2) as usize) << 2)
   const shift = (64 - bits) as u64
   for (let row: usize = 0; row < (count as usize); row++) {
-    const place = offsets + (partOf(row, shift, bits) << 2) + 8
+    const part = bits === 0 ? 0 : ((mixed(load<u64>(firstWords + (row << 3))) >> shift) as usize)
+    store<u16>(partOfRow + (row << 1), part as u16)
+    const place = offsets + (part << 2) + 8
     store<i32>(place, load<i32>(place) + 1)
   }
   for (let part = 2; part <= parts; part++) {
@@ -85,7 +90,7 @@ export function cut(count: i32, bits: i32, width: i32): void {
   const times = timesEnd()
   const masks = masksEnd()
   for (let row: usize = 0; row < (count as usize); row++) {
-    const place = offsets + (partOf(row, shift, bits) << 2) + 4
+    const place = offsets + ((load<u16>(partOfRow + (row << 1)) as usize) << 2) + 4
     const to = load<i32>(place) as usize
     store<i32>(place, (to as i32) + 1)
     store<u64>(partFirst + (to << 3), load<u64>(firstWords + (row << 3)))
@@ -93,10 +98,6 @@ export function cut(count: i32, bits: i32, width: i32): void {
     store<u64>(partTimes + (to << 3), load<u64>(times + (row << 3)))
     storeMask(partMasks, to, width, load<u64>(masks + (row << 3)))
   }
-}
-
-function partOf(row: usize, shift: u64, bits: i32): usize {
-  return bits === 0 ? 0 : ((mixed(load<u64>(firstWords + (row << 3))) >> shift) as usize)
 }
 
 /** All bits of a word in all bits. Source: Appleby, MurmurHash3's finalizer. */
@@ -139,8 +140,12 @@ export function regroup(count: i32, width: i32): void {
   if (count > actorOfRoom) {
     actorOfRoom = partRoom
     actorOf = grown(partRoom, 4)
+    coarseActors = grown(partRoom, 4)
+    coarseTimes = grown(partRoom, 8)
+    coarseMasks = grown(partRoom, 8)
   }
   const actors = numberActors(count)
+  sortCoarsely(count, width)
   const starts = startsEnd()
   const times = timesEnd()
   const masks = masksEnd()
@@ -154,11 +159,11 @@ export function regroup(count: i32, width: i32): void {
     at += size
   }
   for (let row: usize = 0; row < (count as usize); row++) {
-    const place = actorRows + ((load<u32>(actorOf + (row << 2)) as usize) << 2)
+    const place = actorRows + ((load<u32>(coarseActors + (row << 2)) as usize) << 2)
     const to = load<i32>(place) as usize
     store<i32>(place, (to as i32) + 1)
-    store<u64>(times + (to << 3), load<u64>(partTimes + (row << 3)))
-    store<u64>(masks + (to << 3), loadMask(partMasks, row, width))
+    store<u64>(times + (to << 3), load<u64>(coarseTimes + (row << 3)))
+    store<u64>(masks + (to << 3), load<u64>(coarseMasks + (row << 3)))
   }
   let from = 0
   for (let actor = 0; actor < actors; actor++) {
@@ -166,6 +171,50 @@ export function regroup(count: i32, width: i32): void {
     sortByTime(times, masks, from, to)
     from = to
   }
+}
+
+const COARSE_BITS: i32 = 11
+const coarseCounts: usize = heap.alloc((1 << COARSE_BITS) << 2)
+let coarseActors: usize = 0
+let coarseTimes: usize = 0
+let coarseMasks: usize = 0
+
+/** Orders the rows of a part by the upper bits of their times, so that little is left to do for each actor. */
+function sortCoarsely(count: i32, width: i32): void {
+  let least = i64.MAX_VALUE
+  let greatest = i64.MIN_VALUE
+  for (let row: usize = 0; row < (count as usize); row++) {
+    const time = load<i64>(partTimes + (row << 3))
+    least = min(least, time)
+    greatest = max(greatest, time)
+  }
+  const spanBits = 64 - clz<u64>((greatest as u64) - (least as u64))
+  const shift = max<u64>(spanBits, COARSE_BITS) - COARSE_BITS
+  memory.fill(coarseCounts, 0, (1 << COARSE_BITS) << 2)
+  for (let row: usize = 0; row < (count as usize); row++) {
+    const place = coarseCounts + coarseOf(load<i64>(partTimes + (row << 3)), least, shift)
+    store<i32>(place, load<i32>(place) + 1)
+  }
+  let at = 0
+  for (let digit: usize = 0; digit < 1 << COARSE_BITS; digit++) {
+    const place = coarseCounts + (digit << 2)
+    const size = load<i32>(place)
+    store<i32>(place, at)
+    at += size
+  }
+  for (let row: usize = 0; row < (count as usize); row++) {
+    const time = load<i64>(partTimes + (row << 3))
+    const place = coarseCounts + coarseOf(time, least, shift)
+    const to = load<i32>(place) as usize
+    store<i32>(place, (to as i32) + 1)
+    store<i64>(coarseTimes + (to << 3), time)
+    store<u64>(coarseMasks + (to << 3), loadMask(partMasks, row, width))
+    store<u32>(coarseActors + (to << 2), load<u32>(actorOf + (row << 2)))
+  }
+}
+
+function coarseOf(time: i64, least: i64, shift: u64): usize {
+  return ((((time as u64) - (least as u64)) >> shift) << 2) as usize
 }
 
 /** Numbers the actors of a part in the order of their first rows, and counts the rows of each. Returns how many there are. */
@@ -245,8 +294,8 @@ function moved(from: usize, size: i32, width: i32): usize {
   return to
 }
 
-/** Runs that are sorted by insertion. */
-const SHORT: i32 = 96
+/** Runs that are sorted by insertion; they come nearly in order. */
+const SHORT: i32 = 4096
 
 /** Sorts the rows [from, to) by time; rows of one time may come in any order. */
 function sortByTime(times: usize, masks: usize, from: i32, to: i32): void {

@@ -1,4 +1,4 @@
-/** Snappy's raw format. Source: google/snappy, format_description.txt. Nothing is read or written outside of the given ranges. */
+/** Snappy's raw format. Source: google/snappy, format_description.txt. Nothing is read outside of the given range; up to 15 bytes may be written behind it. */
 
 /** Unpacks the bytes [from, end) to `to`; false when they are damaged or do not make exactly `size` bytes. */
 export function unpackSnappy(from: usize, end: usize, to: usize, size: u32): bool {
@@ -25,7 +25,12 @@ export function unpackSnappy(from: usize, end: usize, to: usize, size: u32): boo
       }
       const bytes = (count as usize) + 1
       if (bytes > end - from || bytes > limit - to) return false
-      memory.copy(to, from, bytes)
+      if (bytes <= 16 && end - from >= 16) {
+        store<u64>(to, load<u64>(from))
+        store<u64>(to + 8, load<u64>(from + 8))
+      } else {
+        memory.copy(to, from, bytes)
+      }
       from += bytes
       to += bytes
       continue
@@ -53,8 +58,8 @@ export function unpackSnappy(from: usize, end: usize, to: usize, size: u32): boo
 /** Repeats what stands `offset` bytes back; the two ranges may overlap. */
 function copyBack(to: usize, offset: u32, count: u32): void {
   const from = to - offset
-  if (offset >= count) {
-    memory.copy(to, from, count)
+  if (offset >= 8) {
+    for (let k: u32 = 0; k < count; k += 8) store<u64>(to + k, load<u64>(from + k))
     return
   }
   for (let k: u32 = 0; k < count; k++) store<u8>(to + k, load<u8>(from + k))

@@ -80,7 +80,7 @@ async function runSorted(
 }
 
 /** Rows of a part: few enough for its actors to stay in a processor's cache. */
-const PART_ROWS = 131_072
+const PART_ROWS = 200_000
 const PART_BITS_MAX = 12
 /** The share of memory that rows between the two jobs may take. */
 const ARENA_SHARE = 0.4
