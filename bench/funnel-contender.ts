@@ -79,7 +79,11 @@ async function clickhouse(): Promise<() => Promise<number[]>> {
   const session = new Session()
   const parquet = files.map((file) => `SELECT ${actor}, ts, event FROM file('${file}', Parquet)`).join(' UNION ALL ')
   if (contest.engine === 'mergetree') {
-    session.query(`CREATE TABLE events ENGINE = MergeTree ORDER BY (${actor}, ts) AS ${parquet}`)
+    const type = actor === 'uid' ? 'String' : 'Int64'
+    session.query(
+      `CREATE TABLE events (${actor} ${type}, ts DateTime64(6, 'UTC'), event LowCardinality(String)) ENGINE = MergeTree ORDER BY (${actor}, ts)`,
+    )
+    session.query(`INSERT INTO events ${parquet}`)
     session.query('OPTIMIZE TABLE events FINAL')
   }
   const source = contest.engine === 'mergetree' ? 'events' : `(${parquet})`

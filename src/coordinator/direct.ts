@@ -53,7 +53,10 @@ export async function runDirect(
   if (tasks.every(({ sorted }) => sorted)) return await runSorted(run, decoding, tasks, keepReached)
   const actorWords = wordsOf(source)
   if (keepReached || !actorWords) return undefined
-  return await runUnsorted({ run, settings }, decoding, tasks, { actorWords, maskBytes: maskBytes(query) })
+  return await runUnsorted({ run, threads: context.threads, settings }, decoding, tasks, {
+    actorWords,
+    maskBytes: maskBytes(query),
+  })
 }
 
 interface RunOutcome {
@@ -91,7 +94,7 @@ const GROUP_ROWS_MIN = 64
 
 /** In as many passes as memory asks for: each decodes all files and keeps the rows of some parts. */
 async function runUnsorted(
-  { run, settings }: { run: Run; settings: Settings },
+  { run, threads, settings }: { run: Run; threads: Threads; settings: Settings },
   decoding: Decoding,
   tasks: readonly ActorTask[],
   shape: Omit<PartLayout, 'arena'>,
@@ -102,26 +105,30 @@ async function runUnsorted(
   const passes = Math.ceil(bytes / (settings.memoryBytes * ARENA_SHARE))
   if (passes > Math.min(PASSES_MAX, 2 ** partBits)) return undefined
   // The parts of a pass are not all of one size.
-  const arena = new SharedArrayBuffer(passes === 1 ? bytes : Math.ceil((bytes / passes) * 1.5))
-  const layout = { ...shape, arena }
-  const totals: KernelTotals[] = []
-  let inside = 0
-  let actors = 0
-  for (let pass = 0; pass < passes; pass++) {
-    const [from, to] = [pass, pass + 1].map((k) => Math.round((k * 2 ** partBits) / passes)) as [number, number]
-    const parts = { layout, from, to }
-    const cut = await run({ kind: 'cut', decoding, control: newControl(), ...parts, partBits, hashKey: hashKey() })
-    const blocks = cut?.flatMap((share) => share.blocks)
-    const shares =
-      blocks && (await run({ kind: 'parts', program: decoding.program, control: newControl(), ...parts, blocks }))
-    if (!shares) return undefined
-    totals.push(...shares.map((share) => share.totals))
-    for (const piece of shares.flatMap(({ pieces }) => pieces)) {
-      inside += piece.rows
-      actors += piece.actors
+  const arenaSize = passes === 1 ? bytes : Math.ceil((bytes / passes) * 1.5)
+  return await threads.withArena(arenaSize, async (arena) => {
+    const shares: ShareOutcome[] = []
+    for (let pass = 0; pass < passes; pass++) {
+      const [from, to] = [pass, pass + 1].map((k) => Math.round((k * 2 ** partBits) / passes)) as [number, number]
+      const parts = await runPass(run, decoding, { layout: { ...shape, arena }, partBits, from, to })
+      if (!parts) return undefined
+      shares.push(...parts)
     }
-  }
-  return { totals, outcomes: [{ task: tasks[0]!, rows: inside, actors }] }
+    const pieces = shares.flatMap((share) => share.pieces)
+    const sum = (field: 'rows' | 'actors') => pieces.reduce((total, piece) => total + piece[field], 0)
+    const outcome = { task: tasks[0]!, rows: sum('rows'), actors: sum('actors') }
+    return { totals: shares.map(({ totals }) => totals), outcomes: [outcome] }
+  })
+}
+
+async function runPass(
+  run: Run,
+  decoding: Decoding,
+  { partBits, ...parts }: { layout: PartLayout; partBits: number; from: number; to: number },
+): Promise<ShareOutcome[] | undefined> {
+  const cut = await run({ kind: 'cut', decoding, control: newControl(), ...parts, partBits, hashKey: hashKey() })
+  const blocks = cut?.flatMap((share) => share.blocks)
+  return blocks && (await run({ kind: 'parts', program: decoding.program, control: newControl(), ...parts, blocks }))
 }
 
 /** A key that nobody can know in advance, so that nobody can make texts whose hashes are the same. */

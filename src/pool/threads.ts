@@ -74,10 +74,15 @@ class Thread {
   }
 }
 
+/** How long shared memory is kept for the next query: pages that the system has given once need not be asked for again. */
+const ARENA_KEPT_MS = 10_000
+
 /** The threads of a warehouse. */
 export class Threads implements AsyncDisposable {
   readonly #count: number
   #threads: Thread[] = []
+  #spareArena: SharedArrayBuffer | undefined
+  #forgetting: NodeJS.Timeout | undefined
 
   constructor(count: number) {
     this.#count = count
@@ -108,7 +113,27 @@ export class Threads implements AsyncDisposable {
       : { undecodable }
   }
 
+  /** Runs `use` with shared memory of at least so many bytes, whose content is arbitrary. */
+  async withArena<T>(bytes: number, use: (arena: SharedArrayBuffer) => Promise<T>): Promise<T> {
+    const spare = this.#spareArena
+    this.#spareArena = undefined
+    const arena = spare && spare.byteLength >= bytes ? spare : new SharedArrayBuffer(bytes)
+    try {
+      return await use(arena)
+    } finally {
+      this.#spareArena = arena
+      clearTimeout(this.#forgetting)
+      this.#forgetting = setTimeout(() => this.#forgetArena(), ARENA_KEPT_MS).unref()
+    }
+  }
+
+  #forgetArena(): void {
+    this.#spareArena = undefined
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#forgetting)
+    this.#forgetArena()
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()))
   }
 }
