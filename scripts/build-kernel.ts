@@ -15,7 +15,6 @@ export async function kernelModule(): Promise<string> {
     'stub',
     '-O3',
     '--noAssert',
-    ...(process.env.KERNEL_NAMES ? ['--debug'] : []),
     '--use',
     'abort=',
   ]

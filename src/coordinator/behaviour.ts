@@ -28,6 +28,8 @@ export interface BehaviouralStats extends QueryStats {
   /** Rows and actors inside the timeframe. */
   scannedRows: number
   scannedGroups: number
+  /** What read the rows: `direct` decoded the files on worker threads, `engine` is DuckDB. The answer is the same. */
+  reader: 'direct' | 'engine'
 }
 
 /** What running a behavioural query needs. */
@@ -53,7 +55,7 @@ export async function runBehaviour(
   const tasks = actorTasks(table, pruning.files)
   const scopes = aggregationScopes(query)
   const onProgress = (done: number) => context.onProgress?.(done / (tasks.length + Math.min(1, scopes.length)))
-  const { totals, outcomes } = await runTasks({ ...context, onProgress }, source, tasks, scopes.length > 0)
+  const { reader, totals, outcomes } = await runTasks({ ...context, onProgress }, source, tasks, scopes.length > 0)
   using session = await context.engine.session()
   const aggregations = scopes.length > 0 ? await aggregateScopes(context, session, source, outcomes, scopes) : []
   const warnings = [...query.warnings, ...(await dataWarnings(context, session, source, outcomes))]
@@ -66,6 +68,7 @@ export async function runBehaviour(
       ...statsOf([scanOf(table, pruning)], tasks.length, Math.round(performance.now() - started)),
       scannedRows: sum('rows'),
       scannedGroups: sum('actors'),
+      reader,
     },
   }
 }
@@ -135,16 +138,16 @@ async function runTasks(
   source: RowSource,
   tasks: readonly ActorTask[],
   keepReached: boolean,
-): Promise<{ totals: KernelTotals[]; outcomes: TaskOutcome[] }> {
+): Promise<{ reader: BehaviouralStats['reader']; totals: KernelTotals[]; outcomes: TaskOutcome[] }> {
   const direct = await runDirect(context, source, tasks, keepReached)
-  if (direct) return direct
+  if (direct) return { reader: 'direct', ...direct }
   let done = 0
   const runs = await mapConcurrent(tasks, context.settings.threads + AHEAD, async (task) => {
     const run = await runKernel(context, source, task, keepReached)
     context.onProgress(++done)
     return run
   })
-  return { totals: runs.map(({ totals }) => totals), outcomes: runs.map(({ outcome }) => outcome) }
+  return { reader: 'engine', totals: runs.map(({ totals }) => totals), outcomes: runs.map(({ outcome }) => outcome) }
 }
 
 function mergeTotals(query: ValidQuery, parts: readonly KernelTotals[]): KernelTotals {

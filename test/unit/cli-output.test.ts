@@ -256,6 +256,7 @@ describe('reports', () => {
     ms: 5,
     scannedRows: 5000,
     scannedGroups: 10,
+    reader: 'direct',
   }
   const result: BehaviouralResult<BehaviouralStats> = {
     success: true,
