@@ -4,6 +4,7 @@
  */
 import { PADDING, readDeltas, readEnd, readHybrid } from './encodings'
 import { grown, inputStart, masksEnd, reserve, startsEnd, timesEnd } from './memory'
+import { beginNumbers, hasTests, testNumbers } from './numbers'
 import { actorWords, firstWords, reserveWords, secondWords } from './regroup'
 import { hashBytes, hashHigh, hashLow } from './siphash'
 import { unpackSnappy } from './snappy'
@@ -12,9 +13,12 @@ import { unpackSnappy } from './snappy'
 const ACTOR: i32 = 0
 const TIME: i32 = 1
 const MASK: i32 = 2
+const NUMBER: i32 = 3
 
 const INT32: i32 = 1
 const INT64: i32 = 2
+const FLOAT: i32 = 4
+const DOUBLE: i32 = 5
 const BYTE_ARRAY: i32 = 6
 
 const PLAIN: i32 = 0
@@ -22,6 +26,7 @@ const PLAIN_DICTIONARY: i32 = 2
 const DELTA_BINARY_PACKED: i32 = 5
 const DELTA_LENGTH_BYTE_ARRAY: i32 = 6
 const RLE_DICTIONARY: i32 = 8
+const BYTE_STREAM_SPLIT: i32 = 9
 
 let page: usize = 0
 let pageRoom: i32 = 0
@@ -95,6 +100,7 @@ export function beginGroup(rows: i32): void {
     values = grown(rows, 8)
     present = grown(rows, 1)
     dropped = grown(rows, 1)
+    beginNumbers(rows)
     rowRoom = rows
   }
   groupRows = rows
@@ -111,7 +117,7 @@ export function openColumn(forWhat: i32, physicalType: i32, length: i32, mayBeNu
   filled = 0
   entryCount = 0
   hashedEntries = 0
-  if (forWhat !== MASK) return
+  if (forWhat !== MASK && forWhat !== NUMBER) return
   isFirstMask = !hasMasks
   hasMasks = true
 }
@@ -197,7 +203,9 @@ export function readPage(encoding: i32, rows: i32, levelsEnd: i32, bytes: i32): 
       ? readTimes(encoding, at, end, rows, count)
       : purpose === MASK
         ? readMasks(encoding, at, end, rows, count)
-        : readActors(encoding, at, end, rows, count)
+        : purpose === NUMBER
+          ? readNumbers(encoding, at, end, rows, count)
+          : readActors(encoding, at, end, rows, count)
   filled += rows
   return read
 }
@@ -274,9 +282,11 @@ function readCodes(at: usize, end: usize, count: i32, to: usize): bool {
   return readHybrid(at + 1, end, load<u8>(at), count, to, entryCount)
 }
 
+/** Integers and doubles, of 8 bytes each at `to`. */
 function readIntegers(encoding: i32, at: usize, end: usize, count: i32, to: usize): bool {
   if (encoding === DELTA_BINARY_PACKED) return readDeltas(at, end, count, to) && narrowed(count, to)
   if (encoding === PLAIN) return readPlainIntegers(at, end, count, to)
+  if (encoding === BYTE_STREAM_SPLIT) return readSplit(at, end, count, to)
   if (!isCoded(encoding)) return false
   // Codes go to the upper half of where their values will be, so that none is overwritten before it is read.
   const codes = to + ((count as usize) << 2)
@@ -300,14 +310,53 @@ function narrowed(count: i32, to: usize): bool {
 }
 
 function readPlainIntegers(at: usize, end: usize, count: i32, to: usize): bool {
-  const width: usize = physical === INT32 ? 4 : 8
-  if (physical !== INT32 && physical !== INT64) return false
-  if ((count as usize) * width > end - at) return false
+  const width = valueWidth()
+  if (width === 0 || (count as usize) * width > end - at) return false
   if (width === 8) {
     memory.copy(to, at, (count as usize) << 3)
     return true
   }
-  for (let k = 0; k < count; k++) store<i64>(to + ((k as usize) << 3), load<i32>(at + ((k as usize) << 2)) as i64)
+  for (let k: usize = 0; k < (count as usize); k++) storeWide(to + (k << 3), load<u32>(at + (k << 2)))
+  return true
+}
+
+/** Bytes of a value as it is stored; 0 for types that are no numbers. */
+function valueWidth(): usize {
+  return physical === INT64 || physical === DOUBLE ? 8 : physical === INT32 || physical === FLOAT ? 4 : 0
+}
+
+/** A value of 4 bytes as the kernel takes it: an integer of 8 bytes, or a double. */
+function storeWide(to: usize, value: u32): void {
+  if (physical === FLOAT) store<f64>(to, reinterpret<f32>(value) as f64)
+  else store<i64>(to, value as i32 as i64)
+}
+
+/** Values whose first bytes stand together, then their second ones, and so on. */
+function readSplit(at: usize, end: usize, count: i32, to: usize): bool {
+  const width = valueWidth()
+  if (width === 0 || (count as usize) * width > end - at) return false
+  for (let k: usize = 0; k < (count as usize); k++) {
+    let value: u64 = 0
+    for (let byte: usize = 0; byte < width; byte++) {
+      value |= (load<u8>(at + byte * (count as usize) + k) as u64) << ((byte << 3) as u64)
+    }
+    if (width === 8) store<u64>(to + (k << 3), value)
+    else storeWide(to + (k << 3), value as u32)
+  }
+  return true
+}
+
+function readNumbers(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
+  if (!hasTests() || !readIntegers(encoding, at, end, count, values)) return false
+  if (count < rows) spread(values, rows, count)
+  testNumbers(
+    physical >= FLOAT,
+    values,
+    count < rows ? present : 0,
+    rows,
+    masksEnd() + ((filled as usize) << 3),
+    isFirstMask,
+  )
   return true
 }
 
@@ -323,6 +372,7 @@ function spread(to: usize, rows: i32, count: i32): void {
 
 function readTimes(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
   const to = timesEnd() + ((filled as usize) << 3)
+  if (physical > INT64) return false
   if (!readIntegers(encoding, at, end, count, to)) return false
   if (count < rows) {
     spread(to, rows, count)
@@ -352,6 +402,7 @@ function readMasks(encoding: i32, at: usize, end: usize, rows: i32, count: i32):
 
 /** Marks the rows of the page that begin an actor: those whose actor is another than the one before. Or keeps the words of each. */
 function readActors(encoding: i32, at: usize, end: usize, rows: i32, count: i32): bool {
+  if (physical > INT64 && !isText()) return false
   if (count < rows) dropAbsent(rows)
   if (actorWords > 0) return keepWords(encoding, at, end, rows, count)
   if (isCoded(encoding)) return readCodes(at, end, count, values) && markCodes(rows, count)

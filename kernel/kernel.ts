@@ -26,6 +26,7 @@ export {
   unpackPage,
 } from './columns'
 export { inputStart, masksEnd, reserve, seriesEnd, startsEnd, takeKeys, takeMasks, timesEnd } from './memory'
+export { addLeaf, addNumbers, addTest, useNumbers } from './numbers'
 export {
   cut,
   keepActors,

@@ -65,6 +65,10 @@ export interface KernelColumns {
   readPage(encoding: number, rows: number, levelsEnd: number, bytes: number): number
   isFilled(): number
   endGroup(): number
+  addNumbers(): number
+  addLeaf(bit: number, negated: number): void
+  addTest(op: number, value: bigint): void
+  useNumbers(column: number): void
   setHashKey(low: bigint, high: bigint): void
   keepActors(words: number): void
   cut(count: number, bits: number, width: number): void

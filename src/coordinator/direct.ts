@@ -1,7 +1,7 @@
 /** Behavioural queries whose files are decoded straight into the kernel, on worker threads: the fast path of {@link runKernel}, with the same answers. */
+import { type ColumnLeaves, columnLeaves } from '../behaviour/column-leaves.ts'
 import { externalConditions, heldColumns, type KernelTotals } from '../behaviour/kernel.ts'
 import { maskSql } from '../behaviour/mask-sql.ts'
-import { type TextLeaves, textLeaves } from '../behaviour/text-leaves.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Column } from '../catalog/types.ts'
 import { isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
@@ -46,7 +46,7 @@ export async function runDirect(
   const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
   if (settings.directGroupRows === 0 || rows < settings.directRows) return undefined
   if (heldColumns(query).length > 0 || externalConditions(query).length > 0) return undefined
-  const leaves = textLeaves(query.predicates)
+  const leaves = columnLeaves(query.predicates)
   const decoding = leaves && newDecoding(settings, source, tasks, leaves)
   if (!decoding) return undefined
   const run = (job: DirectJob) => runJob(context, job, lookupOf(context, leaves))
@@ -158,7 +158,7 @@ function newDecoding(
   settings: Settings,
   source: RowSource,
   tasks: readonly ActorTask[],
-  { columns, combinations }: TextLeaves,
+  { texts, numbers, combinations }: ColumnLeaves,
 ): Decoding | undefined {
   const { table, query } = source
   const sought = (name: string): SoughtColumn | undefined => {
@@ -167,9 +167,14 @@ function newDecoding(
   }
   const actor = sought(source.actor)
   const time = sought(source.time)
-  const texts = columns.map(({ name }) => sought(name))
+  const textColumns = texts.map(({ name }) => sought(name))
+  const numberColumns = numbers.map(({ name, float, leaves }) => {
+    const column = sought(name)
+    return column && { ...column, float, leaves }
+  })
   const timeframe = ticksOf(source)
-  if (!actor || !time || texts.includes(undefined) || !timeframe) return undefined
+  if (!actor || !time || textColumns.includes(undefined) || numberColumns.includes(undefined) || !timeframe)
+    return undefined
   if (!TIMES.has(printType(source.timeType))) return undefined
   // An infinite date is no number of days.
   if (printType(source.timeType) === 'DATE' && !tasks.every((task) => timesAreFinite(source, task))) return undefined
@@ -179,7 +184,8 @@ function newDecoding(
     files: tasks.flatMap(({ files }) => files.map(({ path }) => path)),
     actor,
     time,
-    texts: texts as SoughtColumn[],
+    texts: textColumns as SoughtColumn[],
+    numbers: numberColumns as Decoding['numbers'],
     timeframe,
     ...(combinations && { combinations }),
     groupRows: settings.directGroupRows,
@@ -189,7 +195,11 @@ function newDecoding(
 /** Narrower integers of older files are the same numbers. */
 function soughtColumn(kind: 'managed' | 'registered', { id, name, type }: Column): SoughtColumn {
   const own = printType(type)
-  const types = SIGNED.includes(own) ? SIGNED.slice(0, SIGNED.indexOf(own) + 1) : [own]
+  const types = SIGNED.includes(own)
+    ? SIGNED.slice(0, SIGNED.indexOf(own) + 1)
+    : own === 'DOUBLE'
+      ? ['FLOAT', own]
+      : [own]
   return { name, types, ...(kind === 'managed' && { fieldId: id }) }
 }
 
@@ -222,11 +232,11 @@ async function runJob(
 }
 
 /** The engine decides the leaves of a column for the texts of its dictionaries. */
-function lookupOf({ engine, options }: DirectContext, { columns }: TextLeaves): Lookup {
-  return async (column, texts) => {
-    const { name, leaves } = columns[column]!
+function lookupOf({ engine, options }: DirectContext, { texts }: ColumnLeaves): Lookup {
+  return async (column, values) => {
+    const { name, leaves } = texts[column]!
     const bindings = new Bindings()
-    bindings.values.push(texts)
+    bindings.values.push(values)
     const mask = maskSql(
       leaves.map(({ predicate }) => predicate),
       bindings.bind,
@@ -237,7 +247,7 @@ function lookupOf({ engine, options }: DirectContext, { columns }: TextLeaves): 
          SELECT unnest(range(len($1))) AS place, unnest(CAST($1 AS VARCHAR[])) AS ${quoteIdentifier(name)})`,
       { ...options, params: bindings.values },
     )
-    const masks = new BigUint64Array(texts.length)
+    const masks = new BigUint64Array(values.length)
     for (const { place, mask: own } of rows) {
       for (const [k, { bit }] of leaves.entries()) {
         if ((BigInt(own) >> BigInt(k)) & 1n) masks[Number(place)]! |= 1n << BigInt(bit)

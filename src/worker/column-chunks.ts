@@ -79,10 +79,12 @@ function readFooterBytes(file: OpenFile): Uint8Array {
   return Uint8Array.from(file.read(file.sizeBytes - TRAILER_BYTES - bytes, bytes))
 }
 
+const { INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY } = PHYSICAL
+const DECODED = new Set<number>([INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY])
+
 /** Times in milliseconds would have to be scaled, which the engine does. */
 function physicalOf({ type, logical, converted }: SchemaElement): number {
-  const { INT32, INT64, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY } = PHYSICAL
-  const isKnown = type === INT32 || type === INT64 || type === BYTE_ARRAY || type === FIXED_LEN_BYTE_ARRAY
+  const isKnown = type !== undefined && DECODED.has(type)
   const isScaled = logical?.timestamp ? logical.timestamp.unit?.micros === undefined : converted === 9
   if (!isKnown || isScaled) throw new Undecodable('a column is stored in a way that only the engine reads')
   return type

@@ -1,5 +1,6 @@
 /** A kernel with the means to decode row groups into it. */
-import { Kernel } from '../behaviour/kernel.ts'
+import type { NumberColumn, NumberTest } from '../behaviour/column-leaves.ts'
+import { Kernel, type KernelColumns } from '../behaviour/kernel.ts'
 import { type ColumnarFile, findColumns } from './column-chunks.ts'
 import type { Decoding, Lookup } from './direct-job.ts'
 import { OpenFile, ReadBuffer, Undecodable } from './open-file.ts'
@@ -9,6 +10,7 @@ import { TextMasks } from './text-masks.ts'
 const ACTOR = 0
 const TIME = 1
 const MASK = 2
+const NUMBER = 3
 
 /** An open file and where its columns are. */
 export interface DecodableFile extends Disposable {
@@ -32,6 +34,7 @@ export class Decoder {
       const at = columns.combinationsRoom(decoding.combinations.length)
       new BigUint64Array(columns.memory.buffer, at, decoding.combinations.length).set(decoding.combinations)
     }
+    for (const { float, leaves } of decoding.numbers) addLeaves(columns, float, leaves)
     this.kernel = kernel
     this.#decoding = decoding
     this.#masks = decoding.texts.map((_, column) => new TextMasks(columns, (texts) => lookup(column, texts)))
@@ -39,10 +42,10 @@ export class Decoder {
 
   /** Opens the file of that place among the job's. @throws Undecodable, FILE_INVALID, or the system's error */
   open(place: number): DecodableFile {
-    const { files, actor, time, texts } = this.#decoding
+    const { files, actor, time, texts, numbers } = this.#decoding
     const file = new OpenFile(files[place]!, this.#buffer)
     try {
-      const found = findColumns(file, [actor, time, ...texts])
+      const found = findColumns(file, [actor, time, ...texts, ...numbers])
       return { file, found, [Symbol.dispose]: () => file[Symbol.dispose]() }
     } catch (error) {
       file[Symbol.dispose]()
@@ -59,8 +62,10 @@ export class Decoder {
     for (const [index, { physical, length, optional, chunks }] of found.columns.entries()) {
       const chunk = chunks[group]!
       if (chunk.values !== rows) throw new Undecodable('a column has more or fewer values than rows')
-      columns.openColumn(index === 0 ? ACTOR : index === 1 ? TIME : MASK, physical, length, Number(optional))
       const texts = this.#masks[index - 2]
+      const purpose = index === 0 ? ACTOR : index === 1 ? TIME : texts ? MASK : NUMBER
+      columns.openColumn(purpose, physical, length, Number(optional))
+      if (purpose === NUMBER) columns.useNumbers(index - 2 - this.#masks.length)
       // A chunk without a dictionary may still hold nulls.
       if (texts) await texts.fill(0)
       const onDictionary = texts ? (entries: number) => texts.fill(entries) : () => undefined
@@ -68,4 +73,19 @@ export class Decoder {
     }
     return columns.endGroup()
   }
+}
+
+const OPERATORS: readonly NumberTest['op'][] = ['==', '<', '<=', '>', '>=', 'null']
+
+function addLeaves(columns: KernelColumns, float: boolean, leaves: NumberColumn['leaves']): void {
+  columns.addNumbers()
+  for (const { tests, negated, bit } of leaves) {
+    columns.addLeaf(bit, Number(negated))
+    for (const test of tests)
+      columns.addTest(OPERATORS.indexOf(test.op), test.op === 'null' ? 0n : bitsOf(test.value, float))
+  }
+}
+
+function bitsOf(value: bigint | number, float: boolean): bigint {
+  return float ? new BigUint64Array(new Float64Array([Number(value)]).buffer)[0]! : BigInt(value)
 }

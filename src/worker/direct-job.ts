@@ -4,6 +4,7 @@
  * Sorted files of whole actors take one job. Others take two: rows are cut into parts by a hash of their actors, and left in shared
  * memory; then each part, whose actors are in no other, is brought into order.
  */
+import type { NumberColumn } from '../behaviour/column-leaves.ts'
 import type { KernelProgram, KernelTotals } from '../behaviour/kernel.ts'
 import type { SoughtColumn } from './column-chunks.ts'
 
@@ -15,9 +16,11 @@ export interface Decoding {
   time: SoughtColumn
   /** Text columns whose dictionaries are asked for: they add the bits of {@link Lookup}'s answer to the masks. */
   texts: SoughtColumn[]
+  /** Columns whose values are compared, and the leaves that add bits to the masks. */
+  numbers: (SoughtColumn & Pick<NumberColumn, 'float' | 'leaves'>)[]
   /** Ticks of the time column: [from, to). */
   timeframe: { from?: bigint; to?: bigint }
-  /** The mask for each value that the bits of the texts together can take; absent when those bits are the mask. */
+  /** The mask for each value that the bits of all leaves together can take; absent when those bits are the mask. */
   combinations?: BigUint64Array
   /** Row groups of more rows are not decoded. */
   groupRows: number

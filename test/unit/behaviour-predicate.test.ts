@@ -286,7 +286,7 @@ describe('a predicate in the engine', () => {
     for (const [k, text] of points.entries()) {
       if (k % 40 === 0) expect(await holds('VARCHAR', [`'${text}'`, "'x'"], 'not in', points)).toEqual([F, T])
     }
-    expect(performance.now() - start).toBeLessThan(4000)
+    expect(performance.now() - start).toBeLessThan(20_000)
   })
 
   test.each([
