@@ -214,12 +214,13 @@ function refuseTaken(
   before: IcebergSchema,
   fields: readonly IcebergField[],
 ): void {
-  const taken = new Set<string>()
   const partitions = new Set(metadata['partition-specs'].flatMap((spec) => spec.fields.map(({ name }) => name)))
-  for (const { id, name } of fields) {
-    const isNew = before.fields.find((field) => field.id === id)?.name !== name
-    if (taken.has(name.toLowerCase())) throw columnExists(table, name, 'two columns would have this name')
-    if (isNew && partitions.has(name)) throw columnExists(table, name, 'it is the name of a partition field')
-    taken.add(name.toLowerCase())
+  const isNew = ({ id, name }: IcebergField) => before.fields.find((field) => field.id === id)?.name !== name
+  const sameName = Map.groupBy(fields, ({ name }) => name.toLowerCase())
+  for (const field of fields.filter(isNew)) {
+    const { name } = field
+    if (sameName.get(name.toLowerCase())!.length > 1)
+      throw columnExists(table, name, 'two columns would have this name')
+    if (partitions.has(name)) throw columnExists(table, name, 'it is the name of a partition field')
   }
 }
