@@ -70,6 +70,11 @@ export function schemaToJson(schema: Schema): IcebergSchema {
   return { type: 'struct', 'schema-id': schema.id, fields: schema.columns.map(columnToJson) }
 }
 
+/** The schema as data files carry it in their footers: readers that do not look at field ids find renamed columns by it. @throws COLUMN_TYPE_UNSUPPORTED */
+export function printSchema(columns: readonly Column[]): string {
+  return JSON.stringify({ type: 'struct', fields: columns.map(columnToJson) })
+}
+
 /** The column as table metadata holds it. @throws COLUMN_TYPE_UNSUPPORTED */
 export function columnToJson(column: Column): IcebergField {
   const type = toIceberg(column.type, column.parts)
