@@ -2,6 +2,7 @@
 import { type DataType, printType } from '../../common/data-type.ts'
 import type { Column, Schema } from '../types.ts'
 
+const DECIMAL_DIGITS = 38
 const PROMOTIONS: readonly string[] = ['INTEGER BIGINT', 'FLOAT DOUBLE']
 
 /** True when files with the first type can be read as the second: equal types, int to long, float to double, decimals of more precision and the same scale. */
@@ -13,7 +14,8 @@ export function promotes(from: DataType, to: DataType): boolean {
 
 /** The types that a column of this type may be widened to, in words. */
 export function promotionsOf(type: DataType): string {
-  if (type.kind === 'decimal') return `DECIMAL(P,${type.scale}) with P above ${type.precision}`
+  if (type.kind === 'decimal' && type.precision < DECIMAL_DIGITS)
+    return `DECIMAL(P,${type.scale}) with P above ${type.precision}`
   const found = PROMOTIONS.find((pair) => pair.startsWith(`${printType(type)} `))
   return found?.split(' ')[1] ?? 'no other type'
 }
