@@ -316,7 +316,7 @@ test(
         }
         await lab.warehouse.drop(table)
       }),
-      { numRuns: runs(8, 400), endOnFailure: true },
+      { numRuns: runs(8, 200), endOnFailure: true },
     )
   },
   tortureTimeout(120_000),
