@@ -28,9 +28,11 @@ export interface Violation {
 export interface ErrorDetails {
   ARGUMENT_INVALID: { argument: string; nearest?: string }
   CANCELLED: Record<string, never>
+  COLUMN_EXISTS: { table: string; column: string }
+  COLUMN_NEEDED: { table: string; column: string; use: 'actor' | 'time' | 'partition' | 'sort' | 'last' }
   COLUMN_NOT_FOUND: { table: string; column: string; nearest?: string }
   COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
-  COMMIT_CONFLICT: { table: string }
+  COMMIT_CONFLICT: { table: string; changed?: 'schema' }
   DISK_FULL: { path?: string }
   FILE_INVALID: { file: string }
   FILE_LIMIT: { setting: string; limit: number }
@@ -77,6 +79,11 @@ interface CodeEntry {
 export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   ARGUMENT_INVALID: { kind: 'user', help: 'An option or argument is missing, unknown or malformed; see `--help`.' },
   CANCELLED: { kind: 'cancelled', help: 'The call was cancelled by its caller (Ctrl-C or an `AbortSignal`).' },
+  COLUMN_EXISTS: { kind: 'user', status: 409, help: 'The table has a column or partition field of this name already.' },
+  COLUMN_NEEDED: {
+    kind: 'user',
+    help: 'The column is a key of the table, or its files are partitioned or sorted by it, or it is the last one: it cannot be dropped.',
+  },
   COLUMN_NOT_FOUND: { kind: 'user', help: 'The table has no such column; the nearest known name is in the details.' },
   COLUMN_TYPE_UNSUPPORTED: {
     kind: 'user',

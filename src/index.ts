@@ -45,6 +45,7 @@ export type {
   VerboseFilter,
   VerboseTarget,
 } from './behaviour/types.ts'
+export type { Alteration } from './catalog/alteration.ts'
 export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/types.ts'
 export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'

@@ -5,6 +5,7 @@ import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
 import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
+import type { Alteration } from './catalog/alteration.ts'
 import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { tableOfRegistration } from './catalog/folder/folder-table.ts'
 import { decodeRegistration } from './catalog/folder/registration-json.ts'
@@ -319,6 +320,18 @@ export class Warehouse implements AsyncDisposable {
   /** Forgets a registered table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async unregister(table: string): Promise<void> {
     await this.#catalog.unregister(table)
+  }
+
+  /**
+   * Renames, drops, widens or comments columns of a managed table, all at once or nothing; no file is written anew, and the past stays
+   * as it was. False when the table was so already.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND, COLUMN_NOT_FOUND, COLUMN_EXISTS, COLUMN_NEEDED, SCHEMA_MISMATCH, COMMIT_CONFLICT, ARGUMENT_INVALID
+   * @example
+   * await warehouse.alter('events', { rename: { uid: 'user_id' }, widen: { amount: 'DECIMAL(18,2)' } })
+   */
+  async alter(table: string, alteration: Alteration): Promise<boolean> {
+    return await this.#catalog.alter(table, alteration)
   }
 
   /** Drops a managed table and its data. @throws TABLE_NOT_FOUND, TABLE_KIND */

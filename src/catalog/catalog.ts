@@ -2,6 +2,7 @@
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import type { Alteration } from './alteration.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import {
@@ -143,6 +144,19 @@ export class Catalog {
   /** Makes these files all there is in the table, as the next snapshot of its history. Errors as `append`; @throws COMMIT_CONFLICT when `table` is not current any more */
   async replace(table: ManagedTable, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     return await this.#tables.commit(table, 'overwrite', files, options)
+  }
+
+  /**
+   * Changes columns of a managed table, all changes or none; its files and snapshots stay as they are. False when the table was so already.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND, COLUMN_NOT_FOUND, COLUMN_NEEDED, COLUMN_EXISTS, COLUMN_TYPE_UNSUPPORTED, SCHEMA_MISMATCH, ARGUMENT_INVALID
+   * @throws COMMIT_CONFLICT when another writer changed the same columns
+   * @throws STORE_UNAVAILABLE when the outcome is unknown
+   */
+  async alter(name: string, alteration: Alteration, options: CommitOptions = {}): Promise<boolean> {
+    const { entry } = await this.#open(name, options)
+    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'it is registered, and so read-only')
+    return await this.#tables.alter(entry.name, entry.uuid, alteration, options)
   }
 
   /** Drops a managed table: late writers are fenced out first, then the name is free, then files are removed. @throws TABLE_NOT_FOUND, TABLE_KIND */

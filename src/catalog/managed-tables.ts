@@ -2,7 +2,16 @@
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import {
+  type Alteration,
+  applyAlteration,
+  ColumnGone,
+  commentOf,
+  type ResolvedAlteration,
+  resolveAlteration,
+} from './alteration.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import { fileReading, isSchemaCommit, schemaIdAt, withColumns } from './iceberg/evolution.ts'
 import {
   asDropped,
   currentSnapshot,
@@ -11,6 +20,7 @@ import {
   isDropped,
   keysOf,
   newMetadata,
+  nextVersion,
   parseMetadata,
   printMetadata,
   schemaOf,
@@ -22,6 +32,7 @@ import {
   withSnapshot,
 } from './iceberg/metadata.ts'
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
+import { fitsSchema } from './iceberg/promote.ts'
 import { SnapshotReader } from './iceberg/snapshot-reader.ts'
 import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
 import { tableNotFound } from './names.ts'
@@ -35,6 +46,8 @@ export interface ManagedTable extends Table {
   uuid: string
   metadataLocation: string
   properties: Readonly<Record<string, string>>
+  /** The highest field id that the table ever gave. */
+  lastColumnId: number
 }
 
 /** A table that does not exist yet: its data files can be written below `dataLocation(draft)` before it is created. */
@@ -58,6 +71,8 @@ export interface CommitOptions extends CallOptions {
   commitId?: string
   /** More entries for the snapshot's summary. */
   summary?: Record<string, string>
+  /** What `evolveSchema` made of the table's schema, when the files follow that: it becomes the table's in the same commit. */
+  schema?: Schema
 }
 
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
@@ -126,6 +141,7 @@ export class ManagedTables {
     const uuid = metadata['table-uuid']
     const place = this.#place(uuid, metadata.location)
     const snapshot = pickSnapshot(name, metadata, options.at)
+    const schema = schemaOf(metadata, pickSchemaId(metadata, snapshot, options.at))
     const specs = specsOf(metadata)
     const spec = specs.get(metadata['default-spec-id'])
     const metadataLocation = this.#metadataLocation(uuid, version)
@@ -135,22 +151,26 @@ export class ManagedTables {
         file: metadataLocation,
       })
     }
-    const files = await this.#reader.files(metadata, snapshot, place, options)
+    const files = await this.#reader.files(metadata, snapshot, schema, place, options)
+    const reading = fileReading(metadata, schema)
     return {
       name,
       kind: 'managed',
+      ...commentOf(metadata.properties),
       uuid,
       location: `${place.root}/${place.folder}`,
       metadataLocation,
-      keys: keysOf(metadata),
+      keys: keysOf(metadata, schema),
       properties: metadata.properties ?? {},
+      lastColumnId: metadata['last-column-id'],
       schema: schemaOf(metadata),
       spec,
       snapshot: {
         ...(snapshot && { id: snapshot['snapshot-id'] }),
-        schema: schemaOf(metadata, snapshot?.['schema-id']),
+        schema,
         specs,
         files,
+        ...(reading && { reading }),
       },
       actorsTogether: false,
       hiveColumns: [],
@@ -217,14 +237,16 @@ export class ManagedTables {
       if (done['snapshot-id'] !== addition.snapshotId) await this.removeAll(writtenBy(work))
       return { snapshotId: done['snapshot-id'], metadataLocation: this.#metadataLocation(uuid, head.version) }
     }
-    refuseConflict(table, metadata, addition)
+    refuseConflict(table, metadata, addition, options.schema)
+    const made = { commitId: addition.commitId, nowMs: this.#sources.now() }
+    const evolved = options.schema ? withColumns(metadata, options.schema, made) : metadata
     const place = this.#place(uuid, metadata.location)
-    work.added ??= await writeAddedFiles(this.#store, this.#sources, place, metadata, addition)
+    work.added ??= await writeAddedFiles(this.#store, this.#sources, place, evolved, addition)
     const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
-    const base = { metadata, manifests }
+    const base = { metadata: evolved, manifests }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
-    const next = withSnapshot(metadata, snapshot, previousFile)
+    const next = withSnapshot(evolved, snapshot, previousFile)
     work.lists.push(listPath)
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
@@ -235,6 +257,29 @@ export class ManagedTables {
     }
     await this.removeAll(work.lists.splice(0))
     return undefined
+  }
+
+  /** Puts an alteration upon the newest state of a table; false when the table was so already. Errors as `commit`, and those of the alteration. */
+  async alter(name: string, uuid: string, alteration: Alteration, options: CommitOptions): Promise<boolean> {
+    const commitId = options.commitId ?? newUuid(this.#sources)
+    let resolved: ResolvedAlteration | undefined
+    for (let attempt = 0; ; attempt++) {
+      throwIfAborted(options.signal)
+      const { version, metadata } = await this.head(uuid, options)
+      if (isDropped(metadata)) throw tableNotFound(name, [])
+      if (isSchemaCommit(metadata, commitId)) return true
+      resolved ??= resolveAlteration(name, metadata, alteration)
+      const made = { commitId, nowMs: this.#sources.now() }
+      const altered = rebasing(name, attempt, () => applyAlteration(name, metadata, resolved!, made))
+      if (altered === metadata) return false
+      const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
+      if (await this.#log(uuid).append(version + 1, printMetadata(nextVersion(altered, made.nowMs, previousFile)))) {
+        await this.hint(uuid, version + 1)
+        return true
+      }
+      if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
+      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+    }
   }
 
   /** Appends the version that says the table is dropped. */
@@ -300,12 +345,39 @@ function printTime(timeMs: number): string {
   return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString()
 }
 
-function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition): void {
+/** Now the schema that counts now; in the past the one that counted then; of a snapshot its own. */
+function pickSchemaId(metadata: TableMetadata, snapshot: IcebergSnapshot | undefined, at: At | undefined) {
+  if (at === undefined) return undefined
+  return ('timeMs' in at ? schemaIdAt(metadata, at.timeMs) : undefined) ?? snapshot?.['schema-id']
+}
+
+/** What an alteration comes to after other writers changed the table: what cannot be done any more is a conflict, not a mistake. */
+function rebasing<T>(table: string, attempt: number, apply: () => T): T {
+  try {
+    return apply()
+  } catch (error) {
+    if (error instanceof ColumnGone || (attempt > 0 && isSkepError(error) && error.kind === 'user')) {
+      throw conflict(table, error.message)
+    }
+    throw error
+  }
+}
+
+function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition, evolved?: Schema): void {
   if (isDropped(metadata)) throw tableNotFound(table.name, [])
-  if (metadata['current-schema-id'] !== table.schema.id) throw conflict(table.name, 'its schema is another')
+  if (!acceptsSchema(table, metadata, evolved)) {
+    const message = `the table "${table.name}" was changed meanwhile: its schema is another`
+    throw new SkepError('COMMIT_CONFLICT', message, { table: table.name, changed: 'schema' })
+  }
   if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
   const seen = table.snapshot.id
   if (addition.operation === 'overwrite' && currentSnapshot(metadata)?.['snapshot-id'] !== seen) {
     throw conflict(table.name, 'what was to be replaced is not its current state')
   }
+}
+
+/** Files of the schema that was seen fit as long as their columns are still there; new columns have ids that nobody else may have taken since. */
+function acceptsSchema({ schema, lastColumnId }: ManagedTable, metadata: TableMetadata, evolved?: Schema): boolean {
+  const isSeen = metadata['current-schema-id'] === schema.id && metadata['last-column-id'] === lastColumnId
+  return isSeen || (evolved === undefined && fitsSchema(schema, schemaOf(metadata)))
 }

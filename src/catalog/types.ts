@@ -96,6 +96,14 @@ export interface DataFile {
   sorted: boolean
 }
 
+/** How the columns of a snapshot are found in its files. */
+export interface FileReading {
+  /** True when some files may have been written under other names or types: columns are then found by their field ids. */
+  byId: boolean
+  /** Ids of DOUBLE columns that some files may hold as a narrower type. */
+  narrower: ReadonlySet<number>
+}
+
 /** The state of a table at one time. */
 export interface Snapshot {
   /** Absent for a table without any data yet and for registered tables. */
@@ -104,6 +112,8 @@ export interface Snapshot {
   /** By spec id. */
   specs: ReadonlyMap<number, PartitionSpec>
   files: DataFile[]
+  /** Absent when all files have the columns as the schema says. */
+  reading?: FileReading
 }
 
 /** A row of `skep snapshots`. */
@@ -123,6 +133,8 @@ export type Validation = 'single' | 'first_last' | 'sample' | 'all'
 export interface Table {
   name: string
   kind: 'managed' | 'registered'
+  /** What it is about, as its owner said. */
+  comment?: string
   /** Folder of the table: an absolute path or URL. */
   location: string
   /** The Iceberg metadata file that this state was read from (managed tables only). */

@@ -6,6 +6,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./commands/import.ts')).importCommand,
   register: async () => (await import('./commands/register.ts')).registerCommand,
   unregister: async () => (await import('./commands/unregister.ts')).unregisterCommand,
+  alter: async () => (await import('./commands/alter.ts')).alterCommand,
   drop: async () => (await import('./commands/drop.ts')).dropCommand,
   tables: async () => (await import('./commands/tables.ts')).tablesCommand,
   describe: async () => (await import('./commands/describe.ts')).describeCommand,

@@ -22,6 +22,7 @@ export interface TableSummary {
 export interface ColumnDescription {
   name: string
   type: string
+  comment?: string
   /** Number of nulls, where every file says it. */
   nulls?: number
   /** Bounds of the values, where every file has them: numbers, or text as in other JSON. They may be wider than the data for long texts. */
@@ -43,6 +44,7 @@ export interface FileDescription {
 export interface TableDescription {
   name: string
   kind: 'managed' | 'registered'
+  comment?: string
   location: string
   metadataLocation?: string
   snapshotId?: number
@@ -76,11 +78,12 @@ function sizesOf(files: readonly DataFile[]): { files: number; rows: number; byt
 
 /** A table in full; `withFiles` adds every data file. */
 export function describeTable(table: Table, withFiles: boolean): TableDescription {
-  const { name, kind, location, metadataLocation, keys, spec, snapshot } = table
+  const { name, kind, comment, location, metadataLocation, keys, spec, snapshot } = table
   const columnName = (id: number) => snapshot.schema.columns.find((column) => column.id === id)?.name ?? `#${id}`
   return {
     name,
     kind,
+    ...(comment === undefined ? {} : { comment }),
     location,
     ...(metadataLocation === undefined ? {} : { metadataLocation }),
     ...(snapshot.id === undefined ? {} : { snapshotId: snapshot.id }),
@@ -109,6 +112,7 @@ function describeColumn(column: Column, files: readonly DataFile[]): ColumnDescr
   return {
     name: column.name,
     type: printType(column.type),
+    ...(column.comment === undefined ? {} : { comment: column.comment }),
     ...(nulls === undefined ? {} : { nulls }),
     ...(min === undefined ? {} : { min: shown(min, column) }),
     ...(max === undefined ? {} : { max: shown(max, column) }),

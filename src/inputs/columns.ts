@@ -2,20 +2,13 @@
 
 import { unifyTypes } from '../catalog/folder/unify.ts'
 import { storableType } from '../catalog/iceberg/types.ts'
-import type { Column, Table } from '../catalog/types.ts'
-import {
-  type DataType,
-  isInteger,
-  parseType,
-  primitive,
-  printType,
-  quoteIdentifier,
-  quoteString,
-} from '../common/data-type.ts'
+import type { Table } from '../catalog/types.ts'
+import { type DataType, parseType, primitive, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { didYouMean, nearest } from '../common/text.ts'
 import type { Session } from '../engine/engine.ts'
 import { SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
+import { findColumn, fitTable, type StoredColumn, storedColumn, unsupported } from './fit.ts'
 import { delimiterOf, type ReaderOptions, readerSql, type SourceColumn } from './readers.ts'
 import { isSniffError, sourceError } from './source-errors.ts'
 import { firstLine, type SourceFile } from './sources.ts'
@@ -23,8 +16,8 @@ import { firstLine, type SourceFile } from './sources.ts'
 /** The columns of an import. */
 export interface ImportColumns {
   reader: ReaderOptions
-  /** As they are stored, in the table's order. */
-  stored: SourceColumn[]
+  /** As they are stored: the table's in its order, as wide as the sources need them, then new ones. */
+  stored: StoredColumn[]
   /** SELECT list that makes stored columns of source columns. */
   select: string
 }
@@ -48,7 +41,7 @@ export async function planColumns(
   const found = await describeSources(session, files, { delimiter })
   const sources = uniteColumns(found)
   const types = parseOverrides(overrides, sources)
-  const stored = table ? fitTable(table, sources, types, files) : storeNew(sources, types)
+  const stored = table ? fitTable(table, sources, types, files[0]!.format) : storeNew(sources, types)
   const reader: ReaderOptions = { delimiter, columns: sources, types: readerTypes(files, sources, stored, types) }
   const cast = files[0]!.format === 'parquet' ? checkedSql(types) : ({ name }: SourceColumn) => quoteIdentifier(name)
   return { reader, stored, select: selectList(sources, stored, cast) }
@@ -155,13 +148,6 @@ function uniteColumns(found: readonly FileColumns[]): SourceColumn[] {
   }))
 }
 
-function findColumn<T extends { name: string }>(columns: readonly T[], name: string): T | undefined {
-  return (
-    columns.find((column) => column.name === name) ??
-    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
-  )
-}
-
 function differing(column: string, has: FileColumns, lacks: FileColumns): SkepError {
   const message = `${lacks.file.label} has no column "${column}", which ${has.file.label} has; import files of one schema at a time`
   return new SkepError('SCHEMA_MISMATCH', message, { column, files: [has.file.label, lacks.file.label] })
@@ -211,77 +197,8 @@ function parseOverrides(overrides: TypeOverrides, sources: readonly SourceColumn
   )
 }
 
-function unsupported(column: string, type: string): SkepError {
-  const message = `column "${column}" has the type ${type}, which a table cannot store; choose one with --types ${column}=TYPE`
-  return new SkepError('COLUMN_TYPE_UNSUPPORTED', message, { column, type })
-}
-
 function storeNew(sources: readonly SourceColumn[], types: ReadonlyMap<string, DataType>): SourceColumn[] {
-  return sources.map(({ name, type }) => {
-    const stored = types.get(name) ?? storableType(type)
-    if (!stored) throw unsupported(name, printType(type))
-    return { name, type: stored }
-  })
-}
-
-/** The table's columns, provided that the sources fit them: no unknown column, no value that would be changed. */
-function fitTable(
-  table: Table,
-  sources: readonly SourceColumn[],
-  types: ReadonlyMap<string, DataType>,
-  files: readonly SourceFile[],
-): SourceColumn[] {
-  const { columns } = table.schema
-  for (const source of sources) {
-    const column = findColumn(columns, source.name)
-    if (!column) {
-      const near = nearest(
-        source.name,
-        columns.map(({ name }) => name),
-      )
-      const message = `table "${table.name}" has no column "${source.name}", which ${files[0]!.label} has${didYouMean(near)}`
-      throw new SkepError('SCHEMA_MISMATCH', message, {
-        table: table.name,
-        column: source.name,
-        files: [files[0]!.label],
-      })
-    }
-    const type = types.get(source.name) ?? source.type
-    if (!fits(type, column, types.has(source.name) ? 'parquet' : files[0]!.format)) throw unfit(table, column, type)
-  }
-  return columns.map(({ name, type }) => ({ name, type }))
-}
-
-/** Text is parsed with the table's own types, unless it is seen to lose by that; other sources must be of a type that widens to the table's. */
-function fits(source: DataType, column: Column, format: SourceFile['format']): boolean {
-  if (format !== 'parquet' && isRounded(source, column.type)) return false
-  if (format === 'csv') return true
-  const stored = storableType(source)
-  if (!stored) return false
-  if (printType(stored) === printType(column.type) || printType(source) === 'NULL') return true
-  if (format === 'ndjson') return column.type.kind === 'primitive' || column.type.kind === 'decimal'
-  return widens(stored, column.type)
-}
-
-/** True where the engine would parse texts of this type as the other one all the same: 2.5 as 3, true as 1, a time as its day. */
-function isRounded(source: DataType, target: DataType): boolean {
-  const name = printType(source)
-  if (isInteger(target)) return name === 'DOUBLE' || name === 'BOOLEAN'
-  return printType(target) === 'DATE' && name.startsWith('TIMESTAMP')
-}
-
-function widens(from: DataType, to: DataType): boolean {
-  if (from.kind === 'decimal' && to.kind === 'decimal') {
-    return to.scale >= from.scale && to.precision - to.scale >= from.precision - from.scale
-  }
-  const pair = `${printType(from)} ${printType(to)}`
-  return ['INTEGER BIGINT', 'INTEGER DOUBLE', 'FLOAT DOUBLE', 'DATE TIMESTAMP'].includes(pair)
-}
-
-function unfit(table: Table, column: Column, type: DataType): SkepError {
-  const [expected, found] = [printType(column.type), printType(type)]
-  const message = `column "${column.name}" of table "${table.name}" is ${expected}, but ${found} in the files`
-  return new SkepError('SCHEMA_MISMATCH', message, { table: table.name, column: column.name, expected, found })
+  return sources.map((source) => storedColumn(source, types))
 }
 
 /** The types with which text is parsed: those that the user chose and, for an existing table, the table's. */

@@ -1,14 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import type { ManagedTable, TableDraft } from '../catalog/catalog.ts'
+import { evolveSchema } from '../catalog/iceberg/evolution.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
-import type { DataFile, TableKeys } from '../catalog/types.ts'
-import { quoteString } from '../common/data-type.ts'
+import type { DataFile, Schema, TableKeys } from '../catalog/types.ts'
+import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { Engine } from '../engine/engine.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
 import { type ImportColumns, planColumns } from './columns.ts'
 import { requireWhole } from './compressed.ts'
+import { settledType } from './fit.ts'
 import { chooseKeys } from './keys.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
 import { readerSql } from './readers.ts'
@@ -33,6 +35,9 @@ export interface ImportResult {
   /** Data files written, and their size. */
   files: number
   bytes: number
+  /** Columns that the table got by this import, or wider types for; absent for none and for a new table. */
+  addedColumns?: string[]
+  widenedColumns?: { name: string; from: string; to: string }[]
   ms: number
 }
 
@@ -99,26 +104,26 @@ function newImport(parts: Omit<Import, 'run' | 'phase'>): Import {
   return { ...parts, run, phase }
 }
 
-interface Done {
-  snapshotId?: number
-  created: boolean
-  rows: number
-  files: number
-  bytes: number
-}
+type Done = Omit<ImportResult, 'table' | 'sources' | 'ms'>
 
-/** Imports into the table as it is; once more from the start when another first import made it meanwhile: its columns and keys then count. */
+/**
+ * Imports into the table as it is; once more from the start when another import made the table meanwhile, or its columns became
+ * others than those that the files were written for: they, and its keys, then count.
+ */
 async function runImport(work: Import, existing: ManagedTable | undefined): Promise<Done> {
   const { context, table: name, options } = work
   let table = existing
   for (let attempt = 1; ; attempt++) {
     const own = { ...work, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
-    const columns = await planColumns(own.session, own.files, options.types ?? {}, table)
-    const keys = chooseKeys(name, options, columns.stored, table)
-    const rows = await stageRows(own, columns)
+    const planned = await planColumns(own.session, own.files, options.types ?? {}, table)
+    const keys = chooseKeys(name, options, planned.stored, table)
+    const { columns, rows } = await settleColumns(own, planned, await stageRows(own, planned))
     const done = await commitOnce(own, columns, keys, rows, await countRows(own, rows), table)
     if (done) return done
-    table = await findTable(context, name, options.signal)
+    const before = table
+    table = before ? await context.catalog.loadManaged(name, own.run) : await findTable(context, name, options.signal)
+    if (options.replace && before?.snapshot.id !== table?.snapshot.id) throw replacedMeanwhile(name)
+    if (attempt > context.settings.commitRetries) throw changingAlways(name)
   }
 }
 
@@ -131,6 +136,28 @@ async function stageRows(work: Import, { reader, select }: ImportColumns): Promi
   const copy = `COPY (${source}) TO ${quoteString(staged)} (FORMAT parquet, COMPRESSION snappy)`
   await whileWhole(work, () => reading(work, () => work.session.run(copy, work.phase('read', 0, 0.4))))
   return `SELECT * FROM read_parquet(${quoteString(staged)})`
+}
+
+/** Parsed rows whose columns are as narrow as the table has them, where their values allow it. */
+async function settleColumns(
+  work: Import,
+  columns: ImportColumns,
+  rows: string,
+): Promise<{ columns: ImportColumns; rows: string }> {
+  const open = columns.stored.filter(({ orNarrower }) => orNarrower)
+  if (open.length === 0) return { columns, rows }
+  const ranges = open.map(
+    ({ name }, k) => `min(${quoteIdentifier(name)}) AS l${k}, max(${quoteIdentifier(name)}) AS h${k}`,
+  )
+  const [row] = await work.session.rows<Record<string, bigint | null>>(`SELECT ${ranges.join(', ')} FROM (${rows})`)
+  const types = new Map(
+    open.map((column, k) => [column, settledType(column, { min: row![`l${k}`]!, max: row![`h${k}`]! })] as const),
+  )
+  const stored = columns.stored.map((column) => ({ name: column.name, type: types.get(column) ?? column.type }))
+  const list = stored.map(
+    ({ name, type }) => `CAST(${quoteIdentifier(name)} AS ${printType(type)}) AS ${quoteIdentifier(name)}`,
+  )
+  return { columns: { ...columns, stored }, rows: `SELECT ${list.join(', ')} FROM (${rows})` }
 }
 
 /** Runs `step` while compressed sources are checked to be whole; damage is said rather than what came of it. */
@@ -154,7 +181,7 @@ async function countRows(work: Import, rows: string): Promise<number> {
   return Number(row!.n)
 }
 
-/** Writes the data files and commits them; undefined when another first import made the table meanwhile. */
+/** Writes the data files and commits them; undefined when another import made the table meanwhile, or its columns changed. */
 async function commitOnce(
   work: Import,
   columns: ImportColumns,
@@ -163,7 +190,12 @@ async function commitOnce(
   count: number,
   table: ManagedTable | undefined,
 ): Promise<Done | undefined> {
-  const target = { ...(table ?? newTable(work, columns, keys, count)), prefix: crypto.randomUUID() }
+  const schema = table && evolveSchema(table, columns.stored)
+  const target = {
+    ...(table ?? newTable(work, columns, keys, count)),
+    ...(schema && { schema }),
+    prefix: crypto.randomUUID(),
+  }
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
     throw error
@@ -171,20 +203,38 @@ async function commitOnce(
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
     work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
-    const id = await commit(work, table ?? (target as TableDraft & Target), files)
-    return { ...(id === undefined ? {} : { snapshotId: id }), ...done, created: table === undefined }
+    const id = await commit(work, table ?? (target as TableDraft & Target), files, schema)
+    const changes = table && schema && id !== table.snapshot.id ? changesOf(table.schema, schema) : {}
+    return { ...(id === undefined ? {} : { snapshotId: id }), ...done, ...changes, created: table === undefined }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
+    if (table && isSkepError(error, 'COMMIT_CONFLICT') && error.details.changed === 'schema') return undefined
     if (table || !isSkepError(error, 'TABLE_EXISTS')) throw error
-    if (work.options.replace) throw replacedMeanwhile(work.table)
     return undefined
   }
 }
 
+function changesOf(before: Schema, after: Schema): Pick<ImportResult, 'addedColumns' | 'widenedColumns'> {
+  const added = after.columns.slice(before.columns.length).map(({ name }) => name)
+  const widened = before.columns.flatMap(({ name, type }, k) => {
+    const [from, to] = [printType(type), printType(after.columns[k]!.type)]
+    return from === to ? [] : [{ name, from, to }]
+  })
+  return {
+    ...(added.length > 0 && { addedColumns: added }),
+    ...(widened.length > 0 && { widenedColumns: widened }),
+  }
+}
+
 function replacedMeanwhile(table: string): SkepError {
-  const message = `the table "${table}" was made meanwhile: what was to be replaced is not its current state`
+  const message = `the table "${table}" was changed meanwhile: what was to be replaced is not its current state`
   return new SkepError('COMMIT_CONFLICT', message, { table })
+}
+
+function changingAlways(table: string): SkepError {
+  const message = `the table "${table}" was changed meanwhile: its columns became others each time before the rows were written`
+  return new SkepError('COMMIT_CONFLICT', message, { table, changed: 'schema' })
 }
 
 /** Makes files part of a table; gives the id of its snapshot, if it has one. An append of nothing changes nothing. */
@@ -192,10 +242,12 @@ async function commit(
   { context, options, run }: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
+  schema: Schema | undefined,
 ): Promise<number | undefined> {
   if (!('snapshot' in table)) return (await context.catalog.create(table, files, run)).snapshotId
-  if (options.replace) return (await context.catalog.replace(table, files, run)).snapshotId
-  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, run)).snapshotId
+  const evolving = { ...run, ...(schema && schema !== table.schema && { schema }) }
+  if (options.replace) return (await context.catalog.replace(table, files, evolving)).snapshotId
+  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, evolving)).snapshotId
 }
 
 function newTable(

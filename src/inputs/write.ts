@@ -1,7 +1,7 @@
 /** Writing data files: sorted Parquet with field ids, synced, described by the statistics that the writer reports. */
 import { open, unlink } from 'node:fs/promises'
 import { parseUuid } from '../catalog/iceberg/bytes.ts'
-import { printFieldIds } from '../catalog/iceberg/schema.ts'
+import { printFieldIds, printSchema } from '../catalog/iceberg/schema.ts'
 import type { Column, ColumnStatistics, DataFile, Scalar } from '../catalog/types.ts'
 import { isFloat, isInteger, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
@@ -35,7 +35,8 @@ export async function writeFiles(
   const bloom = columns.some(({ type }) => printType(type) === 'BLOB') ? ', WRITE_BLOOM_FILTER false' : ''
   const result = await session.rows<ReturnedStatistics>(
     `COPY (${write.rows}) TO ${quoteString(target)} (FORMAT parquet, FIELD_IDS ${printFieldIds([...columns])}, PARQUET_VERSION v2,
-     COMPRESSION zstd, ROW_GROUP_SIZE ${settings.rowGroupRows}, RETURN_STATS${bloom}${size})`,
+     COMPRESSION zstd, ROW_GROUP_SIZE ${settings.rowGroupRows}, RETURN_STATS${bloom}${size},
+     KV_METADATA {"iceberg.schema": ${quoteString(printSchema(columns))}})`,
     options,
   )
   await Promise.all(result.map(({ filename, count }) => (count > 0n ? sync(filename) : unlink(filename))))

@@ -363,7 +363,7 @@ describe.each(STORES)('catalog on %s', (_name, open) => {
     await create('t', 'a')
     const table = await fresh('t')
     for (const stale of [
-      { ...table, schema: { ...schema, id: 3 } },
+      { ...table, schema: { id: 3, columns: [...schema.columns, { ...schema.columns[0]!, id: 99, name: 'gone' }] } },
       { ...table, spec: { ...spec, id: 3 } },
     ]) {
       await expect(catalog.append(stale, [file(table, 'b')])).rejects.toMatchObject({ code: 'COMMIT_CONFLICT' })

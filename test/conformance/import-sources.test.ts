@@ -206,14 +206,12 @@ describe('into a table that is there', () => {
   })
 
   test.for([
-    ['a type that does not widen', `SELECT 5000000000::BIGINT AS id`],
+    ['a fraction for a number', `SELECT 2.5::DOUBLE AS id`],
     ['text for a number', `SELECT 'x' AS id`],
-    ['a column that it lacks', `SELECT 1 AS id, 1 AS naem`],
   ] as const)('%s is refused', async ([, sql]) => {
     const path = await lab.write(sql)
     const error = await failure(() => lab.warehouse.import('grow', [path]))
     expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', details: { table: 'grow' } })
-    if (sql.includes('naem')) expect(error.message).toContain('did you mean "name"?')
   })
 
   test.for([

@@ -10,7 +10,7 @@ import { Warehouse } from '../../src/warehouse.ts'
 export interface Job {
   root: string
   table: string
-  verb: 'import' | 'drop' | 'register'
+  verb: 'import' | 'drop' | 'register' | 'alter'
   path: string
   options: object
 }
@@ -20,6 +20,7 @@ async function work({ root, table, verb, path, options }: Job): Promise<string> 
   const warehouse = await Warehouse.open(root, { env: { SKEP_THREADS: '1' } })
   try {
     if (verb === 'drop') await warehouse.drop(table)
+    else if (verb === 'alter') await warehouse.alter(table, options)
     else if (verb === 'register') await warehouse.register(table, path, options as { actor: string; time: string })
     else await warehouse.import(table, [path], options)
     return 'done'

@@ -96,7 +96,10 @@ const FIRST_IMPORTS: { name: string; ours: string; theirs: string; rows?: object
     name: 'ours with a column more',
     ours: `SELECT 1 AS a, 'x' AS b`,
     theirs: 'SELECT 5 AS a',
-    code: 'SCHEMA_MISMATCH',
+    rows: [
+      { a: 1, b: 'x' },
+      { a: 5, b: null },
+    ],
   },
   { name: 'number against text', ours: 'SELECT 1 AS a', theirs: `SELECT 'x' AS a`, code: 'SCHEMA_MISMATCH' },
   { name: 'text against number', ours: `SELECT 'x' AS a`, theirs: 'SELECT 1 AS a', code: 'SCHEMA_MISMATCH' },

@@ -37,8 +37,9 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-describe('the commands of getting started', () => {
-  test.each(blocks('docs/guides/getting-started.md', 'sh'))('%s', async (script) => {
+describe('the commands', () => {
+  const pages = ['docs/guides/getting-started.md', 'docs/guides/changing-a-table.md']
+  test.each(blocksOf(pages, 'sh'))('of %s: %s', async (_page, script) => {
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
     const { stdout } = await run('bash', ['-euc', script], { cwd: folder, env })
     expect(stdout).not.toBe('')

@@ -57,7 +57,11 @@ const empty: ManifestEntry = { ...entry, partition: spec.fields.map(() => null),
 
 test('a manifest keeps partitions and statistics of every type', () => {
   const bytes = writeManifest([entry, empty], context)
-  expect(readManifest(bytes, 'm.avro')).toEqual([entry, empty])
+  const columnIds = new Set(schema.columns.map(({ id }) => id))
+  expect(readManifest(bytes, 'm.avro')).toEqual([
+    { ...entry, columnIds },
+    { ...empty, columnIds },
+  ])
 })
 
 test('a manifest carries the field ids and header entries of the specification', () => {

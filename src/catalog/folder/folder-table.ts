@@ -29,10 +29,21 @@ export function tableOfRegistration(name: string, registration: Registration, ro
     keys,
     schema,
     spec,
-    snapshot: { schema, specs: new Map([[spec.id, spec]]), files },
+    snapshot: {
+      schema,
+      specs: new Map([[spec.id, spec]]),
+      files,
+      reading: { byId: false, narrower: narrowerIn(registration) },
+    },
     actorsTogether: validation.mode === 'all' && validation.actorsTogether,
     hiveColumns,
   }
+}
+
+/** The DOUBLE columns that are FLOAT or integers in some files. */
+function narrowerIn({ columns, differences }: Registration): Set<number> {
+  const names = new Set(differences.flatMap((d) => (d.found && d.expected === 'DOUBLE' ? [d.column] : [])))
+  return new Set(columns.flatMap(({ id, name }) => (names.has(name) ? [id] : [])))
 }
 
 function dataFile({ path, rows, sizeBytes, partition, statistics }: RegisteredFile, root: string): DataFile {

@@ -15,6 +15,12 @@ export interface ManifestEntry extends Omit<DataFile, 'sorted'> {
   sortOrderId: number
 }
 
+/** A data file as it was read from its manifest. */
+export interface ReadEntry extends ManifestEntry {
+  /** The columns that the manifest knows: no other is in the file. */
+  columnIds: ReadonlySet<number>
+}
+
 /** What all entries of a manifest share. */
 interface ManifestContext {
   schema: Schema
@@ -144,7 +150,7 @@ function toAvro(value: Scalar | null, type: DataType): unknown {
 }
 
 /** The data files that a manifest says are alive. @throws TABLE_INVALID naming `file` when it is damaged or lists deletes */
-export function readManifest(bytes: Uint8Array, file: string): ManifestEntry[] {
+export function readManifest(bytes: Uint8Array, file: string): ReadEntry[] {
   return guardFile(file, () => {
     const avroFile = readAvro(bytes)
     const { schema, spec } = readContext(avroFile)
@@ -188,10 +194,11 @@ interface RawDataFile {
   sort_order_id?: number | null
 }
 
-function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) => ManifestEntry {
+function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) => ReadEntry {
   const types = partitionTypes(schema, spec)
   const names = partitionFieldNames(spec)
   const columnTypes = new Map(schema.columns.map((c) => [c.id, c.type]))
+  const columnIds = new Set(columnTypes.keys())
   for (const [id, type] of columnTypes) if (physicalOf(type) === undefined) columnTypes.delete(id)
   return (raw) => {
     if (raw.content !== 0) throw new Error('a file of deletes')
@@ -204,6 +211,7 @@ function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) =>
       partition: names.map((name, i) => fromAvro(raw.partition[name], types[i]!)),
       columns: readStatistics(raw, columnTypes),
       sortOrderId: raw.sort_order_id ?? 0,
+      columnIds,
     }
   }
 }

@@ -112,15 +112,28 @@ function keyProperties(keys: TableKeys): Record<string, string> {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Record<string, string>
 }
 
-/** The keys of a table, from its properties. */
-export function keysOf(metadata: TableMetadata): TableKeys {
+/** The keys of a table, from its properties, by the names that their columns have under `schema`. */
+export function keysOf(metadata: TableMetadata, schema: Schema): TableKeys {
   const properties = metadata.properties ?? {}
-  const { actor, time, timeUnit } = KEY_PROPERTIES
-  return {
-    ...(properties[actor] !== undefined && { actor: properties[actor] }),
-    ...(properties[time] !== undefined && { time: properties[time] }),
-    ...(properties[timeUnit] !== undefined && { timeUnit: properties[timeUnit] as TimeUnit }),
+  const current = schemaOf(metadata)
+  const nameOf = (key: 'actor' | 'time') => {
+    const name = properties[KEY_PROPERTIES[key]]
+    const id = columnId(current, name)
+    const column = schema.columns.find((candidate) => candidate.id === id)
+    return name === undefined ? {} : { [key]: column?.name ?? name }
   }
+  const unit = properties[KEY_PROPERTIES.timeUnit]
+  return { ...nameOf('actor'), ...nameOf('time'), ...(unit !== undefined && { timeUnit: unit as TimeUnit }) }
+}
+
+/** The properties of a table after its columns got new names: keys stay the columns that they were. */
+export function renamedKeys(metadata: TableMetadata, names: ReadonlyMap<string, string>): Record<string, string> {
+  const properties = { ...metadata.properties }
+  for (const key of [KEY_PROPERTIES.actor, KEY_PROPERTIES.time]) {
+    const name = names.get(properties[key] ?? '')
+    if (name !== undefined) properties[key] = name
+  }
+  return properties
 }
 
 /** The bytes of a metadata file. */
@@ -170,7 +183,8 @@ export function asDropped(
   return { ...nextVersion(metadata, nowMs, previousFile), properties }
 }
 
-function nextVersion(metadata: TableMetadata, nowMs: number, previousFile: string | undefined): TableMetadata {
+/** The metadata as the next version of the table, which `previousFile` is the current one of. */
+export function nextVersion(metadata: TableMetadata, nowMs: number, previousFile: string | undefined): TableMetadata {
   const log = metadata['metadata-log'] ?? []
   const previous = previousFile && { 'metadata-file': previousFile, 'timestamp-ms': metadata['last-updated-ms'] }
   return {
@@ -227,7 +241,8 @@ export function specsOf(metadata: TableMetadata): Map<number, PartitionSpec> {
 
 /** The ids of the sort orders that mean: sorted by (actor, time), ascending. */
 export function actorSortOrders(metadata: TableMetadata): Set<number> {
-  const wanted = sortOrder(schemaOf(metadata), keysOf(metadata))
+  const schema = schemaOf(metadata)
+  const wanted = sortOrder(schema, keysOf(metadata, schema))
   const print = (order: IcebergSortOrder) =>
     JSON.stringify(order.fields.map((f) => [f.transform, f['source-id'], f.direction, f['null-order']]))
   const same = metadata['sort-orders'].filter((order) => order.fields.length > 0 && print(order) === print(wanted))

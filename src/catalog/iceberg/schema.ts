@@ -27,17 +27,29 @@ export interface IcebergSchema {
  * @throws SCHEMA_MISMATCH for two columns of one name, without regard to case
  */
 export function newSchema(columns: readonly NewColumn[]): Schema {
-  refuseDuplicates(columns)
-  let lastId = columns.length
-  const numbered = columns.map((column, i): Column => {
-    const parts = newParts(column.type, () => ++lastId)
-    if (toIceberg(column.type, parts) === undefined) throw unsupported(column)
-    return { required: false, ...column, id: i + 1, ...(parts && { parts }) }
-  })
-  return { id: 0, columns: numbered }
+  return { id: 0, columns: numberColumns(columns, 0, []) }
 }
 
-function refuseDuplicates(columns: readonly NewColumn[]): void {
+/**
+ * Columns beside `others`, with field ids after `lastColumnId`: all columns first, then the parts of nested types.
+ *
+ * @throws as `newSchema` does
+ */
+export function numberColumns(
+  columns: readonly NewColumn[],
+  lastColumnId: number,
+  others: readonly { name: string }[],
+): Column[] {
+  refuseDuplicates([...others, ...columns])
+  let lastId = lastColumnId + columns.length
+  return columns.map((column, i): Column => {
+    const parts = newParts(column.type, () => ++lastId)
+    if (toIceberg(column.type, parts) === undefined) throw unsupported(column)
+    return { required: false, ...column, id: lastColumnId + i + 1, ...(parts && { parts }) }
+  })
+}
+
+function refuseDuplicates(columns: readonly { name: string }[]): void {
   const seen = new Set<string>()
   for (const { name } of columns) {
     if (seen.has(name.toLowerCase())) {
@@ -55,13 +67,20 @@ function unsupported(column: NewColumn): SkepError {
 
 /** The schema as table metadata holds it. @throws COLUMN_TYPE_UNSUPPORTED */
 export function schemaToJson(schema: Schema): IcebergSchema {
-  const fields = schema.columns.map((column): IcebergField => {
-    const type = toIceberg(column.type, column.parts)
-    if (type === undefined) throw unsupported(column)
-    const field = { id: column.id, name: column.name, required: column.required, type }
-    return column.comment === undefined ? field : { ...field, doc: column.comment }
-  })
-  return { type: 'struct', 'schema-id': schema.id, fields }
+  return { type: 'struct', 'schema-id': schema.id, fields: schema.columns.map(columnToJson) }
+}
+
+/** The schema as data files carry it in their footers: readers that do not look at field ids find renamed columns by it. @throws COLUMN_TYPE_UNSUPPORTED */
+export function printSchema(columns: readonly Column[]): string {
+  return JSON.stringify({ type: 'struct', fields: columns.map(columnToJson) })
+}
+
+/** The column as table metadata holds it. @throws COLUMN_TYPE_UNSUPPORTED */
+export function columnToJson(column: Column): IcebergField {
+  const type = toIceberg(column.type, column.parts)
+  if (type === undefined) throw unsupported(column)
+  const field = { id: column.id, name: column.name, required: column.required, type }
+  return column.comment === undefined ? field : { ...field, doc: column.comment }
 }
 
 /** The schema that table metadata holds. */
@@ -73,7 +92,7 @@ export function schemaFromJson(json: IcebergSchema): Schema {
       name: field.name,
       type: fromIceberg(field.type),
       required: field.required,
-      ...(field.doc !== undefined && { comment: field.doc }),
+      ...(typeof field.doc === 'string' && { comment: field.doc }),
       ...(parts && { parts }),
     }
   })

@@ -3,8 +3,8 @@ import { SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import { BoundedCache } from '../bounded-cache.ts'
-import type { DataFile } from '../types.ts'
-import { type ManifestEntry, readManifest } from './manifest.ts'
+import type { Column, DataFile, Schema } from '../types.ts'
+import { type ReadEntry, readManifest } from './manifest.ts'
 import { type ManifestFile, readManifestList } from './manifest-list.ts'
 import { actorSortOrders, type IcebergSnapshot, type TableMetadata } from './metadata.ts'
 import { type TablePlace, toEnginePath, toStorePath } from './place.ts'
@@ -17,7 +17,7 @@ const READS_AT_ONCE = 16
 export class SnapshotReader {
   readonly #store: ObjectStore
   readonly #lists = new BoundedCache<ManifestFile[]>(CACHED_MANIFESTS)
-  readonly #manifests = new BoundedCache<ManifestEntry[]>(CACHED_FILES)
+  readonly #manifests = new BoundedCache<ReadEntry[]>(CACHED_FILES)
 
   constructor(store: ObjectStore) {
     this.#store = store
@@ -41,24 +41,26 @@ export class SnapshotReader {
     return manifests
   }
 
-  /** The data files of a snapshot with paths as the engine opens them; none for no snapshot. @throws TABLE_INVALID naming the damaged file */
+  /** The data files of a snapshot with paths as the engine opens them, described for a schema; none for no snapshot. @throws TABLE_INVALID naming the damaged file */
   async files(
     metadata: TableMetadata,
     snapshot: IcebergSnapshot | undefined,
+    schema: Schema,
     place: TablePlace,
     options: CallOptions = {},
   ): Promise<DataFile[]> {
     const manifests = await this.manifests(snapshot, place, options)
     const lists = await mapConcurrent(manifests, READS_AT_ONCE, (m) => this.#entries(m, place, options))
     const sortedBy = actorSortOrders(metadata)
-    return lists.flat().map(({ sortOrderId, ...entry }) => ({
+    return lists.flat().map(({ sortOrderId, columnIds, ...entry }) => ({
       ...entry,
+      columns: withMissing(entry, columnIds, schema.columns),
       path: toEnginePath(place, entry.path),
       sorted: sortedBy.has(sortOrderId),
     }))
   }
 
-  async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ManifestEntry[]> {
+  async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ReadEntry[]> {
     const file = storePathOf(place, manifest.path)
     const known = this.#manifests.get(file)
     if (known) return known
@@ -76,6 +78,19 @@ export class SnapshotReader {
     if (bytes === undefined) throw new SkepError('TABLE_INVALID', `${file} is missing`, { file })
     return bytes
   }
+}
+
+/** The statistics of a file, with those of columns that came to the table after it: they are null in all of its rows. */
+function withMissing(
+  { columns, rows }: Pick<ReadEntry, 'columns' | 'rows'>,
+  known: ReadonlySet<number>,
+  wanted: readonly Column[],
+): DataFile['columns'] {
+  const missing = wanted.filter(({ id, parts }) => !known.has(id) && parts === undefined)
+  if (missing.length === 0) return columns
+  const filled = new Map(columns)
+  for (const { id } of missing) filled.set(id, { values: rows, nulls: rows })
+  return filled
 }
 
 function storePathOf(place: TablePlace, path: string): string {

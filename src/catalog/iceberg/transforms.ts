@@ -90,12 +90,15 @@ function floorDivide(value: bigint, by: bigint): bigint {
 
 /** A partition spec (id 0) of a new table: field ids count from 1000, names follow the column and the transform. @throws COLUMN_NOT_FOUND */
 export function newSpec(schema: Schema, fields: readonly { column: string; transform: Transform }[]): PartitionSpec {
+  const taken = new Set(schema.columns.map(({ name }) => name))
   return {
     id: 0,
     fields: fields.map(({ column: name, transform }, i): PartitionField => {
       const column = schema.columns.find((c) => c.name.toLowerCase() === name.toLowerCase())
       if (!column) throw new SkepError('COLUMN_NOT_FOUND', `there is no column "${name}"`, { table: '', column: name })
-      const fieldName = transform.kind === 'identity' ? column.name : `${column.name}_${transform.kind}`
+      let fieldName = transform.kind === 'identity' ? column.name : `${column.name}_${transform.kind}`
+      // Other readers refuse a partition field with the name of a column, unless it is that column's own value.
+      while (transform.kind !== 'identity' && taken.has(fieldName)) fieldName += '_'
       return { fieldId: 1000 + i, name: fieldName, columnId: column.id, transform }
     }),
   }

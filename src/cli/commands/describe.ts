@@ -31,6 +31,7 @@ export const describeCommand = defineCommand({
 function headLines(table: TableDescription, style: Style): string[] {
   const { actor, time, timeUnit } = table.keys
   const facts: [string, string | undefined][] = [
+    ['comment', table.comment],
     ['actor', actor],
     ['time', time && timeUnit ? `${time} (${timeUnit})` : time],
     ['partitions', table.partitioning.join(', ') || undefined],
@@ -48,12 +49,14 @@ function headLines(table: TableDescription, style: Style): string[] {
 }
 
 function columnLines(columns: readonly ColumnDescription[], options: TableOptions): string[] {
-  const rows = columns.map(({ name, type, nulls, min, max }) => [
+  const commented = columns.some(({ comment }) => comment !== undefined)
+  const rows = columns.map(({ name, type, comment, nulls, min, max }) => [
     name,
     type,
     nulls === undefined ? '' : countText(nulls),
     min === undefined ? '' : String(min),
     max === undefined ? '' : String(max),
+    ...(commented ? [comment ?? ''] : []),
   ])
   const titles = [
     { title: 'column' },
@@ -61,6 +64,7 @@ function columnLines(columns: readonly ColumnDescription[], options: TableOption
     { title: 'nulls', align: 'right' as const },
     { title: 'min' },
     { title: 'max' },
+    ...(commented ? [{ title: 'comment' }] : []),
   ]
   return drawTable(titles, rows, options).lines
 }

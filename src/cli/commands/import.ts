@@ -13,7 +13,7 @@ export const importCommand = defineCommand({
   usage:
     'skep import FILE… --table T [--actor COL] [--time COL] [--time-unit s|ms|us|ns] [--buckets N] [--replace] [--types COL=TYPE,…] [--format parquet|csv|ndjson]',
   description:
-    'The table is made when there is none, its columns as the files have them; else rows are appended. All files or none: a failed import changes nothing.',
+    'The table is made when there is none, its columns as the files have them; else rows are appended, and columns that are new or wider become so in the table. All files or none: a failed import changes nothing.',
   arguments: [
     { name: 'FILE', repeated: true, help: 'Files and globs, `.gz` and `.zst` too; `-` is the standard input.' },
   ],
@@ -43,7 +43,7 @@ export const importCommand = defineCommand({
     { line: "skep import prices.csv --table prices --types 'price=DECIMAL(10,2)'", does: 'a plain table' },
     { line: 'zcat log.gz | skep import - --table log --format ndjson', does: 'from the standard input' },
   ],
-  run: async ({ arguments: files, flags, open, json, signal, progress, document, confirm }) => {
+  run: async ({ arguments: files, flags, open, json, signal, progress, document, confirm, note }) => {
     const options: ImportOptions = {
       ...(flags.actor === undefined ? {} : { actor: flags.actor }),
       ...(flags.time === undefined ? {} : { time: flags.time }),
@@ -62,7 +62,10 @@ export const importCommand = defineCommand({
       result = await warehouse.import(flags.table, files, { ...options, onProgress })
     }
     if (json) await document(result)
-    else await confirm(importLine(result))
+    else {
+      await confirm(importLine(result))
+      for (const line of changeLines(result)) note(line)
+    }
   },
 })
 
@@ -76,4 +79,11 @@ function importLine({ table, created, rows, sources, files, bytes, ms, snapshotI
   const what = `${counted(rows, 'row')} from ${counted(sources, 'file')}`
   const written = `${counted(files, 'data file')}, ${sizeText(bytes)}, ${durationText(ms)}`
   return `${visible(table)}: ${what} imported${created ? ' into a new table' : ''} (${written}; snapshot ${snapshotId})`
+}
+
+function changeLines({ addedColumns = [], widenedColumns = [] }: ImportResult): string[] {
+  return [
+    ...addedColumns.map((name) => `new column ${visible(name)}: null in earlier rows`),
+    ...widenedColumns.map(({ name, from, to }) => `column ${visible(name)}: now ${to}, was ${from}`),
+  ]
 }
