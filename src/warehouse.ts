@@ -277,7 +277,7 @@ export class Warehouse implements AsyncDisposable {
     options: { at?: AtOption } = {},
   ): Promise<BehaviouralExplanation> {
     const { loaded, valid } = await this.#validQuery(table, query, options.at, this.#running({}).signal)
-    return explainBehaviour(loaded, valid)
+    return explainBehaviour(this.settings, loaded, valid)
   }
 
   async #validQuery(

@@ -34,6 +34,35 @@ export interface DirectContext {
 
 const PROGRESS_EVERY_MS = 200
 
+/** How a query is to be decoded. */
+interface DirectPlan {
+  decoding: Decoding
+  leaves: ColumnLeaves
+  /** For files whose rows have to be brought into order; absent when they are in order. */
+  shape?: Omit<PartLayout, 'arena'>
+}
+
+/** How a query is to be decoded; undefined when the engine has to read its tasks. Only the files themselves can tell whether all of it can be. */
+export function planDirect(
+  settings: Settings,
+  source: RowSource,
+  tasks: readonly ActorTask[],
+  keepReached: boolean,
+): DirectPlan | undefined {
+  const { query } = source
+  const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
+  if (tasks.length === 0 || settings.directGroupRows === 0 || rows < settings.directRows) return undefined
+  if (heldColumns(query).length > 0 || externalConditions(query).length > 0) return undefined
+  const leaves = columnLeaves(query.predicates)
+  const decoding = leaves && newDecoding(settings, source, tasks, leaves)
+  if (!decoding) return undefined
+  if (tasks.every(({ sorted }) => sorted)) return { decoding, leaves }
+  const actorWords = wordsOf(source)
+  // What the actors of unsorted files reached is not known by the actors' order.
+  if (keepReached || !actorWords) return undefined
+  return { decoding, leaves, shape: { actorWords, maskBytes: maskBytes(query) } }
+}
+
 /** The outcome of a query; undefined when its tasks have to go through the engine. */
 export async function runDirect(
   context: DirectContext,
@@ -41,22 +70,14 @@ export async function runDirect(
   tasks: readonly ActorTask[],
   keepReached: boolean,
 ): Promise<RunOutcome | undefined> {
-  const { settings } = context
-  const { query } = source
-  const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
-  if (settings.directGroupRows === 0 || rows < settings.directRows) return undefined
-  if (heldColumns(query).length > 0 || externalConditions(query).length > 0) return undefined
-  const leaves = columnLeaves(query.predicates)
-  const decoding = leaves && newDecoding(settings, source, tasks, leaves)
-  if (!decoding) return undefined
+  const { settings, threads } = context
+  const plan = planDirect(settings, source, tasks, keepReached)
+  if (!plan) return undefined
+  const { decoding, leaves, shape } = plan
   const run = (job: DirectJob) => runJob(context, job, lookupOf(context, leaves))
-  if (tasks.every(({ sorted }) => sorted)) return await runSorted(run, decoding, tasks, keepReached)
-  const actorWords = wordsOf(source)
-  if (keepReached || !actorWords) return undefined
-  return await runUnsorted({ run, threads: context.threads, settings }, decoding, tasks, {
-    actorWords,
-    maskBytes: maskBytes(query),
-  })
+  return shape
+    ? await runUnsorted({ run, threads, settings }, decoding, tasks, shape)
+    : await runSorted(run, decoding, tasks, keepReached)
 }
 
 interface RunOutcome {

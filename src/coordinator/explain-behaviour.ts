@@ -3,9 +3,11 @@ import { explainQuery, type QueryExplanation } from '../behaviour/explain.ts'
 import { externalConditions, heldColumns } from '../behaviour/kernel.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Table } from '../catalog/types.ts'
+import type { Settings } from '../config.ts'
 import { pruneFiles } from '../planner/prune.ts'
 import { actorTasks } from './actor-rows.ts'
-import { sourceOf, timeCondition } from './behaviour.ts'
+import { type BehaviouralStats, sourceOf, timeCondition } from './behaviour.ts'
+import { planDirect } from './direct.ts'
 import { scanOf, type TableScan } from './sql.ts'
 
 /** How rows reach the kernel: as they lie in sorted files, or sorted by the engine, task by task or all at once. */
@@ -18,26 +20,39 @@ export interface BehaviouralExplanation extends QueryExplanation {
   /** Parts that share no actor, each run on its own. */
   tasks: { count: number; sorted: number; greatestRows: number }
   layout: Layout
+  /** What is to read the rows; see `BehaviouralStats.reader`. */
+  reader: BehaviouralStats['reader']
   /** The layout in words, and what is computed beside the kernel. */
   notes: string[]
 }
 
 /** The explanation of a query on a table. Nothing is read but what is known of the files. */
-export function explainBehaviour(table: Table, query: ValidQuery): BehaviouralExplanation {
-  const pruning = pruneFiles(table.snapshot, timeCondition(sourceOf(table, query)))
+export function explainBehaviour(settings: Settings, table: Table, query: ValidQuery): BehaviouralExplanation {
+  const source = sourceOf(table, query)
+  const pruning = pruneFiles(table.snapshot, timeCondition(source))
   const tasks = actorTasks(table, pruning.files)
   const isHeld = heldColumns(query).length > 0
   const sorted = tasks.filter((task) => task.sorted && !isHeld).length
   const layout = layoutOf(tasks.length, sorted)
   const { columns } = table.snapshot.schema
+  const { query: own, step, end } = query.aggregations
+  const direct = planDirect(settings, source, tasks, own.length + step.length + end.length > 0)
   return {
     ...explainQuery(query, { columns, keys: table.keys }),
     scan: scanOf(table, pruning),
     tasks: { count: tasks.length, sorted, greatestRows: Math.max(0, ...tasks.map(({ rows }) => rows)) },
     layout,
-    notes: [...layoutNotes(layout, tasks.length, sorted, isHeld), ...extraNotes(query)],
+    reader: direct ? 'direct' : 'engine',
+    notes: [
+      ...layoutNotes(layout, tasks.length, sorted, isHeld),
+      ...(direct ? [DIRECT_NOTE] : []),
+      ...extraNotes(query),
+    ],
   }
 }
+
+const DIRECT_NOTE =
+  'Worker threads decode the files straight into the kernel; a file that is stored in a way they do not know sends the query through the engine.'
 
 function layoutOf(tasks: number, sorted: number): Layout {
   if (tasks === 0) return 'nothing to read'

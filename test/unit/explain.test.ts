@@ -3,9 +3,12 @@ import { explainQuery } from '../../src/behaviour/explain.ts'
 import type { BehaviouralQuery, Step } from '../../src/behaviour/types.ts'
 import { behaviourLines } from '../../src/cli/output/behaviour.ts'
 import { explanationLines } from '../../src/cli/output/explanation.ts'
+import { readSettings } from '../../src/config.ts'
 import { explainBehaviour } from '../../src/coordinator/explain-behaviour.ts'
 import { ValueTable } from '../oracle/value-table.ts'
 import { events, valid, withTime } from './behaviour-table.ts'
+
+const SETTINGS = readSettings({})
 
 const options = { style: (_: string, text: string) => text, width: undefined }
 
@@ -205,7 +208,7 @@ describe('predicates', () => {
       } as unknown as BehaviouralQuery,
       { columns: table.table.schema.columns, keys: table.table.keys },
     )
-    const { sql, parameters } = explainBehaviour(table.table, query).predicates[0]!
+    const { sql, parameters } = explainBehaviour(SETTINGS, table.table, query).predicates[0]!
     const count = async (where: string, params: (string | number | boolean)[]) =>
       (
         await table.session.rows<{ n: bigint }>(`SELECT count(*) AS n FROM ${table.rows} WHERE ${where}`, { params })
@@ -229,7 +232,8 @@ describe('what would be done', () => {
       )
     const layout = (more: Partial<typeof table>, sorted: boolean, hold: string[] = []) => {
       const files = table.snapshot.files.map((file) => ({ ...file, sorted }))
-      return explainBehaviour({ ...table, snapshot: { ...table.snapshot, files }, ...more }, query(hold)).layout
+      return explainBehaviour(SETTINGS, { ...table, snapshot: { ...table.snapshot, files }, ...more }, query(hold))
+        .layout
     }
     expect(layout({}, true)).toBe('sort table')
     expect(layout({ actorsTogether: true }, true)).toBe('stream')
@@ -242,7 +246,7 @@ describe('what would be done', () => {
     await using made = await ValueTable.create(20)
     const { columns } = made.table.schema
     const query = { query: { conditions: [{ filter: ['word', '==', 'a\nb'] }], aggregations: [{ column: 'small' }] } }
-    const explanation = explainBehaviour(made.table, valid(query, { columns, keys: made.table.keys }))
+    const explanation = explainBehaviour(SETTINGS, made.table, valid(query, { columns, keys: made.table.keys }))
     const text = explanationLines(explanation, options as never).join('\n')
     expect(text).toContain('bit 0: word is "a\\nb" ($0)')
     expect(text).toContain('$1 = "a\\nb"')
