@@ -68,7 +68,7 @@ function layoutArbitrary(managedOnly: boolean, registeredOnly: boolean): fc.Arbi
   })
 }
 
-/** A folder with a warehouse, opened once with one thread and once with two. */
+/** A folder with a warehouse, opened once with one thread, through the engine, and once with two that decode files where they can. */
 export class Stack implements AsyncDisposable {
   readonly folder: string
   readonly writer: ParquetWriter
@@ -84,9 +84,11 @@ export class Stack implements AsyncDisposable {
 
   static async open(env: Record<string, string> = {}): Promise<Stack> {
     const folder = await mkdtemp(join(tmpdir(), 'skep-oracle-'))
-    const open = (threads: string) =>
-      Warehouse.open(join(folder, 'warehouse'), { env: { ...env, SKEP_THREADS: threads } })
-    return new Stack(folder, await ParquetWriter.open(), { 1: await open('1'), 2: await open('2') })
+    const open = (reading: Record<string, string>) =>
+      Warehouse.open(join(folder, 'warehouse'), { env: { ...reading, ...env } })
+    const engine = await open({ SKEP_THREADS: '1', SKEP_DIRECT_GROUP_ROWS: '0' })
+    const direct = await open({ SKEP_THREADS: '2', SKEP_DIRECT_ROWS: '0' })
+    return new Stack(folder, await ParquetWriter.open(), { 1: engine, 2: direct })
   }
 
   warehouse(threads: 1 | 2 = 1): Warehouse {
