@@ -27,7 +27,7 @@ import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } f
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
-import { listAll, VersionedLog } from './versioned-log.ts'
+import { explainUnknown, listAll, VersionedLog } from './versioned-log.ts'
 
 /** A managed table as it was loaded. */
 export interface ManagedTable extends Table {
@@ -157,6 +157,16 @@ export class ManagedTables {
     }
   }
 
+  /** What the first version of a draft made, if it was written before; undefined when it was not. */
+  async firstCommit(uuid: string): Promise<Commit | undefined> {
+    const file = this.#log(uuid).path(1)
+    const bytes = await this.#store.read(file)
+    if (bytes === undefined) return undefined
+    const snapshot = currentSnapshot(parseMetadata(bytes, file))
+    const metadataLocation = this.#metadataLocation(uuid, 1)
+    return snapshot ? { snapshotId: snapshot['snapshot-id'], metadataLocation } : { metadataLocation }
+  }
+
   /** Writes metadata v1 of a draft; nobody sees it before a name says so. */
   async writeFirstVersion(draft: TableDraft, files: readonly DataFile[], options: CommitOptions): Promise<Commit> {
     const place = this.#place(draft.uuid, draft.location)
@@ -169,10 +179,28 @@ export class ManagedTables {
       metadata = withSnapshot(metadata, snapshot, undefined)
     }
     const metadataLocation = this.#metadataLocation(draft.uuid, 1)
-    if (!(await this.#log(draft.uuid).append(1, printMetadata(metadata)))) {
-      throw new Error(`the draft of "${draft.name}" was used twice`)
+    if (!(await this.#appendFirst(draft.uuid, printMetadata(metadata)))) {
+      const earlier = await this.firstCommit(draft.uuid)
+      if (earlier) return earlier
+      throw new Error(`the first version of "${draft.name}" is gone`)
     }
     return files.length > 0 ? { snapshotId: addition.snapshotId, metadataLocation } : { metadataLocation }
+  }
+
+  async #appendFirst(uuid: string, bytes: Uint8Array): Promise<boolean> {
+    return await this.#log(uuid)
+      .append(1, bytes)
+      .catch((cause: unknown) => {
+        if (!isSkepError(cause, 'STORE_UNAVAILABLE')) throw cause
+        // Whether it was written or not: without a name it is no table.
+        const { path } = cause.details
+        throw new SkepError(
+          'STORE_UNAVAILABLE',
+          `the storage failed on ${path}; the table was not made`,
+          path === undefined ? {} : { path },
+          { cause },
+        )
+      })
   }
 
   #addition(operation: Addition['operation'], files: readonly DataFile[], options: CommitOptions): Addition {
@@ -198,7 +226,9 @@ export class ManagedTables {
       }
     } catch (error) {
       if (!isSkepError(error, 'STORE_UNAVAILABLE')) await this.removeAll(writtenBy(work))
-      throw error
+      const { commitId } = addition
+      const look = `look for the commit id ${commitId} in \`skep snapshots ${table.name} --json\``
+      throw explainUnknown(error, table.name, { what: `the commit to "${table.name}" took effect`, look, commitId })
     }
   }
 
@@ -246,7 +276,12 @@ export class ManagedTables {
       if (isDropped(metadata)) throw tableNotFound(name, [])
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
       const last = asDropped(metadata, commitId, this.#sources.now(), previousFile)
-      if (await this.#log(uuid).append(version + 1, printMetadata(last))) return
+      const isOurs = await this.#log(uuid)
+        .append(version + 1, printMetadata(last))
+        .catch((error: unknown) => {
+          throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
+        })
+      if (isOurs) return
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
       await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
     }

@@ -4,7 +4,7 @@ import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Sources } from './sources.ts'
 
 const PAGE_OBJECTS = 100_000
-const UNAVAILABLE_ATTEMPTS = 5
+const ATTEMPTS = 5
 const BACKOFF_MS = 20
 
 /**
@@ -48,24 +48,34 @@ export class VersionedLog {
 
   /**
    * True when these bytes became that version, false when another writer's did. They have to be unlike any other writer's (hold a
-   * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours.
+   * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours. Also false when
+   * that version is gone again under newer ones: whether it was ours, the id in the newest one tells.
    *
-   * @throws STORE_UNAVAILABLE when the outcome stays unknown; the version may still appear later
+   * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when that cannot be found out; the version may still appear later
    */
   async append(version: number, bytes: Uint8Array): Promise<boolean> {
+    let doubt: unknown
     for (let attempt = 1; ; attempt++) {
-      try {
-        return (
-          (await this.#store.putIfAbsent(this.path(version), bytes)) || (await this.#holds(version, bytes)) === true
-        )
-      } catch (error) {
-        if (!isSkepError(error, 'STORE_UNAVAILABLE')) throw error
-        const isOurs = await this.#holds(version, bytes).catch(() => undefined)
-        if (isOurs !== undefined) return isOurs
-        if (attempt === UNAVAILABLE_ATTEMPTS) throw error
-      }
+      const written = await this.#store.putIfAbsent(this.path(version), bytes).catch((error: unknown) => {
+        // A refusal says that this attempt did nothing; an earlier one may still arrive.
+        if (doubt === undefined && isRefusal(error)) throw error
+        doubt ??= error
+      })
+      if (written) return true
+      const isOurs = await this.#isOurs(version, bytes).catch((error: unknown) => {
+        doubt ??= error
+      })
+      if (isOurs !== undefined) return isOurs
+      if (written === false && doubt === undefined) return false
+      if (attempt === ATTEMPTS) throw unknownOutcome(this.path(version), doubt)
       await this.#sources.sleep(this.#sources.random() * BACKOFF_MS * 2 ** attempt)
     }
+  }
+
+  /** Whether a version is what was written; undefined when it is not written yet. */
+  async #isOurs(version: number, bytes: Uint8Array): Promise<boolean | undefined> {
+    const isOurs = await this.#holds(version, bytes)
+    return isOurs === undefined && (await this.head()) > version ? false : isOurs
   }
 
   /** Whether a version has these bytes; undefined when there is no such version. */
@@ -73,6 +83,31 @@ export class VersionedLog {
     const found = await this.#store.read(this.path(version))
     return found && Buffer.compare(found, bytes) === 0
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isSkepError(error) && error.kind !== 'unavailable' && error.kind !== 'internal'
+}
+
+function unknownOutcome(path: string, cause: unknown): SkepError {
+  const message = `the storage failed on ${path}; whether it was written is not known`
+  return new SkepError('STORE_UNAVAILABLE', message, { path, outcome: 'unknown' }, { cause })
+}
+
+/**
+ * The error of a step whose outcome is not known, in the words of whoever asked for it: `what` may have happened, `look` finds out.
+ * Other errors come back as they are.
+ */
+export function explainUnknown(
+  error: unknown,
+  table: string,
+  words: { what: string; look: string; commitId?: string },
+): unknown {
+  if (!isSkepError(error, 'STORE_UNAVAILABLE') || error.details.outcome !== 'unknown') return error
+  const { what, look, commitId } = words
+  const message = `the storage did not answer in time, and whether ${what} is not known: ${look} before you repeat it`
+  const details = { ...error.details, table, ...(commitId !== undefined && { commitId }) }
+  return new SkepError('STORE_UNAVAILABLE', message, details, { cause: error })
 }
 
 /** The number in the name `v<number><suffix>` of a version, 0 for other names. */
