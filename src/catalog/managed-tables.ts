@@ -63,6 +63,8 @@ export interface CommitOptions extends CallOptions {
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
 export interface Commit {
   snapshotId?: number
+  /** True when another call had made this commit before: the files given to this one belong to no table. */
+  repeated?: true
   metadataLocation: string
 }
 
@@ -244,8 +246,11 @@ export class ManagedTables {
     const { metadata } = head
     const done = snapshotOfCommit(metadata, addition.commitId)
     if (done) {
-      if (done['snapshot-id'] !== addition.snapshotId) await this.removeAll(writtenBy(work))
-      return { snapshotId: done['snapshot-id'], metadataLocation: this.#metadataLocation(uuid, head.version) }
+      const metadataLocation = this.#metadataLocation(uuid, head.version)
+      const snapshotId = done['snapshot-id']
+      if (snapshotId === addition.snapshotId) return { snapshotId, metadataLocation }
+      await this.removeAll(writtenBy(work))
+      return { snapshotId, metadataLocation, repeated: true }
     }
     refuseConflict(table, metadata, addition)
     const place = this.#place(uuid, metadata.location)
@@ -293,14 +298,15 @@ export class ManagedTables {
     await this.#store.put(path, new TextEncoder().encode(String(version))).catch(() => undefined)
   }
 
-  /** Removes what is below a table's folder, without its metadata versions unless they were never named. */
+  /** Removes what is below a table's folder; its metadata versions first if they were never named, else never. */
   async removeFolder(uuid: string, withVersions: boolean): Promise<void> {
     try {
       const paths: string[] = []
-      for await (const path of listAll(this.#store, `${tableFolder(uuid)}/`)) {
-        if (withVersions || !path.endsWith('.metadata.json')) paths.push(path)
-      }
-      await this.removeAll(paths)
+      for await (const path of listAll(this.#store, `${tableFolder(uuid)}/`)) paths.push(path)
+      const isVersion = (path: string) => path.endsWith('.metadata.json')
+      // A draft that has a version is taken for whole: none may outlive its files.
+      if (withVersions) for (const path of paths.filter(isVersion)) await this.#store.delete(path)
+      await this.removeAll(paths.filter((path) => !isVersion(path)))
     } catch {
       // What stays is found by vacuum.
     }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import type { ManagedTable, TableDraft } from '../catalog/catalog.ts'
+import type { Commit, ManagedTable, TableDraft } from '../catalog/catalog.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
 import type { DataFile, TableKeys } from '../catalog/types.ts'
@@ -27,6 +27,8 @@ export interface ImportResult {
   snapshotId?: number
   /** True when the table was made by this import. */
   created: boolean
+  /** True when an import of the same `commitId` had done this before: nothing was changed. */
+  repeated?: true
   rows: number
   /** Source files. */
   sources: number
@@ -102,6 +104,7 @@ function newImport(parts: Omit<Import, 'run' | 'phase'>): Import {
 interface Done {
   snapshotId?: number
   created: boolean
+  repeated?: true
   rows: number
   files: number
   bytes: number
@@ -171,8 +174,10 @@ async function commitOnce(
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
     work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
-    const id = await commit(work, table ?? (target as TableDraft & Target), files)
-    return { ...(id === undefined ? {} : { snapshotId: id }), ...done, created: table === undefined }
+    const { snapshotId, repeated } = await commit(work, table ?? (target as TableDraft & Target), files)
+    if (repeated) await work.context.catalog.discard(files)
+    const made = { ...(snapshotId === undefined ? {} : { snapshotId }), created: table === undefined }
+    return repeated ? { ...made, repeated, rows: 0, files: 0, bytes: 0 } : { ...made, ...done }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
@@ -187,15 +192,15 @@ function replacedMeanwhile(table: string): SkepError {
   return new SkepError('COMMIT_CONFLICT', message, { table })
 }
 
-/** Makes files part of a table; gives the id of its snapshot, if it has one. An append of nothing changes nothing. */
+/** Makes files part of a table. An append of nothing changes nothing. */
 async function commit(
-  { context, options, run }: Import,
+  { context: { catalog }, options: { replace, commitId }, run }: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
-): Promise<number | undefined> {
-  if (!('snapshot' in table)) return (await context.catalog.create(table, files, run)).snapshotId
-  if (options.replace) return (await context.catalog.replace(table, files, run)).snapshotId
-  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, run)).snapshotId
+): Promise<Pick<Commit, 'snapshotId' | 'repeated'>> {
+  const options = commitId === undefined ? run : { ...run, commitId }
+  if (!('snapshot' in table)) return await catalog.create(table, files, options)
+  return replace ? await catalog.replace(table, files, options) : await catalog.append(table, files, options)
 }
 
 function newTable(
