@@ -214,9 +214,8 @@ describe.each(KINDS)('$name in doubt', ({ name, run, count }) => {
       problems.push(...simulation.errors.map(String))
       doubts += simulation.doubts
       const outcome = problems.length === 0 ? 'right' : problems[0] === 'hung' ? 'hung' : 'wrong'
-      for (let d = 0; d < simulation.doubts; d++) tally.add(name, outcome, `seed ${own}: ${problems}`)
-      for (const said of simulation.said.values())
-        tally.add(`${name}, said to be ${said}`, outcome, `seed ${own}: ${problems}`)
+      tally.add(`${name}, replies lost`, outcome, `seed ${own}: ${problems}`, simulation.doubts)
+      for (const said of simulation.said.values()) tally.add(`${name}, said to be ${said}`, outcome)
     }
     expect(tally.failures).toEqual([])
   })

@@ -14,18 +14,13 @@ export class Tally {
   readonly #started = performance.now()
   readonly failures: string[] = []
 
-  /** Counts a trial: `problem` is what went wrong, if anything. */
-  add(kind: string, outcome: 'right' | 'wrong' | 'hung', problem = ''): void {
+  /** Counts a trial, or several that are one: `problem` is what went wrong, if anything. */
+  add(kind: string, outcome: 'right' | 'wrong' | 'hung', problem = '', times = 1): void {
     const count = this.#counts.get(kind) ?? { injected: 0, right: 0, wrong: 0, hung: 0 }
     this.#counts.set(kind, count)
-    count.injected++
-    count[outcome]++
+    count.injected += times
+    count[outcome] += times
     if (outcome !== 'right' && this.failures.length < 20) this.failures.push(`${kind}: ${outcome}: ${problem}`)
-  }
-
-  /** Trials of all kinds. */
-  get injected(): number {
-    return [...this.#counts.values()].reduce((sum, count) => sum + count.injected, 0)
   }
 
   /** The table as text. */
