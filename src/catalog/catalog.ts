@@ -67,7 +67,7 @@ export class Catalog {
 
   /**
    * A managed table with the files of one snapshot, the current one unless `at` says otherwise; or the registration of a registered one.
-   * Costs two listings and three reads, and one more for each manifest that is not in the cache.
+   * Costs two listings and three reads, and one more for each manifest that is not in the cache; two look-ups replace the second listing of a table that was loaded before.
    *
    * @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID
    * @throws SNAPSHOT_NOT_FOUND for an unknown snapshot, or a time before the first

@@ -81,6 +81,7 @@ interface Work {
 }
 
 const CACHED_METADATA = 64
+const CACHED_VERSIONS = 10_000
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
 
@@ -91,6 +92,7 @@ export class ManagedTables {
   readonly #commitRetries: number
   readonly #reader: SnapshotReader
   readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
+  readonly #versions = new BoundedCache<number>(CACHED_VERSIONS)
 
   constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
     this.#store = store
@@ -103,10 +105,11 @@ export class ManagedTables {
     return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, '.metadata.json')
   }
 
-  /** The newest version of a table, dropped ones included. One listing, and a read unless it is known. @throws TABLE_INVALID */
+  /** The newest version of a table, dropped ones included. One listing or two look-ups, and a read unless it is known. @throws TABLE_INVALID */
   async head(uuid: string, options: CallOptions): Promise<Head> {
     const log = this.#log(uuid)
-    const version = await log.head(options)
+    const version = await log.head(options, this.#versions.get(uuid))
+    this.#versions.set(uuid, version, 1)
     const file = log.path(Math.max(version, 1))
     const known = this.#metadata.get(file)
     if (known) return { version, metadata: known }

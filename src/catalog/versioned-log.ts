@@ -10,6 +10,8 @@ const BACKOFF_MS = 20
 /**
  * A log of versions `v1<suffix>`, `v2<suffix>` … in a folder of a store. Whoever writes version n+1 first has changed the state
  * that version n was; everybody else learns that they lost.
+ *
+ * Whoever removes old versions removes them from the lowest up, and never the highest: while one is there, so are all above it.
  */
 export class VersionedLog {
   readonly #store: ObjectStore
@@ -29,13 +31,34 @@ export class VersionedLog {
     return `${this.#folder}/v${version}${this.#suffix}`
   }
 
-  /** The highest version, 0 when there is none. One listing, and never a hint that may be old. */
-  async head(options: CallOptions = {}): Promise<number> {
+  /**
+   * The highest version, 0 when there is none. One listing, and never a hint that may be old; two look-ups and a few more for the
+   * versions that have come since when `known`, a version that was there once, is still there.
+   */
+  async head(options: CallOptions = {}, known = 0): Promise<number> {
+    return (known > 0 ? await this.#climb(known, options) : undefined) ?? (await this.#listHead(options))
+  }
+
+  async #listHead(options: CallOptions): Promise<number> {
     let head = 0
     for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
       head = Math.max(head, versionOf(path.slice(this.#folder.length + 1), this.#suffix))
     }
     return head
+  }
+
+  /** The highest version, found from one below it; undefined when that one is gone. */
+  async #climb(known: number, options: CallOptions): Promise<number | undefined> {
+    const has = async (version: number) => (await this.#store.stat(this.path(version), options)) !== undefined
+    let version = known
+    for (let step = 1; step >= 1; ) {
+      if (await has(version + step)) {
+        version += step
+        step *= 2
+      } else step = Math.floor(step / 2)
+    }
+    // The next one was not there before this one was: it was not removed, it is not written yet.
+    return (await has(version)) ? version : undefined
   }
 
   /** The bytes of a version. @throws TABLE_INVALID when it is missing */

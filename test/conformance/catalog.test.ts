@@ -499,7 +499,7 @@ describe.each(STORES)('catalog on %s', (_name, open) => {
     expect(calls).toEqual(['list', 'read', 'list', 'read', 'read', 'read', 'read'])
     calls.length = 0
     await reader.load('t')
-    expect(calls).toEqual(['list', 'read', 'list'])
+    expect(calls).toEqual(['list', 'read', 'stat', 'stat'])
   })
 })
 
