@@ -6,6 +6,7 @@ import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import {
   type At,
+  type CatalogOptions,
   type Commit,
   type CommitOptions,
   type Head,
@@ -43,7 +44,7 @@ export class Catalog {
   readonly #names: Names
   readonly #tables: ManagedTables
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: CatalogOptions) {
     this.#root = store.root
     this.#sources = options.sources
     this.#names = new Names(store, options.sources)

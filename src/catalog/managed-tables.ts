@@ -1,8 +1,10 @@
 /** Managed tables by their uuid: reading their newest state, and the commits that make the next one. Names are not known here. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import type { ManifestFile } from './iceberg/manifest-list.ts'
 import {
   asDropped,
   currentSnapshot,
@@ -23,7 +25,14 @@ import {
 } from './iceberg/metadata.ts'
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
 import { SnapshotReader } from './iceberg/snapshot-reader.ts'
-import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
+import {
+  type Addition,
+  type WrittenManifest,
+  type WrittenMerge,
+  writeAddedFiles,
+  writeMerges,
+  writeSnapshot,
+} from './iceberg/snapshot-writer.ts'
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
@@ -52,6 +61,13 @@ export interface TableDraft {
 /** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
 export type At = { snapshotId: number } | { timeMs: number }
 
+/** What a catalog works with; settings that are absent have their defaults. */
+export interface CatalogOptions {
+  sources: Sources
+  commitRetries: number
+  manifestMergeCount?: number
+}
+
 /** How a commit is made. */
 export interface CommitOptions extends CallOptions {
   /** A commit of an id that is in the table's history already succeeds without doing anything; random when absent. */
@@ -77,6 +93,7 @@ export interface Head {
 /** What a commit has written so far, to be removed when it does not come about. Paths are below the store's root. */
 interface Work {
   added?: WrittenManifest | undefined
+  merges: WrittenMerge[]
   lists: string[]
 }
 
@@ -90,14 +107,16 @@ export class ManagedTables {
   readonly #store: ObjectStore
   readonly #sources: Sources
   readonly #commitRetries: number
+  readonly #manifestMergeCount: number
   readonly #reader: SnapshotReader
   readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
   readonly #versions = new BoundedCache<number>(CACHED_VERSIONS)
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: CatalogOptions) {
     this.#store = store
     this.#sources = options.sources
     this.#commitRetries = options.commitRetries
+    this.#manifestMergeCount = options.manifestMergeCount ?? SETTINGS.manifestMergeCount.default
     this.#reader = new SnapshotReader(store)
   }
 
@@ -221,7 +240,7 @@ export class ManagedTables {
     options: CommitOptions,
   ): Promise<Commit> {
     const addition = this.#addition(operation, files, options)
-    const work: Work = { lists: [] }
+    const work: Work = { merges: [], lists: [] }
     try {
       for (let attempt = 0; ; attempt++) {
         const commit = await this.#tryCommit(table, addition, work, options)
@@ -259,7 +278,8 @@ export class ManagedTables {
     const place = this.#place(uuid, metadata.location)
     work.added ??= await writeAddedFiles(this.#store, this.#sources, place, metadata, addition)
     const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
-    const base = { metadata, manifests }
+    if (addition.operation === 'append') await this.#merge(manifests, addition, work, place, options)
+    const base = { metadata, manifests, merges: work.merges }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
     const next = withSnapshot(metadata, snapshot, previousFile)
@@ -273,6 +293,24 @@ export class ManagedTables {
     }
     await this.removeAll(work.lists.splice(0))
     return undefined
+  }
+
+  /** Merges small manifests when there are many; what an earlier attempt has merged stays of use while the table has all of it. */
+  async #merge(
+    manifests: readonly ManifestFile[],
+    addition: Addition,
+    work: Work,
+    place: TablePlace,
+    options: CommitOptions,
+  ): Promise<void> {
+    const paths = new Set(manifests.map(({ path }) => path))
+    const [useful, useless] = partition(work.merges, ({ sources }) => sources.every((path) => paths.has(path)))
+    work.merges = useful
+    await this.removeAll(useless.map(({ written }) => written.storePath))
+    const small = manifests.filter(({ sizeBytes }) => sizeBytes < SETTINGS.manifestBytes.default)
+    if (useful.length > 0 || small.length + 1 < this.#manifestMergeCount) return
+    const sources = await this.#reader.manifestBytes(small, place, options)
+    work.merges = await writeMerges(this.#store, this.#sources, place, sources, addition.snapshotId)
   }
 
   /** Appends the version that says the table is dropped. */
@@ -321,8 +359,12 @@ export class ManagedTables {
   }
 }
 
-function writtenBy(work: Work): string[] {
-  return work.added ? [...work.lists, work.added.storePath] : work.lists
+function writtenBy({ lists, merges, added }: Work): string[] {
+  return [...lists, ...merges.map(({ written }) => written.storePath), ...(added ? [added.storePath] : [])]
+}
+
+function partition<T>(items: readonly T[], holds: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(holds), items.filter((item) => !holds(item))]
 }
 
 function conflict(table: string, why: string): SkepError {
