@@ -33,11 +33,7 @@ export class Member {
   #jobs = 0
 
   constructor(root: string) {
-    this.#child = spawn(
-      process.execPath,
-      [CHILD, root],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    )
+    this.#child = spawn(process.execPath, [CHILD, root], { stdio: ['pipe', 'pipe', 'inherit'] })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       const answer = JSON.parse(line) as Answer
       this.#waiting.get(answer.id)?.(answer)
