@@ -159,7 +159,8 @@ export class ManagedTables {
         file: metadataLocation,
       })
     }
-    const files = await this.#reader.files(metadata, snapshot, place, options)
+    const read = () => this.#reader.files(metadata, snapshot, place, options)
+    const files = await this.#unlessDropped(name, uuid, read)
     return {
       name,
       kind: 'managed',
@@ -243,7 +244,8 @@ export class ManagedTables {
     const work: Work = { merges: [], lists: [] }
     try {
       for (let attempt = 0; ; attempt++) {
-        const commit = await this.#tryCommit(table, addition, work, options)
+        const step = () => this.#tryCommit(table, addition, work, options)
+        const commit = await this.#unlessDropped(table.name, table.uuid, step)
         if (commit) return commit
         if (attempt >= this.#commitRetries) throw conflict(table.name, 'too many other writers were faster')
         await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
@@ -254,6 +256,15 @@ export class ManagedTables {
       const look = `look for the commit id ${commitId} in \`skep snapshots ${table.name} --json\``
       throw explainUnknown(error, table.name, { what: `the commit to "${table.name}" took effect`, look, commitId })
     }
+  }
+
+  /** What a step returns; when it misses files because the table was dropped meanwhile, the error says that. */
+  async #unlessDropped<T>(name: string, uuid: string, step: () => Promise<T>): Promise<T> {
+    return await step().catch(async (error: unknown) => {
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      const newest = await this.head(uuid, {}).catch(() => undefined)
+      throw newest && isDropped(newest.metadata) ? tableNotFound(name, []) : error
+    })
   }
 
   /** One attempt upon the newest state; undefined when another writer was faster. */

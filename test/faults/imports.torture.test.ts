@@ -122,7 +122,7 @@ describe.each(IMPORTS)('$name', (kind) => {
       )
       tally.add(`${kind.name}, disk`, problem === undefined ? 'right' : 'wrong', problem)
     }
-    expect(tally.failures).toEqual([])
+    expect(tally.takeFailures()).toEqual([])
   })
 })
 

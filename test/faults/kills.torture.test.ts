@@ -117,7 +117,7 @@ test(`${KILLS} kills`, { timeout: tortureTimeout(120_000) }, async () => {
     const kind = KINDS[batch % KINDS.length]!
     const table = kind.table(batch)
     const before = held.get(table) ?? new Map<number, number>()
-    const killAfterMs = random() * lifetimes.get(kind.name)! * 1.05
+    const killAfterMs = moment() * lifetimes.get(kind.name)!
     const { isDone, ms } = await importBatch(kind, batch, killAfterMs)
     if (isDone) lifetimes.set(kind.name, ms)
     else killed++
@@ -133,9 +133,14 @@ test(`${KILLS} kills`, { timeout: tortureTimeout(120_000) }, async () => {
       `batch ${batch}: ${print(before)} ${print(found)}`,
     )
   }
-  expect(tally.failures).toEqual([])
+  expect(tally.takeFailures()).toEqual([])
   await expectUsable(held)
 })
+
+/** A moment of a life of length 1: two thirds are drawn over all of it, a third near its end, where the commit is. */
+function moment(): number {
+  return random() < 2 / 3 ? random() * 1.05 : 0.8 + random() * 0.25
+}
 
 const print = (batches: ReadonlyMap<number, number>) => JSON.stringify([...batches])
 

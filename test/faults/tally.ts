@@ -12,7 +12,7 @@ interface Count {
 export class Tally {
   readonly #counts = new Map<string, Count>()
   readonly #started = performance.now()
-  readonly failures: string[] = []
+  #failures: string[] = []
 
   /** Counts a trial, or several that are one: `problem` is what went wrong, if anything. */
   add(kind: string, outcome: 'right' | 'wrong' | 'hung', problem = '', times = 1): void {
@@ -20,7 +20,14 @@ export class Tally {
     this.#counts.set(kind, count)
     count.injected += times
     count[outcome] += times
-    if (outcome !== 'right' && this.failures.length < 20) this.failures.push(`${kind}: ${outcome}: ${problem}`)
+    if (outcome !== 'right' && this.#failures.length < 20) this.#failures.push(`${kind}: ${outcome}: ${problem}`)
+  }
+
+  /** The first of the trials that went wrong since this was asked last. */
+  takeFailures(): string[] {
+    const taken = this.#failures
+    this.#failures = []
+    return taken
   }
 
   /** The table as text. */

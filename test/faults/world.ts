@@ -67,6 +67,11 @@ export async function writeRow(store: ObjectStore, table: { location: string }, 
 const stores = new Map<string, ObjectStore>()
 
 /** Lets the independent reader, which only knows how to fetch, see a store. */
+export function showStore(store: ObjectStore): void {
+  stores.set(store.root, store)
+}
+
+/** What a fetch of a file of a shown store answers. */
 export async function fetchFromStores(url: string, init?: RequestInit): Promise<Response> {
   const [root, store] = [...stores].find(([root]) => url.startsWith(`${root}/`)) ?? []
   const bytes = store && (await store.read(url.slice(root!.length + 1)))
@@ -82,7 +87,7 @@ export type Seen = { operation: string; rows: number[] }[] | 'registered'
 
 /** All tables that a store has, read from its files with none of our code but the store's: names and metadata by hand, the rest by icebird. */
 export async function observe(store: ObjectStore): Promise<Record<string, Seen>> {
-  stores.set(store.root, store)
+  showStore(store)
   try {
     const objects = (await store.list('', { limit: 100_000 })).objects.map(({ path }) => path)
     const names = new Set(objects.flatMap((path) => /^names\/([^/]+)\//.exec(path)?.[1] ?? []))
