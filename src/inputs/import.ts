@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import type { Commit, ManagedTable, TableDraft } from '../catalog/catalog.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
+import { tableNotFound } from '../catalog/names.ts'
 import type { DataFile, TableKeys } from '../catalog/types.ts'
 import { quoteString } from '../common/data-type.ts'
 import { Engine } from '../engine/engine.ts'
@@ -169,7 +170,7 @@ async function commitOnce(
   const target = { ...(table ?? newTable(work, columns, keys, count)), prefix: crypto.randomUUID() }
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
-    throw error
+    throw await unlessDropped(work, table, error)
   })
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
@@ -185,6 +186,19 @@ async function commitOnce(
     if (work.options.replace) throw replacedMeanwhile(work.table)
     return undefined
   }
+}
+
+/** The error of a write that failed; when the table was dropped meanwhile, and what was written with it, the one that says so. */
+async function unlessDropped(
+  { context: { catalog }, table: name }: Import,
+  table: ManagedTable | undefined,
+  error: unknown,
+): Promise<unknown> {
+  if (table === undefined || isSkepError(error, 'CANCELLED')) return error
+  const entry = await catalog.entry(name).catch((found: unknown) => found)
+  if (isSkepError(entry)) return entry.code === 'TABLE_NOT_FOUND' ? entry : error
+  const { kind, uuid } = entry as { kind: string; uuid?: string }
+  return kind === 'managed' && uuid === table.uuid ? error : tableNotFound(name, [])
 }
 
 function replacedMeanwhile(table: string): SkepError {
