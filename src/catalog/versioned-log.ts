@@ -51,13 +51,12 @@ export class VersionedLog {
   async #climb(known: number, options: CallOptions): Promise<number | undefined> {
     const has = async (version: number) => (await this.#store.stat(this.path(version), options)) !== undefined
     let version = known
-    for (let step = 1; step >= 1; ) {
-      if (await has(version + step)) {
-        version += step
-        step *= 2
-      } else step = Math.floor(step / 2)
+    let isRising = true
+    for (let step = 1; step >= 1; step = isRising ? step * 2 : step / 2) {
+      if (await has(version + step)) version += step
+      else isRising = false
     }
-    // The next one was not there before this one was: it was not removed, it is not written yet.
+    // The next one was missing while this one was there: it was not removed, it was not written yet.
     return (await has(version)) ? version : undefined
   }
 
