@@ -199,9 +199,9 @@ async function drops(simulation: Simulation): Promise<string[]> {
 }
 
 const KINDS = [
-  { name: 'commits', run: commits, count: runs(150, 2000) },
-  { name: 'creations', run: creations, count: runs(80, 1000) },
-  { name: 'drops', run: drops, count: runs(60, 600) },
+  { name: 'commits', run: commits, count: runs(100, 2000) },
+  { name: 'creations', run: creations, count: runs(60, 1000) },
+  { name: 'drops', run: drops, count: runs(40, 600) },
 ]
 
 describe.each(KINDS)('$name in doubt', ({ name, run, count }) => {

@@ -157,12 +157,13 @@ function problemOf({ ends }: Pair, end: string, rows: Rows): string | undefined 
 describe('pairs under a seeded order', () => {
   test.each(PAIRS)('$name', { timeout: tortureTimeout(60_000) }, async (pair) => {
     const ends = new Set<string>()
-    for (let k = 0; k < runs(25, 500); k++) {
-      const { end, rows } = await interleave(pair, seed + k * 10)
+    for (let k = 0; k < runs(20, 500); k++) {
+      const own = seed + PAIRS.indexOf(pair) * 100_000 + k * 10
+      const { end, rows } = await interleave(pair, own)
       ends.add(end)
       const problem = problemOf(pair, end, rows)
       const result = end === 'hung' ? 'hung' : problem === undefined ? 'right' : 'wrong'
-      tally.add(`${pair.name}, seeded: ${end}`, result, `seed ${seed + k * 10}: ${problem}`)
+      tally.add(`${pair.name}, seeded: ${end}`, result, `seed ${own}: ${problem}`)
     }
     expect(tally.takeFailures()).toEqual([])
     expect([...ends].sort()).toEqual(Object.keys(pair.ends).sort())
@@ -247,7 +248,7 @@ describe('real processes', () => {
 
   test('pairs', { timeout: tortureTimeout(120_000) }, async () => {
     const sources = [await source(0), await lab.write('SELECT 1::BIGINT AS k', 'one/1.parquet'), await source(2)]
-    for (let round = 0; round < runs(2, 20); round++) {
+    for (let round = 0; round < runs(1, 20); round++) {
       for (const [p, pair] of WAREHOUSE_PAIRS.entries()) {
         const table = `pair_${p}_${round}`
         if (pair.isThere) await lab.warehouse.import(table, [sources[0]!])
