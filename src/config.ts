@@ -65,6 +65,14 @@ export const SETTINGS = {
     minimum: 0,
     help: 'How often a commit that lost a race is tried again on the new state.',
   },
+  manifestMergeCount: {
+    variable: 'SKEP_MANIFEST_MERGE_COUNT',
+    unit: 'count',
+    default: 100,
+    minimum: 2,
+    help: 'Small manifests of a table from which an append merges them into one.',
+  },
+  manifestBytes: { unit: 'bytes', default: 8 * MIB, help: 'Size from which a manifest is not merged any more.' },
   fileBytes: {
     variable: 'SKEP_FILE_BYTES',
     unit: 'bytes',

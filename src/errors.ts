@@ -53,7 +53,7 @@ export interface ErrorDetails {
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
   SQL_FORBIDDEN: { what: string }
   SQL_INVALID: { position?: number }
-  STORE_UNAVAILABLE: { path?: string }
+  STORE_UNAVAILABLE: { path?: string; outcome?: 'unknown'; table?: string; commitId?: string }
   TABLE_EXISTS: { table: string }
   TABLE_INVALID: { table?: string; file: string }
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' }
@@ -125,7 +125,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },
   SQL_FORBIDDEN: { kind: 'user', help: 'Only queries over tables of the warehouse are allowed.' },
   SQL_INVALID: { kind: 'user', help: 'The SQL does not parse or does not fit the tables.' },
-  STORE_UNAVAILABLE: { kind: 'unavailable', help: 'The storage of the warehouse does not answer; try again.' },
+  STORE_UNAVAILABLE: {
+    kind: 'unavailable',
+    help: 'The storage of the warehouse does not answer; nothing was changed, try again. Where the details say `outcome: "unknown"`, the change may have taken effect: look before you repeat it.',
+  },
   TABLE_EXISTS: { kind: 'user', status: 409, help: 'A table of this name exists already.' },
   TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
   TABLE_KIND: {

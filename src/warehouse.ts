@@ -96,7 +96,7 @@ export class Warehouse implements AsyncDisposable {
     this.root = root
     this.settings = settings
     const store = new DiskStore(root)
-    this.#catalog = new Catalog(store, { sources: systemSources(), commitRetries: settings.commitRetries })
+    this.#catalog = new Catalog(store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
   }

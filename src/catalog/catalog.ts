@@ -7,6 +7,7 @@ import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import {
   type At,
+  type CatalogOptions,
   type Commit,
   type CommitOptions,
   type Head,
@@ -14,9 +15,10 @@ import {
   ManagedTables,
   type TableDraft,
 } from './managed-tables.ts'
-import { checkTableName, type FoundName, Names, tableNotFound } from './names.ts'
+import { checkTableName, type FoundName, type NameEntry, Names, tableNotFound } from './names.ts'
 import { newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'
+import { explainUnknown } from './versioned-log.ts'
 
 export type { At, Commit, CommitOptions, ManagedTable, TableDraft } from './managed-tables.ts'
 
@@ -43,7 +45,7 @@ export class Catalog {
   readonly #names: Names
   readonly #tables: ManagedTables
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: CatalogOptions) {
     this.#root = store.root
     this.#sources = options.sources
     this.#names = new Names(store, options.sources)
@@ -67,7 +69,7 @@ export class Catalog {
 
   /**
    * A managed table with the files of one snapshot, the current one unless `at` says otherwise; or the registration of a registered one.
-   * Costs two listings and three reads, and one more for each manifest that is not in the cache.
+   * Costs two listings and three reads, and one more for each manifest that is not in the cache; two look-ups replace the second listing of a table that was loaded before.
    *
    * @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID
    * @throws SNAPSHOT_NOT_FOUND for an unknown snapshot, or a time before the first
@@ -106,24 +108,31 @@ export class Catalog {
   }
 
   /**
-   * Creates a table, with a first snapshot of these files unless there are none. When it fails, everything below the draft's folder is removed.
+   * Creates a table, with a first snapshot of these files unless there are none. A draft makes one table, however often it comes.
+   * When its first creation fails, everything below the draft's folder is removed.
    *
    * @throws TABLE_EXISTS when the name is taken, also by a racing writer
-   * @throws STORE_UNAVAILABLE when the outcome is unknown; nothing is removed then
+   * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when the table may have been made; nothing is removed then
    */
   async create(draft: TableDraft, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
+    const earlier = await this.#tables.firstCommit(draft.uuid)
     try {
-      let found = await this.#findFree(draft.name, options)
-      const commit = await this.#tables.writeFirstVersion(draft, files, options)
       const entry = { state: 'managed', name: draft.name, uuid: draft.uuid } as const
+      let found = await this.#findFree(draft.name, options, draft.uuid)
+      const commit = earlier ?? (await this.#tables.writeFirstVersion(draft, files, options))
       throwIfAborted(options.signal)
-      while (!(await this.#names.append(draft.name, found.version + 1, entry))) {
-        found = await this.#findFree(draft.name, options)
+      while (!isTable(found, draft.uuid)) {
+        if (await this.#append(draft.name, found.version + 1, entry, `the table "${draft.name}" was made`)) {
+          await this.#tables.hint(draft.uuid, 1)
+          break
+        }
+        found = await this.#findFree(draft.name, options, draft.uuid)
       }
-      await this.#tables.hint(draft.uuid, 1)
       return commit
     } catch (error) {
-      if (isSkepError(error) && error.code !== 'STORE_UNAVAILABLE') await this.#tables.removeFolder(draft.uuid, true)
+      // What an earlier call has begun with this draft may yet become a table.
+      const isKnown = isSkepError(error) && error.code !== 'STORE_UNAVAILABLE'
+      if (isKnown && earlier === undefined) await this.#tables.removeFolder(draft.uuid, true)
       throw error
     }
   }
@@ -133,7 +142,7 @@ export class Catalog {
    *
    * @throws COMMIT_CONFLICT when schema or spec have changed, or too many races were lost
    * @throws TABLE_NOT_FOUND when the table was dropped
-   * @throws STORE_UNAVAILABLE when the outcome is unknown: the files may be part of the table and must stay; any other error means that they are not
+   * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when the files may be part of the table and must stay; the same commit id again is safe
    */
   async append(table: ManagedTable, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     const { snapshot, metadataLocation } = table
@@ -162,12 +171,33 @@ export class Catalog {
   /** Drops a managed table: late writers are fenced out first, then the name is free, then files are removed. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async drop(name: string, options: CallOptions = {}): Promise<void> {
     const commitId = newUuid(this.#sources)
-    const { entry, found } = await this.#open(name, options)
+    const { entry, found } = await this.#open(name, options).catch(async (error: unknown) => {
+      if (isSkepError(error, 'TABLE_NOT_FOUND')) await this.#finishDrop(name, options)
+      throw error
+    })
     if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'unregister it instead')
     await this.#tables.fence(entry.name, entry.uuid, commitId, options)
-    // A lost race means that somebody has put a new table under the name of the fenced one.
-    await this.#names.append(name, found.version + 1, { state: 'absent' })
-    await this.#tables.removeFolder(entry.uuid, false)
+    await this.#clearDropped(name, found.version, entry.uuid)
+  }
+
+  /** Does what is left of a drop that died half way. */
+  async #finishDrop(name: string, options: CallOptions): Promise<void> {
+    const { entry, version } = await this.#names.find(name, options)
+    if (entry.state === 'managed' && (await this.#isDropped(entry.uuid, options))) {
+      await this.#clearDropped(name, version, entry.uuid)
+    }
+  }
+
+  /** Frees the name of a dropped table, which stands for none already, and removes its files. */
+  async #clearDropped(name: string, version: number, uuid: string): Promise<void> {
+    try {
+      // A lost race means that somebody has put a new table under the name.
+      await this.#names.append(name, version + 1, { state: 'absent' })
+    } catch (error) {
+      // The table is dropped all the same, whatever its name's newest entry.
+      if (!isSkepError(error)) throw error
+    }
+    await this.#tables.removeFolder(uuid, false)
   }
 
   /** Succeeds when no table has the name: for callers that have long work to do before they take it. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
@@ -181,7 +211,7 @@ export class Catalog {
     for (;;) {
       const found = await this.#findFree(name, options)
       throwIfAborted(options.signal)
-      if (await this.#names.append(name, found.version + 1, entry)) return
+      if (await this.#append(name, found.version + 1, entry, `"${name}" was registered`)) return
     }
   }
 
@@ -191,7 +221,7 @@ export class Catalog {
       const { entry, found } = await this.#open(name, options)
       if (entry.kind === 'managed') throw wrongKind(entry.name, 'managed', 'drop it instead')
       throwIfAborted(options.signal)
-      if (await this.#names.append(name, found.version + 1, { state: 'absent' })) return
+      if (await this.#append(name, found.version + 1, { state: 'absent' }, `"${name}" was unregistered`)) return
     }
   }
 
@@ -200,6 +230,12 @@ export class Catalog {
     const prefix = `${this.#root}/`
     const paths = files.map(({ path }) => (path.startsWith(prefix) ? path.slice(prefix.length) : path))
     await this.#tables.removeAll(paths)
+  }
+
+  async #append(name: string, version: number, entry: NameEntry, what: string): Promise<boolean> {
+    return await this.#names.append(name, version, entry).catch((error: unknown) => {
+      throw explainUnknown(error, name, { what, look: 'look at `skep tables`' })
+    })
   }
 
   async #open(name: string, options: CallOptions): Promise<{ found: FoundName; entry: CatalogEntry; head?: Head }> {
@@ -227,14 +263,18 @@ export class Catalog {
     }
   }
 
-  /** The entry of a name that no table has. @throws TABLE_EXISTS */
-  async #findFree(name: string, options: CallOptions): Promise<FoundName> {
+  /** The entry of a name that no table has, or only the one of that uuid. @throws TABLE_EXISTS */
+  async #findFree(name: string, options: CallOptions, uuid?: string): Promise<FoundName> {
     const found = await this.#names.find(name, options)
     const { entry } = found
-    if (entry.state === 'absent') return found
+    if (entry.state === 'absent' || isTable(found, uuid)) return found
     if (entry.state === 'managed' && (await this.#isDropped(entry.uuid, options))) return found
     throw new SkepError('TABLE_EXISTS', `there is a table "${entry.name}" already`, { table: entry.name })
   }
+}
+
+function isTable({ entry }: FoundName, uuid: string | undefined): boolean {
+  return entry.state === 'managed' && entry.uuid === uuid
 }
 
 function toEntry(entry: Exclude<FoundName['entry'], { state: 'absent' }>): CatalogEntry {

@@ -1,4 +1,5 @@
 /** Managed tables by their uuid: reading their newest state, and the commits that make the next one. Names are not known here. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
@@ -12,6 +13,7 @@ import {
 } from './alteration.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import { fileReading, isSchemaCommit, schemaIdAt, withColumns } from './iceberg/evolution.ts'
+import type { ManifestFile } from './iceberg/manifest-list.ts'
 import {
   asDropped,
   currentSnapshot,
@@ -34,11 +36,18 @@ import {
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
 import { fitsSchema } from './iceberg/promote.ts'
 import { SnapshotReader } from './iceberg/snapshot-reader.ts'
-import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
+import {
+  type Addition,
+  type WrittenManifest,
+  type WrittenMerge,
+  writeAddedFiles,
+  writeMerges,
+  writeSnapshot,
+} from './iceberg/snapshot-writer.ts'
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
-import { listAll, VersionedLog } from './versioned-log.ts'
+import { explainUnknown, listAll, VersionedLog } from './versioned-log.ts'
 
 /** A managed table as it was loaded. */
 export interface ManagedTable extends Table {
@@ -65,6 +74,13 @@ export interface TableDraft {
 /** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
 export type At = { snapshotId: number } | { timeMs: number }
 
+/** What a catalog works with; settings that are absent have their defaults. */
+export interface CatalogOptions {
+  sources: Sources
+  commitRetries: number
+  manifestMergeCount?: number
+}
+
 /** How a commit is made. */
 export interface CommitOptions extends CallOptions {
   /** A commit of an id that is in the table's history already succeeds without doing anything; random when absent. */
@@ -78,6 +94,8 @@ export interface CommitOptions extends CallOptions {
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
 export interface Commit {
   snapshotId?: number
+  /** True when another call had made this commit before: the files given to this one belong to no table. */
+  repeated?: true
   metadataLocation: string
 }
 
@@ -90,10 +108,12 @@ export interface Head {
 /** What a commit has written so far, to be removed when it does not come about. Paths are below the store's root. */
 interface Work {
   added?: WrittenManifest | undefined
+  merges: WrittenMerge[]
   lists: string[]
 }
 
 const CACHED_METADATA = 64
+const CACHED_VERSIONS = 10_000
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
 
@@ -102,13 +122,16 @@ export class ManagedTables {
   readonly #store: ObjectStore
   readonly #sources: Sources
   readonly #commitRetries: number
+  readonly #manifestMergeCount: number
   readonly #reader: SnapshotReader
   readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
+  readonly #versions = new BoundedCache<number>(CACHED_VERSIONS)
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: CatalogOptions) {
     this.#store = store
     this.#sources = options.sources
     this.#commitRetries = options.commitRetries
+    this.#manifestMergeCount = options.manifestMergeCount ?? SETTINGS.manifestMergeCount.default
     this.#reader = new SnapshotReader(store)
   }
 
@@ -116,10 +139,11 @@ export class ManagedTables {
     return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, '.metadata.json')
   }
 
-  /** The newest version of a table, dropped ones included. One listing, and a read unless it is known. @throws TABLE_INVALID */
+  /** The newest version of a table, dropped ones included. One listing or two look-ups, and a read unless it is known. @throws TABLE_INVALID */
   async head(uuid: string, options: CallOptions): Promise<Head> {
     const log = this.#log(uuid)
-    const version = await log.head(options)
+    const version = await log.head(options, this.#versions.get(uuid))
+    this.#versions.set(uuid, version, 1)
     const file = log.path(Math.max(version, 1))
     const known = this.#metadata.get(file)
     if (known) return { version, metadata: known }
@@ -151,7 +175,8 @@ export class ManagedTables {
         file: metadataLocation,
       })
     }
-    const files = await this.#reader.files(metadata, snapshot, schema, place, options)
+    const read = () => this.#reader.files(metadata, snapshot, schema, place, options)
+    const files = await this.#unlessDropped(name, uuid, read)
     const reading = fileReading(metadata, schema)
     return {
       name,
@@ -177,6 +202,16 @@ export class ManagedTables {
     }
   }
 
+  /** What the first version of a draft made, if it was written before; undefined when it was not. */
+  async firstCommit(uuid: string): Promise<Commit | undefined> {
+    const file = this.#log(uuid).path(1)
+    const bytes = await this.#store.read(file)
+    if (bytes === undefined) return undefined
+    const snapshot = currentSnapshot(parseMetadata(bytes, file))
+    const metadataLocation = this.#metadataLocation(uuid, 1)
+    return snapshot ? { snapshotId: snapshot['snapshot-id'], metadataLocation } : { metadataLocation }
+  }
+
   /** Writes metadata v1 of a draft; nobody sees it before a name says so. */
   async writeFirstVersion(draft: TableDraft, files: readonly DataFile[], options: CommitOptions): Promise<Commit> {
     const place = this.#place(draft.uuid, draft.location)
@@ -189,10 +224,28 @@ export class ManagedTables {
       metadata = withSnapshot(metadata, snapshot, undefined)
     }
     const metadataLocation = this.#metadataLocation(draft.uuid, 1)
-    if (!(await this.#log(draft.uuid).append(1, printMetadata(metadata)))) {
-      throw new Error(`the draft of "${draft.name}" was used twice`)
+    if (!(await this.#appendFirst(draft.uuid, printMetadata(metadata)))) {
+      const earlier = await this.firstCommit(draft.uuid)
+      if (earlier) return earlier
+      throw new Error(`the first version of "${draft.name}" is gone`)
     }
     return files.length > 0 ? { snapshotId: addition.snapshotId, metadataLocation } : { metadataLocation }
+  }
+
+  async #appendFirst(uuid: string, bytes: Uint8Array): Promise<boolean> {
+    return await this.#log(uuid)
+      .append(1, bytes)
+      .catch((cause: unknown) => {
+        if (!isSkepError(cause, 'STORE_UNAVAILABLE')) throw cause
+        // Whether it was written or not: without a name it is no table.
+        const { path } = cause.details
+        throw new SkepError(
+          'STORE_UNAVAILABLE',
+          `the storage failed on ${path}; the table was not made`,
+          path === undefined ? {} : { path },
+          { cause },
+        )
+      })
   }
 
   #addition(operation: Addition['operation'], files: readonly DataFile[], options: CommitOptions): Addition {
@@ -208,18 +261,30 @@ export class ManagedTables {
     options: CommitOptions,
   ): Promise<Commit> {
     const addition = this.#addition(operation, files, options)
-    const work: Work = { lists: [] }
+    const work: Work = { merges: [], lists: [] }
     try {
       for (let attempt = 0; ; attempt++) {
-        const commit = await this.#tryCommit(table, addition, work, options)
+        const step = () => this.#tryCommit(table, addition, work, options)
+        const commit = await this.#unlessDropped(table.name, table.uuid, step)
         if (commit) return commit
         if (attempt >= this.#commitRetries) throw conflict(table.name, 'too many other writers were faster')
         await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
       }
     } catch (error) {
       if (!isSkepError(error, 'STORE_UNAVAILABLE')) await this.removeAll(writtenBy(work))
-      throw error
+      const { commitId } = addition
+      const look = `look for the commit id ${commitId} in \`skep snapshots ${table.name} --json\``
+      throw explainUnknown(error, table.name, { what: `the commit to "${table.name}" took effect`, look, commitId })
     }
+  }
+
+  /** What a step returns; when it misses files because the table was dropped meanwhile, the error says that. */
+  async #unlessDropped<T>(name: string, uuid: string, step: () => Promise<T>): Promise<T> {
+    return await step().catch(async (error: unknown) => {
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      const newest = await this.head(uuid, {}).catch(() => undefined)
+      throw newest && isDropped(newest.metadata) ? tableNotFound(name, []) : error
+    })
   }
 
   /** One attempt upon the newest state; undefined when another writer was faster. */
@@ -234,8 +299,11 @@ export class ManagedTables {
     const { metadata } = head
     const done = snapshotOfCommit(metadata, addition.commitId)
     if (done) {
-      if (done['snapshot-id'] !== addition.snapshotId) await this.removeAll(writtenBy(work))
-      return { snapshotId: done['snapshot-id'], metadataLocation: this.#metadataLocation(uuid, head.version) }
+      const metadataLocation = this.#metadataLocation(uuid, head.version)
+      const snapshotId = done['snapshot-id']
+      if (snapshotId === addition.snapshotId) return { snapshotId, metadataLocation }
+      await this.removeAll(writtenBy(work))
+      return { snapshotId, metadataLocation, repeated: true }
     }
     refuseConflict(table, metadata, addition, options.schema)
     const made = { commitId: addition.commitId, nowMs: this.#sources.now() }
@@ -243,7 +311,8 @@ export class ManagedTables {
     const place = this.#place(uuid, metadata.location)
     work.added ??= await writeAddedFiles(this.#store, this.#sources, place, evolved, addition)
     const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
-    const base = { metadata: evolved, manifests }
+    if (addition.operation === 'append') await this.#merge(manifests, addition, work, place, options)
+    const base = { metadata: evolved, manifests, merges: work.merges }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
     const next = withSnapshot(evolved, snapshot, previousFile)
@@ -282,6 +351,24 @@ export class ManagedTables {
     }
   }
 
+  /** Merges small manifests when there are many; what an earlier attempt has merged stays of use while the table has all of it. */
+  async #merge(
+    manifests: readonly ManifestFile[],
+    addition: Addition,
+    work: Work,
+    place: TablePlace,
+    options: CommitOptions,
+  ): Promise<void> {
+    const paths = new Set(manifests.map(({ path }) => path))
+    const [useful, useless] = partition(work.merges, ({ sources }) => sources.every((path) => paths.has(path)))
+    work.merges = useful
+    await this.removeAll(useless.map(({ written }) => written.storePath))
+    const small = manifests.filter(({ sizeBytes }) => sizeBytes < SETTINGS.manifestBytes.default)
+    if (useful.length > 0 || small.length + 1 < this.#manifestMergeCount) return
+    const sources = await this.#reader.manifestBytes(small, place, options)
+    work.merges = await writeMerges(this.#store, this.#sources, place, sources, addition.snapshotId)
+  }
+
   /** Appends the version that says the table is dropped. */
   async fence(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
     for (let attempt = 0; ; attempt++) {
@@ -291,7 +378,12 @@ export class ManagedTables {
       if (isDropped(metadata)) throw tableNotFound(name, [])
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
       const last = asDropped(metadata, commitId, this.#sources.now(), previousFile)
-      if (await this.#log(uuid).append(version + 1, printMetadata(last))) return
+      const isOurs = await this.#log(uuid)
+        .append(version + 1, printMetadata(last))
+        .catch((error: unknown) => {
+          throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
+        })
+      if (isOurs) return
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
       await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
     }
@@ -303,14 +395,15 @@ export class ManagedTables {
     await this.#store.put(path, new TextEncoder().encode(String(version))).catch(() => undefined)
   }
 
-  /** Removes what is below a table's folder, without its metadata versions unless they were never named. */
+  /** Removes what is below a table's folder; its metadata versions first if they were never named, else never. */
   async removeFolder(uuid: string, withVersions: boolean): Promise<void> {
     try {
       const paths: string[] = []
-      for await (const path of listAll(this.#store, `${tableFolder(uuid)}/`)) {
-        if (withVersions || !path.endsWith('.metadata.json')) paths.push(path)
-      }
-      await this.removeAll(paths)
+      for await (const path of listAll(this.#store, `${tableFolder(uuid)}/`)) paths.push(path)
+      const isVersion = (path: string) => path.endsWith('.metadata.json')
+      // A draft that has a version is taken for whole: none may outlive its files.
+      if (withVersions) for (const path of paths.filter(isVersion)) await this.#store.delete(path)
+      await this.removeAll(paths.filter((path) => !isVersion(path)))
     } catch {
       // What stays is found by vacuum.
     }
@@ -322,8 +415,12 @@ export class ManagedTables {
   }
 }
 
-function writtenBy(work: Work): string[] {
-  return work.added ? [...work.lists, work.added.storePath] : work.lists
+function writtenBy({ lists, merges, added }: Work): string[] {
+  return [...lists, ...merges.map(({ written }) => written.storePath), ...(added ? [added.storePath] : [])]
+}
+
+function partition<T>(items: readonly T[], holds: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(holds), items.filter((item) => !holds(item))]
 }
 
 function conflict(table: string, why: string): SkepError {

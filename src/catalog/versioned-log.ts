@@ -4,12 +4,14 @@ import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Sources } from './sources.ts'
 
 const PAGE_OBJECTS = 100_000
-const UNAVAILABLE_ATTEMPTS = 5
+const ATTEMPTS = 5
 const BACKOFF_MS = 20
 
 /**
  * A log of versions `v1<suffix>`, `v2<suffix>` … in a folder of a store. Whoever writes version n+1 first has changed the state
  * that version n was; everybody else learns that they lost.
+ *
+ * Whoever removes old versions removes them from the lowest up, and never the highest: while one is there, so are all above it.
  */
 export class VersionedLog {
   readonly #store: ObjectStore
@@ -29,13 +31,33 @@ export class VersionedLog {
     return `${this.#folder}/v${version}${this.#suffix}`
   }
 
-  /** The highest version, 0 when there is none. One listing, and never a hint that may be old. */
-  async head(options: CallOptions = {}): Promise<number> {
+  /**
+   * The highest version, 0 when there is none. One listing, and never a hint that may be old; two look-ups and a few more for the
+   * versions that have come since when `known`, a version that was there once, is still there.
+   */
+  async head(options: CallOptions = {}, known = 0): Promise<number> {
+    return (known > 0 ? await this.#climb(known, options) : undefined) ?? (await this.#listHead(options))
+  }
+
+  async #listHead(options: CallOptions): Promise<number> {
     let head = 0
     for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
       head = Math.max(head, versionOf(path.slice(this.#folder.length + 1), this.#suffix))
     }
     return head
+  }
+
+  /** The highest version, found from one below it; undefined when that one is gone. */
+  async #climb(known: number, options: CallOptions): Promise<number | undefined> {
+    const has = async (version: number) => (await this.#store.stat(this.path(version), options)) !== undefined
+    let version = known
+    let isRising = true
+    for (let step = 1; step >= 1; step = isRising ? step * 2 : step / 2) {
+      if (await has(version + step)) version += step
+      else isRising = false
+    }
+    // The next one was missing while this one was there: it was not removed, it was not written yet.
+    return (await has(version)) ? version : undefined
   }
 
   /** The bytes of a version. @throws TABLE_INVALID when it is missing */
@@ -48,24 +70,34 @@ export class VersionedLog {
 
   /**
    * True when these bytes became that version, false when another writer's did. They have to be unlike any other writer's (hold a
-   * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours.
+   * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours. Also false when
+   * that version is gone again under newer ones: whether it was ours, the id in the newest one tells.
    *
-   * @throws STORE_UNAVAILABLE when the outcome stays unknown; the version may still appear later
+   * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when that cannot be found out; the version may still appear later
    */
   async append(version: number, bytes: Uint8Array): Promise<boolean> {
+    let doubt: unknown
     for (let attempt = 1; ; attempt++) {
-      try {
-        return (
-          (await this.#store.putIfAbsent(this.path(version), bytes)) || (await this.#holds(version, bytes)) === true
-        )
-      } catch (error) {
-        if (!isSkepError(error, 'STORE_UNAVAILABLE')) throw error
-        const isOurs = await this.#holds(version, bytes).catch(() => undefined)
-        if (isOurs !== undefined) return isOurs
-        if (attempt === UNAVAILABLE_ATTEMPTS) throw error
-      }
+      const written = await this.#store.putIfAbsent(this.path(version), bytes).catch((error: unknown) => {
+        // A refusal says that this attempt did nothing; an earlier one may still arrive.
+        if (doubt === undefined && isRefusal(error)) throw error
+        doubt ??= error
+      })
+      if (written) return true
+      const isOurs = await this.#isOurs(version, bytes).catch((error: unknown) => {
+        doubt ??= error
+      })
+      if (isOurs !== undefined) return isOurs
+      if (written === false && doubt === undefined) return false
+      if (attempt === ATTEMPTS) throw unknownOutcome(this.path(version), doubt)
       await this.#sources.sleep(this.#sources.random() * BACKOFF_MS * 2 ** attempt)
     }
+  }
+
+  /** Whether a version is what was written; undefined when it is not written yet. */
+  async #isOurs(version: number, bytes: Uint8Array): Promise<boolean | undefined> {
+    const isOurs = await this.#holds(version, bytes)
+    return isOurs === undefined && (await this.head()) > version ? false : isOurs
   }
 
   /** Whether a version has these bytes; undefined when there is no such version. */
@@ -73,6 +105,31 @@ export class VersionedLog {
     const found = await this.#store.read(this.path(version))
     return found && Buffer.compare(found, bytes) === 0
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isSkepError(error) && error.kind !== 'unavailable' && error.kind !== 'internal'
+}
+
+function unknownOutcome(path: string, cause: unknown): SkepError {
+  const message = `the storage failed on ${path}; whether it was written is not known`
+  return new SkepError('STORE_UNAVAILABLE', message, { path, outcome: 'unknown' }, { cause })
+}
+
+/**
+ * The error of a step whose outcome is not known, in the words of whoever asked for it: `what` may have happened, `look` finds out.
+ * Other errors come back as they are.
+ */
+export function explainUnknown(
+  error: unknown,
+  table: string,
+  words: { what: string; look: string; commitId?: string },
+): unknown {
+  if (!isSkepError(error, 'STORE_UNAVAILABLE') || error.details.outcome !== 'unknown') return error
+  const { what, look, commitId } = words
+  const message = `the storage did not answer in time, and whether ${what} is not known: ${look} before you repeat it`
+  const details = { ...error.details, table, ...(commitId !== undefined && { commitId }) }
+  return new SkepError('STORE_UNAVAILABLE', message, details, { cause: error })
 }
 
 /** The number in the name `v<number><suffix>` of a version, 0 for other names. */

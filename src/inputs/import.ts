@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises'
-import type { ManagedTable, TableDraft } from '../catalog/catalog.ts'
+import type { Commit, ManagedTable, TableDraft } from '../catalog/catalog.ts'
 import { evolveSchema } from '../catalog/iceberg/evolution.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
+import { tableNotFound } from '../catalog/names.ts'
 import type { DataFile, Schema, TableKeys } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { Engine } from '../engine/engine.ts'
@@ -29,6 +30,8 @@ export interface ImportResult {
   snapshotId?: number
   /** True when the table was made by this import. */
   created: boolean
+  /** True when an import of the same `commitId` had done this before: nothing was changed. */
+  repeated?: true
   rows: number
   /** Source files. */
   sources: number
@@ -198,14 +201,17 @@ async function commitOnce(
   }
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
-    throw error
+    throw await unlessDropped(work, table, error)
   })
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
     work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
-    const id = await commit(work, table ?? (target as TableDraft & Target), files, schema)
-    const changes = table && schema && id !== table.snapshot.id ? changesOf(table.schema, schema) : {}
-    return { ...(id === undefined ? {} : { snapshotId: id }), ...done, ...changes, created: table === undefined }
+    const { snapshotId, repeated } = await commit(work, table ?? (target as TableDraft & Target), files, schema)
+    if (repeated) await work.context.catalog.discard(files)
+    const made = { ...(snapshotId === undefined ? {} : { snapshotId }), created: table === undefined }
+    if (repeated) return { ...made, repeated, rows: 0, files: 0, bytes: 0 }
+    const changes = table && schema && snapshotId !== table.snapshot.id ? changesOf(table.schema, schema) : {}
+    return { ...made, ...done, ...changes }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
@@ -227,6 +233,19 @@ function changesOf(before: Schema, after: Schema): Pick<ImportResult, 'addedColu
   }
 }
 
+/** The error of a write that failed; when the table was dropped meanwhile, and what was written with it, the one that says so. */
+async function unlessDropped(
+  { context: { catalog }, table: name }: Import,
+  table: ManagedTable | undefined,
+  error: unknown,
+): Promise<unknown> {
+  if (table === undefined || isSkepError(error, 'CANCELLED')) return error
+  const entry = await catalog.entry(name).catch((found: unknown) => found)
+  if (isSkepError(entry)) return entry.code === 'TABLE_NOT_FOUND' ? entry : error
+  const { kind, uuid } = entry as { kind: string; uuid?: string }
+  return kind === 'managed' && uuid === table.uuid ? error : tableNotFound(name, [])
+}
+
 function replacedMeanwhile(table: string): SkepError {
   const message = `the table "${table}" was changed meanwhile: what was to be replaced is not its current state`
   return new SkepError('COMMIT_CONFLICT', message, { table })
@@ -237,17 +256,17 @@ function changingAlways(table: string): SkepError {
   return new SkepError('COMMIT_CONFLICT', message, { table, changed: 'schema' })
 }
 
-/** Makes files part of a table; gives the id of its snapshot, if it has one. An append of nothing changes nothing. */
+/** Makes files part of a table. An append of nothing changes nothing. */
 async function commit(
-  { context, options, run }: Import,
+  { context: { catalog }, options: { replace, commitId }, run }: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
   schema: Schema | undefined,
-): Promise<number | undefined> {
-  if (!('snapshot' in table)) return (await context.catalog.create(table, files, run)).snapshotId
-  const evolving = { ...run, ...(schema && schema !== table.schema && { schema }) }
-  if (options.replace) return (await context.catalog.replace(table, files, evolving)).snapshotId
-  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, evolving)).snapshotId
+): Promise<Pick<Commit, 'snapshotId' | 'repeated'>> {
+  const options = commitId === undefined ? run : { ...run, commitId }
+  if (!('snapshot' in table)) return await catalog.create(table, files, options)
+  const evolving = { ...options, ...(schema && schema !== table.schema && { schema }) }
+  return replace ? await catalog.replace(table, files, evolving) : await catalog.append(table, files, evolving)
 }
 
 function newTable(

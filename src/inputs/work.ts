@@ -33,6 +33,8 @@ export interface ImportOptions {
   types?: TypeOverrides
   /** Format of all files, instead of the one that their names say. */
   format?: FileFormat
+  /** A name for this import, as long as its snapshot is in the table's history: importing again under it changes nothing. */
+  commitId?: string
   signal?: AbortSignal
   onProgress?: (progress: ImportProgress) => void
 }

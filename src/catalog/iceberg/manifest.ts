@@ -170,7 +170,8 @@ export function guardFile<T>(file: string, read: () => T): T {
   }
 }
 
-function readContext({ metadata }: AvroFile): { schema: Schema; spec: PartitionSpec } {
+/** The schema and spec that a manifest was written with. @throws Error for a transform of a later version of the format */
+export function readContext({ metadata }: AvroFile): { schema: Schema; spec: PartitionSpec } {
   const schema = schemaFromJson(JSON.parse(metadata.schema ?? '') as IcebergSchema)
   const fields = JSON.parse(metadata['partition-spec'] ?? '') as IcebergPartitionField[]
   const spec = specFromJson(Number(metadata['partition-spec-id'] ?? 0), fields)

@@ -6,6 +6,7 @@ import { BoundedCache } from '../bounded-cache.ts'
 import type { Column, DataFile, Schema } from '../types.ts'
 import { type ReadEntry, readManifest } from './manifest.ts'
 import { type ManifestFile, readManifestList } from './manifest-list.ts'
+import type { ManifestSource } from './manifest-merge.ts'
 import { actorSortOrders, type IcebergSnapshot, type TableMetadata } from './metadata.ts'
 import { type TablePlace, toEnginePath, toStorePath } from './place.ts'
 
@@ -71,6 +72,20 @@ export class SnapshotReader {
     if (entries.length !== expected) throw damaged(file, `${entries.length} files, not ${expected}`)
     this.#manifests.set(file, entries, entries.length + 1)
     return entries
+  }
+
+  /** Manifests with their bytes. @throws TABLE_INVALID naming a damaged file */
+  async manifestBytes(
+    manifests: readonly ManifestFile[],
+    place: TablePlace,
+    options: CallOptions,
+  ): Promise<ManifestSource[]> {
+    return await mapConcurrent(manifests, READS_AT_ONCE, async (manifest) => {
+      const file = storePathOf(place, manifest.path)
+      const bytes = await this.#read(file, options)
+      if (bytes.length !== manifest.sizeBytes) throw damaged(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
+      return { manifest, bytes, file }
+    })
   }
 
   async #read(file: string, options: CallOptions): Promise<Uint8Array> {

@@ -1,10 +1,12 @@
 /** Writing what a new snapshot consists of: its manifest, its manifest list and its entry in the metadata. */
+import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
 import { newBytes, newUuid, type Sources } from '../sources.ts'
 import type { DataFile, PartitionSpec, Schema } from '../types.ts'
 import { partitionTypes } from './avro-schemas.ts'
 import { type ManifestEntry, writeManifest } from './manifest.ts'
 import { type ManifestFile, summarisePartitions, writeManifestList } from './manifest-list.ts'
+import { type ManifestSource, mergeManifests } from './manifest-merge.ts'
 import {
   actorSortOrders,
   COMMIT_ID,
@@ -15,6 +17,8 @@ import {
   type TableMetadata,
 } from './metadata.ts'
 import { type TablePlace, toMetadataPath } from './place.ts'
+
+const WRITES_AT_ONCE = 4
 
 /** What one commit adds, whatever state it is put upon. */
 export interface Addition {
@@ -85,19 +89,43 @@ function describe(
   }
 }
 
+/** A manifest that stands for others, and where it was written. */
+export interface WrittenMerge {
+  sources: string[]
+  written: WrittenManifest
+  minSequenceNumber: number
+}
+
+/** Writes the manifests that small ones are merged into. */
+export async function writeMerges(
+  store: ObjectStore,
+  sources: Sources,
+  place: TablePlace,
+  small: readonly ManifestSource[],
+  snapshotId: number,
+): Promise<WrittenMerge[]> {
+  const merges = mergeManifests(small, newBytes(sources, 16))
+  return await mapConcurrent(merges, WRITES_AT_ONCE, async (merged) => {
+    const storePath = `${place.folder}/metadata/m-${newUuid(sources)}.avro`
+    await store.put(storePath, merged.bytes)
+    const { minSequenceNumber, ...manifest } = merged.describe(toMetadataPath(place, storePath), snapshotId)
+    return { sources: merged.sources, written: { storePath, manifest }, minSequenceNumber }
+  })
+}
+
 /** Writes the manifest list that puts an addition upon a state of the table; returns the snapshot and the list's path below the root. */
 export async function writeSnapshot(
   store: ObjectStore,
   sources: Sources,
   place: TablePlace,
-  base: { metadata: TableMetadata; manifests: readonly ManifestFile[] },
+  base: { metadata: TableMetadata; manifests: readonly ManifestFile[]; merges?: readonly WrittenMerge[] },
   addition: Addition,
   added: WrittenManifest | undefined,
 ): Promise<{ snapshot: IcebergSnapshot; listPath: string }> {
   const { metadata } = base
   const parent = currentSnapshot(metadata)
   const sequenceNumber = metadata['last-sequence-number'] + 1
-  const kept = addition.operation === 'append' ? base.manifests : []
+  const kept = addition.operation === 'append' ? replaceMerged(base.manifests, base.merges ?? [], sequenceNumber) : []
   const own = added ? [{ ...added.manifest, sequenceNumber, minSequenceNumber: sequenceNumber }] : []
   const { snapshotId } = addition
   const parentId = parent?.['snapshot-id'] ?? null
@@ -115,6 +143,20 @@ export async function writeSnapshot(
     'schema-id': metadata['current-schema-id'],
   }
   return { snapshot, listPath }
+}
+
+function replaceMerged(
+  manifests: readonly ManifestFile[],
+  merges: readonly WrittenMerge[],
+  sequenceNumber: number,
+): ManifestFile[] {
+  const gone = new Set(merges.flatMap(({ sources }) => sources))
+  const merged = merges.map(({ written: { manifest }, minSequenceNumber }) => ({
+    ...manifest,
+    sequenceNumber,
+    minSequenceNumber,
+  }))
+  return [...merged, ...manifests.filter(({ path }) => !gone.has(path))]
 }
 
 function summaryOf(addition: Addition, parent: IcebergSnapshot | undefined): IcebergSnapshot['summary'] {
