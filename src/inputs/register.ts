@@ -14,10 +14,11 @@ import {
 import { decodeRegistration, encodeRegistration } from '../catalog/folder/registration-json.ts'
 import type { DataFile, Table, TableKeys, TimeUnit, Validation } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { compareUtf8 } from '../common/text.ts'
 import { SETTINGS } from '../config.ts'
 import { Engine, type RunOptions, type Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { DiskStore } from '../storage/disk-store.ts'
 import { firstChanged } from '../storage/file-tree.ts'
 import { checkUnit } from './keys.ts'
@@ -84,11 +85,12 @@ export async function registerFolder(
     ...running,
     ...(onProgress ? { onProgress: (done: number, total: number) => onProgress((done / total) * 0.5) } : {}),
   })
+  const folder = tableOfRegistration(table, found)
+  if (found === known && isSettled(known, mode)) return resultOf(table, folder.snapshot.files, known)
   const memoryBytes = Math.floor(settings.memoryBytes * CHECK_SHARE)
   await using engine = await Engine.open({ settings: { ...settings, memoryBytes }, spillPath })
   using session = await engine.session()
   await session.run('SET preserve_insertion_order = false')
-  const folder = tableOfRegistration(table, found)
   await checkNulls(session, folder, found, running)
   const registration = await validated(session, folder, found, mode, running)
   const changed = await firstChanged(root, found.files, running)
@@ -115,6 +117,11 @@ function resultOf(table: string, files: readonly DataFile[], registration: Regis
   }
 }
 
+/** True when there is nothing left to find out. */
+function isSettled(known: Registration, mode: Validation): boolean {
+  return known.validation.mode === mode && (areActorsTogether(known) || known.validation.scattered !== undefined)
+}
+
 type FolderTerms = Pick<Registration, 'root' | 'pattern' | 'keys'>
 
 function describesSame(one: FolderTerms, other: FolderTerms): boolean {
@@ -136,7 +143,10 @@ async function knownRegistration(
     await catalog.requireFree(table, running)
     return undefined
   }
-  const entry = (await catalog.tables(running)).find(({ name }) => name.toLowerCase() === table.toLowerCase())
+  const entry = await catalog.entry(table, running).catch((error: unknown) => {
+    if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
+    throw error
+  })
   if (!entry) return undefined
   const known = entry.kind === 'registered' ? decodeRegistration(entry.registration, entry.name) : undefined
   if (known && describesSame(known, terms)) return known
@@ -173,7 +183,7 @@ async function validated(
 }
 
 function relativeTo(root: string, scattered: ScatteredActor | undefined): ScatteredActor | undefined {
-  return scattered && { ...scattered, files: scattered.files.map((path) => relative(root, path)) }
+  return scattered && { ...scattered, files: scattered.files.map((path) => relative(root, path)).sort(compareUtf8) }
 }
 
 async function findFolder(path: string): Promise<string> {

@@ -33,6 +33,10 @@ function headLines(table: TableDescription, style: Style): string[] {
   const facts: [string, string | undefined][] = [
     ['actor', actor],
     ['time', time && timeUnit ? `${time} (${timeUnit})` : time],
+    [
+      'actors',
+      table.actorsTogether === undefined ? undefined : table.actorsTogether ? 'each in one file' : 'scattered',
+    ],
     ['partitions', table.partitioning.join(', ') || undefined],
     ['snapshot', table.snapshotId?.toString()],
     ['location', table.location],
