@@ -1,6 +1,6 @@
 /** Registration of a folder of Parquet files as a read-only table. */
-import { stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, relative, resolve } from 'node:path'
 import { tableOfRegistration } from '../catalog/folder/folder-table.ts'
 import { DEFAULT_PATTERN } from '../catalog/folder/pattern.ts'
 import { folderChanged, inspectFolder } from '../catalog/folder/register.ts'
@@ -24,6 +24,7 @@ import { firstChanged } from '../storage/file-tree.ts'
 import { checkUnit } from './keys.ts'
 import { findScattered, spread } from './scattered.ts'
 import type { InputContext } from './types.ts'
+import { wrapWriteError } from './write-errors.ts'
 
 /** How a folder is registered. */
 export interface RegisterOptions {
@@ -58,8 +59,10 @@ export interface RegisterResult {
   warnings: string[]
 }
 
-/** The part of the memory for statements that a check may use: they take all they get, and more for a moment. */
-const CHECK_SHARE = 0.7
+/** What a process weighs before any statement: a check takes all it gets, and so may not count on that. */
+const PROCESS_BYTES = 160 * 1024 * 1024
+/** What a thread of a check needs at least. */
+const THREAD_BYTES = 100 * 1024 * 1024
 
 /** Registers a folder: reads footers, checks the keys, and looks for actors that are in several files. */
 export async function registerFolder(
@@ -87,8 +90,11 @@ export async function registerFolder(
   })
   const folder = tableOfRegistration(table, found)
   if (found === known && isSettled(known, mode)) return resultOf(table, folder.snapshot.files, known)
-  const memoryBytes = Math.floor(settings.memoryBytes * CHECK_SHARE)
-  await using engine = await Engine.open({ settings: { ...settings, memoryBytes }, spillPath })
+  const memoryBytes = Math.max(THREAD_BYTES, settings.memoryBytes - PROCESS_BYTES)
+  const threads = Math.min(settings.threads, Math.max(1, Math.floor(memoryBytes / THREAD_BYTES)))
+  // DuckDB makes one folder, and not those above it.
+  await makeFolder(dirname(spillPath))
+  await using engine = await Engine.open({ settings: { ...settings, memoryBytes, threads }, spillPath })
   using session = await engine.session()
   await session.run('SET preserve_insertion_order = false')
   await checkNulls(session, folder, found, running)
@@ -184,6 +190,12 @@ async function validated(
 
 function relativeTo(root: string, scattered: ScatteredActor | undefined): ScatteredActor | undefined {
   return scattered && { ...scattered, files: scattered.files.map((path) => relative(root, path)).sort(compareUtf8) }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw wrapWriteError(error, path)
+  })
 }
 
 async function findFolder(path: string): Promise<string> {

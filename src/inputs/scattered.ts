@@ -4,6 +4,7 @@ import { compareScalars } from '../catalog/scalar.ts'
 import type { Column, DataFile, Scalar, Table } from '../catalog/types.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { layoutScans } from '../engine/scan-folder.ts'
+import { isSkepError } from '../errors.ts'
 
 /** What is asked of a folder's files. */
 export interface ScatterCheck {
@@ -18,6 +19,8 @@ export interface ScatterCheck {
 const PROBED_FILES = 8
 /** Actors with one hash in several files that are looked at one by one. */
 const SUSPECTS = 1000
+/** Passes over the actors, at most. */
+const PARTS_MAX = 1024
 
 /**
  * An actor that is in two of the files, or undefined when there is none. Files whose ranges of actors overlap no other's are
@@ -136,18 +139,37 @@ interface Pass {
 }
 
 async function sharedActor(pass: Pass, files: readonly DataFile[]): Promise<ScatteredActor | undefined> {
-  const { session, options } = pass
   const { rows, order } = actorRows(pass, files)
+  const suspects = await findSuspects(pass, rows)
+  if (suspects === 0) return undefined
+  const found = await sharedBy(pass, `${rows} AND hash(a) IN (FROM skep_suspects)`, order)
+  // Different actors with one hash in each of so many cases do not happen by chance.
+  return found ?? (suspects < SUSPECTS ? undefined : await sharedBy(pass, rows, order))
+}
+
+/** Fills `skep_suspects` with hashes that are in more than one file; their number. Where even spilling needs too much memory, in more and smaller parts. */
+async function findSuspects(pass: Pass, rows: string): Promise<number> {
+  for (let parts = 1; ; parts *= 4) {
+    try {
+      for (let part = 0; part < parts; part++) {
+        const suspects = await suspectsOf(pass, parts === 1 ? rows : `${rows} AND hash(a) % ${parts} = ${part}`)
+        if (suspects > 0) return suspects
+      }
+      return 0
+    } catch (error) {
+      if (parts >= PARTS_MAX || !isSkepError(error, 'MEMORY_LIMIT')) throw error
+    }
+  }
+}
+
+async function suspectsOf({ session, options }: Pass, rows: string): Promise<number> {
   await session.run(
     `CREATE OR REPLACE TEMP TABLE skep_suspects AS SELECT h FROM (SELECT hash(a) AS h, f FROM (${rows}))
      GROUP BY h HAVING min(f) <> max(f) LIMIT ${SUSPECTS}`,
     options,
   )
   const [counted] = await session.rows<{ n: bigint }>('SELECT count(*) AS n FROM skep_suspects', options)
-  if (counted!.n === 0n) return undefined
-  const found = await sharedBy(pass, `${rows} AND hash(a) IN (FROM skep_suspects)`, order)
-  // Different actors with one hash in each of so many cases do not happen by chance.
-  return found ?? (counted!.n < BigInt(SUSPECTS) ? undefined : await sharedBy(pass, rows, order))
+  return Number(counted!.n)
 }
 
 async function sharedBy(
