@@ -29,17 +29,17 @@ export function actorTasks(table: Table, files: readonly DataFile[]): ActorTask[
   }))
 }
 
-/** Small files are read together: a task costs more than a small file. */
+/** Small files are read together: a task costs more than a small file. Sorted ones would no longer stream as they are. */
 function batchFiles(files: readonly DataFile[]): DataFile[][] {
   const groups: DataFile[][] = []
   let rows = Number.POSITIVE_INFINITY
   for (const file of files) {
-    if (rows + file.rows > SETTINGS.taskRows.default) {
+    if (file.sorted || rows + file.rows > SETTINGS.taskRows.default) {
       groups.push([])
       rows = 0
     }
     groups.at(-1)!.push(file)
-    rows += file.rows
+    rows = file.sorted ? Number.POSITIVE_INFINITY : rows + file.rows
   }
   return groups
 }

@@ -1,13 +1,13 @@
 /** Folders that others change: what is noticed, what is read again, and that no answer mixes states. */
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
-import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSkepError } from '../../src/errors.ts'
 import { runs, tortureTimeout } from '../torture.ts'
+import { countCalls } from './file-calls.ts'
 import { failure, type Lab, openLab, scanOf } from './import-lab.ts'
 
 let lab: Lab
@@ -41,32 +41,6 @@ const state = async (name: string) => {
   return Object.values(found[0]!)
 }
 const isTogether = async (name: string) => (await lab.warehouse.describe(name)).actorsTogether
-
-/** Calls of the file system while a call runs. */
-async function counted<T>(call: () => Promise<T>): Promise<{ result: T; listed: string[]; opened: string[] }> {
-  const { readdir, open } = fs
-  const listed: string[] = []
-  const opened: string[] = []
-  Object.assign(fs, {
-    readdir: (path: string, options: object) => {
-      listed.push(String(path))
-      return readdir(path, options)
-    },
-    open: (path: string, ...rest: [string, number?]) => {
-      opened.push(String(path))
-      return open(path, ...rest)
-    },
-  })
-  syncBuiltinESMExports()
-  try {
-    const result = await call()
-    const inFolders = (path: string) => path.startsWith(`${lab.dir}/c`)
-    return { result, listed: listed.filter(inFolders), opened: opened.filter(inFolders) }
-  } finally {
-    Object.assign(fs, { readdir, open })
-    syncBuiltinESMExports()
-  }
-}
 
 describe('what is noticed', () => {
   const changes: [what: string, change: (dir: string) => Promise<void>, after: number[], together: boolean][] = [
@@ -146,16 +120,16 @@ describe('what is read again', () => {
   test('nothing while nothing changes; then only what is new', async () => {
     const files = Object.fromEntries(Array.from({ length: 30 }, (_, k) => [`d${k % 3}/${k}.parquet`, rows(k * 1000)]))
     const name = await folderOf(files)
-    const first = await counted(() => state(name))
+    const first = await countCalls(lab.dir, () => state(name))
     expect(first).toMatchObject({ result: [3000, 0, 29_099], listed: [], opened: [] })
     const other = await lab.open({})
-    const elsewhere = await counted(() => other.sql(`SELECT count(*) AS n FROM ${name} WHERE who = 5`))
+    const elsewhere = await countCalls(lab.dir, () => other.sql(`SELECT count(*) AS n FROM ${name} WHERE who = 5`))
     expect(elsewhere).toMatchObject({ result: { stats: { files: 1, filesPruned: 29 } }, listed: [], opened: [] })
     await other.close()
     await lab.write(rows(90_000), `${name}/d1/new.parquet`, PLAIN)
     await lab.write(rows(95_000), `${name}/d2/2.parquet`, PLAIN)
     await setTimeout(50)
-    const then = await counted(() => state(name))
+    const then = await countCalls(lab.dir, () => state(name))
     expect(then.result).toEqual([3100, 0, 95_099])
     expect(then.opened.map((path) => path.split('/').slice(-2).join('/')).sort()).toEqual([
       'd1/new.parquet',
@@ -163,7 +137,7 @@ describe('what is read again', () => {
     ])
     // DuckDB writes beside a file and renames, so both folders have changed; the third has not.
     expect(then.listed.filter((path) => path.endsWith('/d0'))).toEqual([])
-    const last = await counted(() => state(name))
+    const last = await countCalls(lab.dir, () => state(name))
     expect(last).toMatchObject({ result: [3100, 0, 95_099], listed: [], opened: [] })
   })
 

@@ -1,6 +1,14 @@
 /** Registers a folder in a process of its own: `node folder-memory-child.ts WAREHOUSE FOLDER`; prints the result, time and peak memory. */
 import { readFileSync } from 'node:fs'
+import type { RegisterResult } from '../../src/inputs/register.ts'
 import { Warehouse } from '../../src/warehouse.ts'
+
+/** What it prints, as JSON. */
+export interface Outcome {
+  result: RegisterResult
+  ms: number
+  peakBytes: number
+}
 
 const [, , root, folder] = process.argv
 const warehouse = await Warehouse.open(root!)
@@ -9,4 +17,5 @@ const result = await warehouse.register('big', folder!, { actor: 'who', time: 't
 const ms = Math.round(performance.now() - started)
 await warehouse.close()
 const peakKb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
-console.log(JSON.stringify({ result, ms, peakBytes: peakKb * 1024 }))
+const outcome: Outcome = { result, ms, peakBytes: peakKb * 1024 }
+console.log(JSON.stringify(outcome))
