@@ -128,7 +128,7 @@ export class Warehouse implements AsyncDisposable {
   async sql(first: string | TemplateStringsArray, ...rest: unknown[]): Promise<SqlResult> {
     const { text, options } = readCall(first, rest)
     return await retryChanged(this.settings.folderRetries, async () => {
-      await using stream = await this.stream(text, options)
+      await using stream = await this.#start(text, options)
       const rows = await collectRows(stream, this.settings.resultRows)
       return { columns: stream.columns, rows, stats: stream.stats() }
     })
