@@ -125,6 +125,17 @@ export const SETTINGS = {
   },
   footerBytes: { unit: 'bytes', default: 64 * MIB, help: 'Longest footer of a Parquet file that is read.' },
   footerReads: { unit: 'count', default: 16, help: 'Footers of Parquet files that are read at the same time.' },
+  sampledFiles: { unit: 'count', default: 10, help: 'Files that `skep register --validate sample` compares.' },
+  folderRetries: {
+    unit: 'count',
+    default: 3,
+    help: 'How often a query begins anew because a file of a registered folder changed while it was read.',
+  },
+  taskRows: {
+    unit: 'rows',
+    default: 500_000,
+    help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
+  },
   filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
   jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
   sqlDepth: { unit: 'levels', default: 3000, help: 'Levels of the tree that SQL is parsed into.' },

@@ -38,6 +38,7 @@ export interface ErrorDetails {
   FILE_LIMIT: { setting: string; limit: number }
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }
+  FOLDER_CHANGED: { table?: string; file: string }
   INTERNAL: Record<string, never>
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
@@ -104,6 +105,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   },
   FILE_NOT_FOUND: { kind: 'user', help: 'No file matches the path or glob.' },
   FILE_UNREADABLE: { kind: 'user', help: 'The file exists but may not be read; check its permissions.' },
+  FOLDER_CHANGED: {
+    kind: 'conflict',
+    help: 'A file of a registered folder changed while it was read, several times over; nothing that mixes states is returned. Try again.',
+  },
   INTERNAL: { kind: 'internal', help: 'A defect of Skep; please report it with the command that led to it.' },
   JSON_INVALID: { kind: 'user', help: 'The text is not JSON.' },
   KEY_INVALID: {

@@ -1,5 +1,6 @@
 /** The object that users hold: it wires store, catalog, engine and coordinator, and owns what must be closed. */
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
@@ -7,11 +8,10 @@ import type { BehaviouralQuery } from './behaviour/types.ts'
 import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
-import { tableOfRegistration } from './catalog/folder/folder-table.ts'
-import { decodeRegistration } from './catalog/folder/registration-json.ts'
+import { Folders } from './catalog/folder/folders.ts'
 import type { At } from './catalog/managed-tables.ts'
 import { systemSources } from './catalog/sources.ts'
-import type { SnapshotInfo, Table } from './catalog/types.ts'
+import type { DataFile, SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
@@ -30,12 +30,13 @@ import {
   statsOf,
   type TableScan,
 } from './coordinator/sql.ts'
-import { EngineKeeper } from './engine/keeper.ts'
+import { batchesUnchanged, readUnchanged, retryChanged, stepUnchanged } from './coordinator/unchanged.ts'
+import { EngineKeeper, type Reading } from './engine/keeper.ts'
 import type { BoundValue, BoundValues } from './engine/parameters.ts'
 import type { JsonValue } from './engine/values.ts'
-import { SkepError } from './errors.ts'
+import { isSkepError, SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
-import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
+import { type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
@@ -91,6 +92,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #catalog: Catalog
   readonly #engines: EngineKeeper
   readonly #threads: Threads
+  readonly #folders: Folders
 
   private constructor(root: string, settings: Settings) {
     this.root = root
@@ -98,6 +100,7 @@ export class Warehouse implements AsyncDisposable {
     const store = new DiskStore(root)
     this.#catalog = new Catalog(store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
+    this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
   }
 
@@ -128,20 +131,31 @@ export class Warehouse implements AsyncDisposable {
   async sql(strings: TemplateStringsArray, ...values: BoundValue[]): Promise<SqlResult>
   async sql(first: string | TemplateStringsArray, ...rest: unknown[]): Promise<SqlResult> {
     const { text, options } = readCall(first, rest)
-    await using stream = await this.stream(text, options)
-    const rows = await collectRows(stream, this.settings.resultRows)
-    return { columns: stream.columns, rows, stats: stream.stats() }
+    return await retryChanged(this.settings.folderRetries, async () => {
+      await using stream = await this.#start(text, options)
+      const rows = await collectRows(stream, this.settings.resultRows)
+      return { columns: stream.columns, rows, stats: stream.stats() }
+    })
   }
 
-  /** The same query with its rows in batches: for results of any size. */
+  /**
+   * The same query with its rows in batches: for results of any size.
+   *
+   * @throws as `sql` does; FOLDER_CHANGED may come after rows, which are then not to be used
+   */
   async stream(text: string, options: SqlOptions = {}): Promise<SqlStream> {
+    return await retryChanged(this.settings.folderRetries, () => this.#start(text, options))
+  }
+
+  async #start(text: string, options: SqlOptions): Promise<SqlStream> {
     const started = performance.now()
     const prepared = await this.#prepare(text, options)
+    const { files, context } = prepared
     try {
-      const { columns, batches } = await startQuery(prepared.context, text)
+      const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, text))
       return {
         columns,
-        batches,
+        batches: await batchesUnchanged(files, context.options, batches),
         stats: () => statsOf(prepared.scans, 1, Math.round(performance.now() - started)),
         [Symbol.asyncDispose]: async () => prepared.close(),
       }
@@ -161,13 +175,18 @@ export class Warehouse implements AsyncDisposable {
     path: string,
     options: SqlOptions = {},
   ): Promise<{ rows: number; stats: QueryStats }> {
+    return await retryChanged(this.settings.folderRetries, () => this.#exportOnce(text, resolve(path), options))
+  }
+
+  async #exportOnce(text: string, target: string, options: SqlOptions): Promise<{ rows: number; stats: QueryStats }> {
     const started = performance.now()
-    const target = resolve(path)
     const prepared = await this.#prepare(text, options, [dirname(target)])
+    const { files, context, scans } = prepared
     try {
-      const rows = await copyToParquet(prepared.context, text, target)
-      return { rows, stats: statsOf(prepared.scans, 1, Math.round(performance.now() - started)) }
+      const rows = await readUnchanged(files, context.options, () => copyToParquet(context, text, target))
+      return { rows, stats: statsOf(scans, 1, Math.round(performance.now() - started)) }
     } catch (error) {
+      if (isSkepError(error, 'FOLDER_CHANGED')) await rm(target, { force: true })
       throw wrapWriteError(error, dirname(target))
     } finally {
       prepared.close()
@@ -188,9 +207,9 @@ export class Warehouse implements AsyncDisposable {
     text: string,
     options: SqlOptions,
     targets: readonly string[] = [],
-  ): Promise<{ context: SqlContext; scans: TableScan[]; close(): void }> {
+  ): Promise<{ context: SqlContext; scans: TableScan[]; files: DataFile[]; close(): void }> {
     const running = this.#running(options)
-    const first = await this.#engines.lease([])
+    const first = await this.#engines.lease()
     let close = first.close
     try {
       const context = { session: first.session, settings: this.settings, params: options.params, options: running }
@@ -200,17 +219,17 @@ export class Warehouse implements AsyncDisposable {
         options.at,
         running.signal,
       )
-      const registered = [...tables.values()].filter(({ kind }) => kind === 'registered')
-      const roots = [...registered.map(({ location }) => location), ...targets]
-      if (!first.covers(roots)) {
+      const reading = readingOf([...tables.values()], targets)
+      if (!first.suits(reading)) {
         first.close()
-        const second = await this.#engines.lease(roots)
+        const second = await this.#engines.lease(reading)
         close = second.close
         context.session = second.session
       }
       await context.session.run('BEGIN TRANSACTION', running)
-      const scans = await bindTables(context, analysis, tables)
-      return { context, scans, close }
+      const bound = await stepUnchanged(reading.files, running, () => bindTables(context, analysis, tables))
+      const { scans, files } = bound
+      return { context, scans, files, close }
     } catch (error) {
       close()
       throw error
@@ -237,9 +256,7 @@ export class Warehouse implements AsyncDisposable {
       entry.kind === 'registered'
         ? entry
         : await this.#catalog.load(entry.name, { ...(at ? { at } : {}), ...(signal ? { signal } : {}) })
-    if (found.kind === 'managed') return found
-    const registration = decodeRegistration(found.registration, found.name)
-    return tableOfRegistration(found.name, await currentRegistration(found.name, registration, this.settings, signal))
+    return found.kind === 'managed' ? found : await this.#folders.current(found, { signal })
   }
 
   /**
@@ -256,18 +273,20 @@ export class Warehouse implements AsyncDisposable {
     options: QueryOptions = {},
   ): Promise<BehaviouralResult<BehaviouralStats>> {
     const started = performance.now()
-    const running = this.#running(options)
-    const { loaded, valid } = await this.#validQuery(table, query, options.at, running.signal)
-    await using lease = await this.#engines.leaseEngine(loaded.kind === 'registered' ? [loaded.location] : [])
-    const { signal, timeoutMs } = running
-    const context = {
-      engine: lease.engine,
-      threads: this.#threads,
-      settings: this.settings,
-      options: { signal, timeoutMs },
-      onProgress: options.onProgress,
-    }
-    return await runBehaviour(context, loaded, valid, started)
+    const { signal, timeoutMs } = this.#running(options)
+    return await retryChanged(this.settings.folderRetries, async () => {
+      const { loaded, valid } = await this.#validQuery(table, query, options.at, signal)
+      await using lease = await this.#engines.leaseEngine(readingOf([loaded]))
+      const context = {
+        engine: lease.engine,
+        threads: this.#threads,
+        settings: this.settings,
+        options: { signal, timeoutMs },
+        onProgress: options.onProgress,
+      }
+      const { files } = loaded.snapshot
+      return await readUnchanged(files, { signal }, () => runBehaviour(context, loaded, valid, started))
+    })
   }
 
   /** What a behavioural query means, in words, and what would be read and done for it; it is not run. @throws as `query` does */
@@ -344,9 +363,7 @@ export class Warehouse implements AsyncDisposable {
     const entries = await this.#catalog.tables()
     // A folder is listed as it was registered, even when it has gone since.
     const load = async (entry: CatalogEntry) =>
-      entry.kind === 'registered'
-        ? tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
-        : await this.#loadTable(entry)
+      entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#loadTable(entry)
     return await Promise.all(entries.map(async (entry) => summariseTable(await load(entry))))
   }
 
@@ -378,6 +395,15 @@ function readCall(
   if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
   const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
   return { text, options: { params: rest as BoundValue[] } }
+}
+
+/** What the tables, and files to be written into these folders, need of an engine. */
+function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
+  const registered = tables.filter(({ kind }) => kind === 'registered')
+  return {
+    roots: [...registered.map(({ location }) => location), ...folders],
+    files: registered.flatMap(({ snapshot }) => snapshot.files),
+  }
 }
 
 function requireKeys({ name, keys }: Table): void {

@@ -205,11 +205,17 @@ export class Catalog {
     await this.#findFree(name, options)
   }
 
-  /** Makes a name stand for a registration. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
-  async register(name: string, registration: object, options: CallOptions = {}): Promise<void> {
+  /** Makes a name stand for a registration, in place of one that `mayReplace` agrees to. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
+  async register(
+    name: string,
+    registration: object,
+    options: CallOptions & { mayReplace?: (registration: object) => boolean } = {},
+  ): Promise<void> {
     const entry = { state: 'registered', name, registration } as const
     for (;;) {
-      const found = await this.#findFree(name, options)
+      const known = options.mayReplace && (await this.#names.find(name, options))
+      const isReplaced = known?.entry.state === 'registered' && options.mayReplace?.(known.entry.registration)
+      const found = isReplaced ? known : await this.#findFree(name, options)
       throwIfAborted(options.signal)
       if (await this.#append(name, found.version + 1, entry, `"${name}" was registered`)) return
     }

@@ -3,6 +3,7 @@ import { compareUtf8, didYouMean, nearest } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { BoundedCache } from './bounded-cache.ts'
 import { newUuid, type Sources } from './sources.ts'
 import { listAll, VersionedLog, versionOf } from './versioned-log.ts'
 
@@ -21,6 +22,8 @@ export interface FoundName {
 const FOLDER = 'names'
 const SUFFIX = '.json'
 const READS_AT_ONCE = 16
+/** Total size of the entries of registered folders that are kept: they grow with the files. */
+const CACHED_BYTES_MAX = 64 * 1024 * 1024
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/
 
 /** Passes for a name that a table may have. @throws TABLE_NAME_INVALID */
@@ -46,6 +49,8 @@ export function tableNotFound(name: string, known: Iterable<string>): SkepError<
 export class Names {
   readonly #store: ObjectStore
   readonly #sources: Sources
+  /** Entries of registered folders by path, with the version of the object: they never change, but whole warehouses may be replaced. */
+  readonly #known = new BoundedCache<{ version: string; entry: NameEntry }>(CACHED_BYTES_MAX)
 
   constructor(store: ObjectStore, sources: Sources) {
     this.#store = store
@@ -87,7 +92,15 @@ export class Names {
   async #read(name: string, version: number, options: CallOptions): Promise<FoundName> {
     if (version === 0) return { version, entry: { state: 'absent' } }
     const log = this.#log(name)
-    return { version, entry: parseEntry(await log.read(version, options), log.path(version), name) }
+    const path = log.path(version)
+    const known = this.#known.get(path)
+    if (known && (await this.#store.stat(path, options))?.version === known.version)
+      return { version, entry: known.entry }
+    const bytes = await log.read(version, options)
+    const entry = parseEntry(bytes, path, name)
+    const info = entry.state === 'registered' ? await this.#store.stat(path, options) : undefined
+    if (info?.sizeBytes === bytes.length) this.#known.set(path, { version: info.version, entry }, info.sizeBytes)
+    return { version, entry }
   }
 }
 

@@ -94,6 +94,8 @@ export interface DataFile {
   columns: ReadonlyMap<number, ColumnStatistics>
   /** True when the file's rows are sorted by (actor, time), ascending. */
   sorted: boolean
+  /** Of a file that others may change: its stamp, and its own columns (files that have the same share one list). */
+  foreign?: { version: string; layout: readonly { name: string; type: DataType }[] }
 }
 
 /** How the columns of a snapshot are found in its files. */

@@ -7,6 +7,7 @@ import { type Bind, timeframeSql } from '../behaviour/predicate-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Column, DataFile, Scalar, Snapshot, Table } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import type { BoundValue } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
 
@@ -18,22 +19,34 @@ export interface ActorTask {
   rows: number
 }
 
-/** Tasks that cover the files: one for each bucket, for each file that is known to hold its actors alone, else one for all. */
+/** Tasks that cover the files: one for each bucket, or for some files that are known to hold their actors alone, else one for all. */
 export function actorTasks(table: Table, files: readonly DataFile[]): ActorTask[] {
-  return [...groupFiles(table, files).values()].map((group) => ({
+  const groups = table.actorsTogether ? batchFiles(files) : [...groupFiles(table, files).values()]
+  return groups.map((group) => ({
     files: group,
     sorted: group.length === 1 && group[0]!.sorted,
     rows: group.reduce((sum, file) => sum + file.rows, 0),
   }))
 }
 
-function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataFile[]> {
-  const bucket = table.actorsTogether ? undefined : bucketPosition(table.snapshot, table.keys.actor, files)
-  const keyOf = (file: DataFile): string => {
-    if (table.actorsTogether) return file.path
-    return bucket === undefined ? '' : String(file.partition[bucket])
+/** Small files are read together: a task costs more than a small file. Sorted ones would no longer stream as they are. */
+function batchFiles(files: readonly DataFile[]): DataFile[][] {
+  const groups: DataFile[][] = []
+  let rows = Number.POSITIVE_INFINITY
+  for (const file of files) {
+    if (file.sorted || rows + file.rows > SETTINGS.taskRows.default) {
+      groups.push([])
+      rows = 0
+    }
+    groups.at(-1)!.push(file)
+    rows = file.sorted ? Number.POSITIVE_INFINITY : rows + file.rows
   }
-  return Map.groupBy(files, keyOf)
+  return groups
+}
+
+function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataFile[]> {
+  const bucket = bucketPosition(table.snapshot, table.keys.actor, files)
+  return Map.groupBy(files, (file) => (bucket === undefined ? '' : String(file.partition[bucket])))
 }
 
 /** The place of the actor's bucket among partition values, when all files follow one spec that has it. */

@@ -49,6 +49,8 @@ export interface TableDescription {
   metadataLocation?: string
   snapshotId?: number
   keys: TableKeys
+  /** Of a registered folder: whether every actor is known to be in one file only, as its files are now. */
+  actorsTogether?: boolean
   /** How files are partitioned: `bucket[16](user_id)`. */
   partitioning: string[]
   columns: ColumnDescription[]
@@ -88,6 +90,7 @@ export function describeTable(table: Table, withFiles: boolean): TableDescriptio
     ...(metadataLocation === undefined ? {} : { metadataLocation }),
     ...(snapshot.id === undefined ? {} : { snapshotId: snapshot.id }),
     keys,
+    ...(kind === 'registered' ? { actorsTogether: table.actorsTogether } : {}),
     partitioning: spec.fields.map(({ columnId, transform }) => `${printTransform(transform)}(${columnName(columnId)})`),
     columns: snapshot.schema.columns.map((column) => describeColumn(column, snapshot.files)),
     ...sizesOf(snapshot.files),

@@ -69,7 +69,7 @@ function layoutNotes(layout: Layout, tasks: number, sorted: number, isHeld: bool
     case 'stream':
       return [`Rows stream as they lie in sorted files: ${parts}.`]
     case 'sort table':
-      return ['All rows are sorted by actor and time at once: actors may lie in any file.', ...held]
+      return ['All rows are sorted by actor and time at once: they are few, or actors may lie in any file.', ...held]
     case 'sort tasks':
       return [`Rows are sorted by actor and time, task by task: ${parts}, ${sorted} of them sorted already.`, ...held]
   }

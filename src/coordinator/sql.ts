@@ -1,6 +1,6 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
 import type { DuckDBResult } from '@duckdb/node-api'
-import type { Snapshot, Table } from '../catalog/types.ts'
+import type { DataFile, Snapshot, Table } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
@@ -60,21 +60,30 @@ export async function readSql({ session, settings, options }: SqlContext, text: 
   return analyseSql(await parseSql(session, text, options), settings.sqlDepth)
 }
 
+/** What the tables of a query come to. */
+export interface BoundTables {
+  scans: TableScan[]
+  /** All that is read. */
+  files: DataFile[]
+}
+
 /** Makes the tables of a query visible to its session, each reduced to the files that it has to read. `tables` is keyed by lower-case name. */
 export async function bindTables(
   context: SqlContext,
   analysis: SqlAnalysis,
   tables: ReadonlyMap<string, Table>,
-): Promise<TableScan[]> {
+): Promise<BoundTables> {
   const scans: TableScan[] = []
+  const files: DataFile[] = []
   for (const [key, table] of tables) {
     const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
     const pruning = await pruneUses(context, table, uses)
     const scan = scanSql(table, table.snapshot.schema, pruning.files)
     await context.session.run(`CREATE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
     scans.push(scanOf(table, pruning))
+    for (const file of pruning.files) files.push(file)
   }
-  return scans
+  return { scans, files }
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {

@@ -1,5 +1,6 @@
 /** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
 import { resolve } from 'node:path'
+import type { DataFile } from '../catalog/types.ts'
 import type { Settings } from '../config.ts'
 import type { Engine, Session } from './engine.ts'
 
@@ -8,6 +9,14 @@ interface Kept {
   roots: string[]
   users: number
   outgrown: boolean
+  /** Versions of foreign files that it may have read, by path. */
+  seen: Map<string, string>
+}
+
+/** What a query is about to read. */
+export interface Reading {
+  roots: readonly string[]
+  files: readonly DataFile[]
 }
 
 /** The use of an engine, to be given back. */
@@ -15,14 +24,18 @@ export interface EngineLease extends AsyncDisposable {
   engine: Engine
 }
 
-/** A session, and whether its engine may read below these folders. */
+/** A session, and whether its engine may read below these folders, and will read these files as they are now. */
 export interface SessionLease {
   session: Session
-  covers(roots: readonly string[]): boolean
+  suits(reading: Reading): boolean
   close(): void
 }
 
-/** Keeps the current engine. A query over a folder that it may not read makes a new one, which may read both: the fence of a running engine cannot be moved. */
+/**
+ * Keeps the current engine. A query over a folder that it may not read makes a new one, which may read both: the fence of a running engine
+ * cannot be moved. So does a query over a file that was written anew since: DuckDB keeps footers, and knows a file by its place,
+ * size and time, which programs can set.
+ */
 export class EngineKeeper {
   readonly #settings: Settings
   readonly #root: string
@@ -38,8 +51,8 @@ export class EngineKeeper {
   }
 
   /** A session of an engine that may read the warehouse and these folders. */
-  async lease(roots: readonly string[]): Promise<SessionLease> {
-    const kept = this.#take(roots)
+  async lease(reading: Reading = NOTHING): Promise<SessionLease> {
+    const kept = this.#take(reading)
     try {
       const session = await (await kept.opening).session()
       let open = true
@@ -49,7 +62,7 @@ export class EngineKeeper {
         session.close()
         this.#giveBack(kept)
       }
-      return { session, covers: (others) => covers(kept.roots, others), close }
+      return { session, suits: (other) => suits(kept, other), close }
     } catch (error) {
       this.#giveBack(kept)
       throw error
@@ -57,8 +70,8 @@ export class EngineKeeper {
   }
 
   /** An engine that may read the warehouse and these folders. */
-  async leaseEngine(roots: readonly string[]): Promise<EngineLease> {
-    const kept = this.#take(roots)
+  async leaseEngine(reading: Reading): Promise<EngineLease> {
+    const kept = this.#take(reading)
     const engine = await kept.opening
     return { engine, [Symbol.asyncDispose]: async () => this.#giveBack(kept) }
   }
@@ -69,16 +82,17 @@ export class EngineKeeper {
     await Promise.all(this.#endings)
   }
 
-  #take(roots: readonly string[]): Kept {
+  #take({ roots, files }: Reading): Kept {
     const wanted = roots.map((root) => resolve(root))
-    if (!this.#current || !covers(this.#current.roots, wanted)) {
+    if (!this.#current || !suits(this.#current, { roots: wanted, files })) {
       const union = [...new Set([...(this.#current?.roots ?? [this.#root]), ...wanted])]
       this.#outgrow()
       const spillPath = `${this.#spillPath}-${++this.#made}`
       const options = { settings: this.#settings, spillPath, roots: union }
       // Loaded when it is first needed: lists of tables do without it.
       const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-      this.#current = { opening, roots: union, users: 0, outgrown: false }
+      this.#current = { opening, roots: union, users: 0, outgrown: false, seen: new Map() }
+      suits(this.#current, { roots: wanted, files })
     }
     this.#current.users++
     return this.#current
@@ -102,6 +116,22 @@ export class EngineKeeper {
     this.#endings.add(ending)
     void ending.finally(() => this.#endings.delete(ending))
   }
+}
+
+const NOTHING: Reading = { roots: [], files: [] }
+
+/** Foreign files that one engine remembers before another takes over. */
+const SEEN_FILES_MAX = 200_000
+
+/** True when the engine may be used; the files are then remembered as seen. */
+function suits({ roots, seen }: Kept, reading: Reading): boolean {
+  if (!covers(roots, reading.roots)) return false
+  const foreign = reading.files.flatMap(({ path, foreign: own }) => (own ? [{ path, version: own.version }] : []))
+  const news = foreign.filter(({ path }) => !seen.has(path))
+  if (seen.size > 0 && seen.size + news.length > SEEN_FILES_MAX) return false
+  if (foreign.some(({ path, version }) => (seen.get(path) ?? version) !== version)) return false
+  for (const { path, version } of news) seen.set(path, version)
+  return true
 }
 
 function covers(roots: readonly string[], wanted: readonly string[]): boolean {

@@ -1,20 +1,30 @@
 /** Registration of a folder of Parquet files as a read-only table. */
-import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { checkFolder } from '../catalog/folder/changes.ts'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, relative, resolve } from 'node:path'
 import { tableOfRegistration } from '../catalog/folder/folder-table.ts'
-import { inspectFolder } from '../catalog/folder/register.ts'
-import type { FileDifference, Registration } from '../catalog/folder/registration.ts'
-import { encodeRegistration } from '../catalog/folder/registration-json.ts'
-import type { DataFile, Table, TimeUnit, Validation } from '../catalog/types.ts'
+import { DEFAULT_PATTERN } from '../catalog/folder/pattern.ts'
+import { folderChanged, inspectFolder } from '../catalog/folder/register.ts'
+import {
+  areActorsTogether,
+  type FileDifference,
+  type RegisteredFile,
+  type Registration,
+  type ScatteredActor,
+} from '../catalog/folder/registration.ts'
+import { decodeRegistration, encodeRegistration } from '../catalog/folder/registration-json.ts'
+import type { DataFile, Table, TableKeys, TimeUnit, Validation } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
-import type { Settings } from '../config.ts'
+import { compareUtf8 } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { Engine, type RunOptions, type Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { DiskStore } from '../storage/disk-store.ts'
+import { firstChanged } from '../storage/file-tree.ts'
 import { checkUnit } from './keys.ts'
+import { findScattered, spread } from './scattered.ts'
 import type { InputContext } from './types.ts'
+import { wrapWriteError } from './write-errors.ts'
 
 /** How a folder is registered. */
 export interface RegisterOptions {
@@ -25,6 +35,8 @@ export interface RegisterOptions {
   pattern?: string
   /** How many files are checked for "an actor is in one file only"; `all` when absent. */
   validate?: Validation
+  /** True to bring a table of the same folder, pattern and keys up to date, examining what is new or changed; it is registered when there is none. */
+  refresh?: boolean
   signal?: AbortSignal
   onProgress?: (fraction: number) => void
 }
@@ -35,13 +47,24 @@ export interface RegisterResult {
   files: number
   rows: number
   bytes: number
+  /** How many files were to be checked for actors that are in several. */
+  validate: Validation
+  /** Files whose actors were compared with each other, now or before. */
+  checkedFiles: number
   /** Whether queries may rely on every actor being in one file. */
   actorsTogether: boolean
+  /** An actor that is in several files, and two of them. */
+  scattered?: ScatteredActor
   /** Things that the user should know: scattered actors, differing schemas. */
   warnings: string[]
 }
 
-/** Registers a folder: reads every footer, checks the keys, and looks for actors that are in several files. */
+/** What a process weighs before any statement: a check takes all it gets, and so may not count on that. */
+const PROCESS_BYTES = 160 * 1024 * 1024
+/** What a thread of a check needs at least. */
+const THREAD_BYTES = 100 * 1024 * 1024
+
+/** Registers a folder: reads footers, checks the keys, and looks for actors that are in several files. */
 export async function registerFolder(
   context: InputContext,
   table: string,
@@ -50,40 +73,129 @@ export async function registerFolder(
 ): Promise<RegisterResult> {
   const root = await findFolder(path)
   const { settings, spillPath } = context
-  const { signal, onProgress } = options
-  await context.catalog.requireFree(table, signal ? { signal } : {})
-  const { actor, time, timeUnit } = options
+  const { signal, onProgress, actor, time, timeUnit, pattern = DEFAULT_PATTERN } = options
+  const running = signal ? { signal } : {}
   if (timeUnit !== undefined) checkUnit(table, timeUnit)
+  const keys = { actor, time, ...(timeUnit === undefined ? {} : { timeUnit }) }
+  const known = await knownRegistration(context, table, { root, pattern, keys }, options)
   const mode = checkedMode(options.validate ?? 'all')
   const found = await inspectFolder(new DiskStore(root), {
     table,
-    keys: { actor, time, ...(timeUnit === undefined ? {} : { timeUnit }) },
-    ...(options.pattern === undefined ? {} : { pattern: options.pattern }),
+    keys,
+    pattern,
     maxFiles: settings.importFiles,
-    ...(signal ? { signal } : {}),
+    ...(known ? { known } : {}),
+    ...running,
     ...(onProgress ? { onProgress: (done: number, total: number) => onProgress((done / total) * 0.5) } : {}),
   })
   const folder = tableOfRegistration(table, found)
-  await using engine = await Engine.open({ settings, spillPath })
+  if (found === known && isSettled(known, mode)) return resultOf(table, folder.snapshot.files, known)
+  const memoryBytes = Math.max(THREAD_BYTES, settings.memoryBytes - PROCESS_BYTES)
+  const threads = Math.min(settings.threads, Math.max(1, Math.floor(memoryBytes / THREAD_BYTES)))
+  // DuckDB makes one folder, and not those above it.
+  await makeFolder(dirname(spillPath))
+  await using engine = await Engine.open({ settings: { ...settings, memoryBytes, threads }, spillPath })
   using session = await engine.session()
-  await checkNulls(session, folder, found, signal ? { signal } : {})
-  const checked = filesToCheck(folder.snapshot.files, mode)
-  const scattered = await findScattered(session, folder, checked, signal ? { signal } : {})
-  const actorsTogether = mode === 'all' && scattered === undefined
-  const registration: Registration = {
-    ...found,
-    validation: { ...found.validation, mode, checkedFiles: checked.length, actorsTogether },
-  }
-  await context.catalog.register(table, encodeRegistration(registration), signal ? { signal } : {})
-  const sum = (field: 'rows' | 'sizeBytes') => folder.snapshot.files.reduce((total, file) => total + file[field], 0)
+  await session.run('SET preserve_insertion_order = false')
+  await checkNulls(session, folder, found, running)
+  const registration = await validated(session, folder, found, mode, running)
+  const changed = await firstChanged(root, found.files, running)
+  if (changed !== undefined) throw folderChanged(table, changed)
+  const isSame = (other: object) => describesSame(decodeRegistration(other, table), { root, pattern, keys: found.keys })
+  const replacing = options.refresh ? { mayReplace: isSame } : {}
+  await context.catalog.register(table, encodeRegistration(registration), { ...running, ...replacing })
+  return resultOf(table, folder.snapshot.files, registration)
+}
+
+function resultOf(table: string, files: readonly DataFile[], registration: Registration): RegisterResult {
+  const { mode = 'all', checkedFiles, scattered } = registration.validation
+  const sum = (field: 'rows' | 'sizeBytes') => files.reduce((total, file) => total + file[field], 0)
   return {
     table,
-    files: folder.snapshot.files.length,
+    files: files.length,
     rows: sum('rows'),
     bytes: sum('sizeBytes'),
-    actorsTogether,
-    warnings: warningsOf(found, mode, scattered),
+    validate: mode,
+    checkedFiles,
+    actorsTogether: areActorsTogether(registration),
+    ...(scattered ? { scattered } : {}),
+    warnings: warningsOf(registration),
   }
+}
+
+/** True when there is nothing left to find out. */
+function isSettled(known: Registration, mode: Validation): boolean {
+  return known.validation.mode === mode && (areActorsTogether(known) || known.validation.scattered !== undefined)
+}
+
+type FolderTerms = Pick<Registration, 'root' | 'pattern' | 'keys'>
+
+function describesSame(one: FolderTerms, other: FolderTerms): boolean {
+  const sameKeys = (['actor', 'time', 'timeUnit'] as const).every(
+    (key) => one.keys[key]?.toLowerCase() === other.keys[key]?.toLowerCase(),
+  )
+  return one.root === other.root && one.pattern === other.pattern && sameKeys
+}
+
+/** What is registered under the name already, when that may be refreshed. @throws TABLE_EXISTS */
+async function knownRegistration(
+  { catalog }: InputContext,
+  table: string,
+  terms: { root: string; pattern: string; keys: TableKeys },
+  { refresh, signal }: RegisterOptions,
+): Promise<Registration | undefined> {
+  const running = signal ? { signal } : {}
+  if (!refresh) {
+    await catalog.requireFree(table, running)
+    return undefined
+  }
+  const entry = await catalog.entry(table, running).catch((error: unknown) => {
+    if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
+    throw error
+  })
+  if (!entry) return undefined
+  const known = entry.kind === 'registered' ? decodeRegistration(entry.registration, entry.name) : undefined
+  if (known && describesSame(known, terms)) return known
+  const message = known
+    ? `"${entry.name}" is registered with another folder, pattern or keys; unregister it first`
+    : `there is a table "${entry.name}" already`
+  throw new SkepError('TABLE_EXISTS', message, { table: entry.name })
+}
+
+/**
+ * The registration with what is found out about its actors. In the mode `all` files that were compared before and are as they
+ * were then are only compared with new ones; and an actor that was found in two files is proof enough while these stay.
+ */
+async function validated(
+  session: Session,
+  table: Table,
+  found: Registration,
+  mode: Validation,
+  options: RunOptions,
+): Promise<Registration> {
+  const files = table.snapshot.files
+  const chosen = filesToCheck(files, mode)
+  const { scattered: before, ...rest } = found.validation
+  const apart = files.filter((_, k) => mode === 'all' && found.files[k]!.apart)
+  const known = new Set(apart)
+  const fresh = chosen.filter((file) => !known.has(file))
+  const scattered = before ?? relativeTo(found.root, await findScattered(session, { table, fresh, apart }, options))
+  const areApart = mode === 'all' && !scattered
+  return {
+    ...found,
+    files: areApart ? found.files.map((file): RegisteredFile => ({ ...file, apart: true })) : found.files,
+    validation: { ...rest, mode, checkedFiles: chosen.length, ...(scattered ? { scattered } : {}) },
+  }
+}
+
+function relativeTo(root: string, scattered: ScatteredActor | undefined): ScatteredActor | undefined {
+  return scattered && { ...scattered, files: scattered.files.map((path) => relative(root, path)).sort(compareUtf8) }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw wrapWriteError(error, path)
+  })
 }
 
 async function findFolder(path: string): Promise<string> {
@@ -131,59 +243,21 @@ function checkedMode(mode: Validation): Validation {
   throw new SkepError('ARGUMENT_INVALID', message, { argument: 'validate' })
 }
 
-const SAMPLED_FILES = 10
-
+/** Files whose actors are compared: one (with nothing), the ends, some evenly spread from end to end, or all. */
 function filesToCheck(files: readonly DataFile[], mode: Validation): DataFile[] {
-  const ends = [...new Set([files[0]!, files.at(-1)!])]
-  switch (mode) {
-    case 'all':
-      return [...files]
-    case 'single':
-      return [files[0]!]
-    case 'first_last':
-      return ends
-    case 'sample': {
-      const step = Math.max(1, Math.ceil(files.length / SAMPLED_FILES))
-      return [...new Set([...ends, ...files.filter((_, k) => k % step === 0)])]
-    }
-  }
+  if (mode === 'all') return [...files]
+  if (mode === 'single') return files.slice(0, 1)
+  return spread(files, mode === 'first_last' ? 2 : SETTINGS.sampledFiles.default)
 }
 
-interface Scattered {
-  actor: string
-  files: number
-}
-
-/** An actor that is in more than one of the files, if there is one. */
-async function findScattered(
-  session: Session,
-  table: Table,
-  files: readonly DataFile[],
-  options: RunOptions,
-): Promise<Scattered | undefined> {
-  if (files.length < 2) return undefined
-  const actor = quoteIdentifier(table.keys.actor!)
-  const parts = files.map(
-    (file, k) => `SELECT DISTINCT ${actor} AS a, ${k} AS file FROM (${scanSql(table, table.schema, [file])})`,
-  )
-  await session.run('CREATE OR REPLACE TEMP TABLE skep_seen (a VARCHAR, file INTEGER)', options)
-  for (let k = 0; k < parts.length; k += FILES_AT_ONCE) {
-    await session.run(`INSERT INTO skep_seen ${parts.slice(k, k + FILES_AT_ONCE).join(' UNION ALL ')}`, options)
-  }
-  const [row] = await session.rows<{ actor: string; files: bigint }>(
-    'SELECT a AS actor, count(*) AS files FROM skep_seen WHERE a IS NOT NULL GROUP BY a HAVING count(*) > 1 ORDER BY a LIMIT 1',
-    options,
-  )
-  return row && { actor: row.actor, files: Number(row.files) }
-}
-
-const FILES_AT_ONCE = 64
-
-function warningsOf({ differences }: Registration, mode: Validation, scattered: Scattered | undefined): string[] {
+function warningsOf(registration: Registration): string[] {
+  const { differences, validation } = registration
+  const { mode, scattered } = validation
   const warnings = differences.map(describeDifference)
   if (scattered) {
+    const [one, other] = scattered.files
     warnings.push(
-      `actors are in several files (${quoteString(scattered.actor)} is in ${scattered.files}); queries are right all the same, but cannot go file by file`,
+      `actors are in several files (${quoteString(scattered.actor)} is in ${one} and in ${other}); queries are right all the same, but cannot go file by file`,
     )
   } else if (mode !== 'all') {
     warnings.push(
@@ -198,21 +272,4 @@ function describeDifference({ column, found, expected, files, count }: FileDiffe
   return found === undefined
     ? `column "${column}" is missing from ${where}, and reads as null there`
     : `column "${column}" is ${found} in ${where}, and reads as ${expected}`
-}
-
-/**
- * The registration as the folder is now. When files have come, gone or changed since, footers are read anew and nothing
- * that was found out about actors is relied upon.
- */
-export async function currentRegistration(
-  table: string,
-  registration: Registration,
-  settings: Settings,
-  signal?: AbortSignal,
-): Promise<Registration> {
-  const store = new DiskStore(registration.root)
-  const options = { maxFiles: settings.importFiles, ...(signal ? { signal } : {}) }
-  const { added, removed, changed } = await checkFolder(store, registration, options)
-  if (added.length + removed.length + changed.length === 0) return registration
-  return await inspectFolder(store, { table, keys: registration.keys, pattern: registration.pattern, ...options })
 }

@@ -240,11 +240,13 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code
 }
 
-function isMissing(error: unknown): boolean {
+/** True for the system's error of a path that does not exist. */
+export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')
 }
 
-function readError(error: unknown, path: string): SkepError {
+/** The coded error for a failed read of a path. */
+export function readError(error: unknown, path: string): SkepError {
   if (isSkepError(error)) return error
   const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM') {

@@ -230,8 +230,8 @@ describe('what would be done', () => {
         } as unknown as BehaviouralQuery,
         { columns: table.schema.columns, keys: table.keys },
       )
-    const layout = (more: Partial<typeof table>, sorted: boolean, hold: string[] = []) => {
-      const files = table.snapshot.files.map((file) => ({ ...file, sorted }))
+    const layout = (more: Partial<typeof table>, sorted: boolean, hold: string[] = [], rows = 400_000) => {
+      const files = table.snapshot.files.map((file) => ({ ...file, sorted, rows }))
       return explainBehaviour(SETTINGS, { ...table, snapshot: { ...table.snapshot, files }, ...more }, query(hold))
         .layout
     }
@@ -239,6 +239,7 @@ describe('what would be done', () => {
     expect(layout({ actorsTogether: true }, true)).toBe('stream')
     expect(layout({ actorsTogether: true }, false)).toBe('sort tasks')
     expect(layout({ actorsTogether: true }, true, ['small'])).toBe('sort tasks')
+    expect(layout({ actorsTogether: true }, false, [], 10)).toBe('sort table')
     expect(layout({ snapshot: { ...table.snapshot, files: [] } }, true)).toBe('nothing to read')
   })
 

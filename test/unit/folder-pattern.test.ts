@@ -37,15 +37,33 @@ test('hidden files and folders are skipped, Hive folders are not', () => {
   expect(compilePattern('_tmp/*').matches('_tmp/a.parquet')).toBe(false)
 })
 
-describe('the prefix', () => {
+describe('folders that may hold a match', () => {
   test.each([
-    ['*.parquet', ''],
-    ['2026/11/*.parquet', '2026/11/'],
-    ['2026/1*/x/*.parquet', '2026/'],
-    ['./x/a.parquet', 'x/'],
-    ['**/x/*', ''],
-  ])('of %s is "%s"', (pattern, prefix) => {
-    expect(compilePattern(pattern).prefix).toBe(prefix)
+    ['*.parquet', ['x/', 'x/y/', '_k=1/'], ['_tmp/', 'x/.git/']],
+    ['2026/1*/x/*.parquet', ['2026/', '2026/11/', '2026/11/x/'], ['2027/', '2026/21/', '2026/11/y/', '2026/11/x/y/']],
+    ['./x/a.parquet', ['x/'], ['y/', 'x/y/']],
+    ['**/x/*', ['y/', 'y/z/', 'x/', 'x/y/'], ['_y/']],
+  ])('of %s', (pattern, yes, no) => {
+    const { mayHold } = compilePattern(pattern)
+    expect(yes.filter((folder) => !mayHold(folder))).toEqual([])
+    expect(no.filter((folder) => mayHold(folder))).toEqual([])
+  })
+
+  test('never leave one out', () => {
+    const part = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), minLength: 1, maxLength: 3 })
+    const globs = fc.array(part, { minLength: 1, maxLength: 4 })
+    const paths = fc.array(fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 5,
+    })
+    fc.assert(
+      fc.property(globs, paths, (glob, names) => {
+        const { matches, mayHold } = compilePattern(glob.join('/'))
+        if (!matches(names.join('/'))) return
+        for (let k = 1; k < names.length; k++) expect(mayHold(`${names.slice(0, k).join('/')}/`)).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
   })
 })
 

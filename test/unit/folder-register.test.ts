@@ -1,14 +1,16 @@
 import { mkdtempSync } from 'node:fs'
-import { copyFile, cp, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { checkFolder } from '../../src/catalog/folder/changes.ts'
 import { tableOfRegistration } from '../../src/catalog/folder/folder-table.ts'
+import { currentRegistration } from '../../src/catalog/folder/folders.ts'
 import { type InspectOptions, inspectFolder } from '../../src/catalog/folder/register.ts'
+import type { Registration } from '../../src/catalog/folder/registration.ts'
 import { decodeRegistration, encodeRegistration } from '../../src/catalog/folder/registration-json.ts'
-import type { TableKeys } from '../../src/catalog/types.ts'
+import type { TableKeys, Validation } from '../../src/catalog/types.ts'
 import { printType } from '../../src/common/data-type.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
 import { leaf, parquetFile } from './folder-parquet.ts'
@@ -132,7 +134,7 @@ describe('schemas that differ', () => {
     await write('3.parquet', 'SELECT 1::INTEGER AS a, 2.5::DOUBLE AS b, 1::INTEGER AS c, NULL AS d')
     const { columns, files, differences } = await inspect()
     expect(columns.map(({ type }) => printType(type))).toEqual(['BIGINT', 'DOUBLE', 'INTEGER', 'INTEGER'])
-    expect(files.map(({ statistics }) => statistics[1]!.lower)).toEqual([1.5, 3, 2.5])
+    expect(files.map(({ statistics }) => statistics.at(1)!.lower)).toEqual([1.5, 3, 2.5])
     expect(differences).toContainEqual({
       column: 'c',
       found: 'TINYINT',
@@ -200,7 +202,7 @@ describe('Hive folders', () => {
       ['2026-11-20', 1n],
       [null, 2n],
     ])
-    expect(files[0]!.statistics.slice(1)).toEqual([undefined, undefined])
+    expect([1, 2].map((k) => files[0]!.statistics.at(k))).toEqual([undefined, undefined])
   })
 
   test('replace a column of the files, as in DuckDB', async () => {
@@ -208,7 +210,7 @@ describe('Hive folders', () => {
     const { hiveColumns, files } = await inspect()
     expect(await schemaOf()).toEqual(['id INTEGER', 'n BIGINT', 'x BOOLEAN'])
     expect({ hiveColumns, partition: files[0]!.partition }).toEqual({ hiveColumns: ['n'], partition: [7n] })
-    expect(files[0]!.statistics[1]).toBeUndefined()
+    expect(files[0]!.statistics.at(1)).toBeUndefined()
     const reader = await duckdb.runAndReadAll(`FROM read_parquet('${folder}/**/*.parquet', hive_partitioning = true)`)
     expect(reader.getRows()).toEqual([[1, 7n, true]])
   })
@@ -240,7 +242,7 @@ describe('keys', () => {
     await write('a.parquet', event('1', '1::BIGINT'))
     const { keys, validation } = await inspect({ actor: 'USER_ID', time: 'ts', timeUnit: 'ms' })
     expect(keys).toEqual({ actor: 'user_id', time: 'ts', timeUnit: 'ms' })
-    expect(validation).toEqual({ checkedFiles: 0, actorsTogether: false, needsNullCheck: [] })
+    expect(validation).toEqual({ checkedFiles: 0, needsNullCheck: [] })
   })
 
   test('that are missing are named, with the nearest', async () => {
@@ -330,22 +332,39 @@ describe('the document', () => {
     await write('k=1/p=x/a.parquet', rows)
     await write('k=2/p=__HIVE_DEFAULT_PARTITION__/a.parquet', 'SELECT 1 AS i, 2 AS other')
     const registration = await inspect({ actor: 'i' })
+    const scattered = { actor: 'x', files: ['k=1/p=x/a.parquet', 'b.parquet'] }
     const validated = {
       ...registration,
-      validation: { ...registration.validation, mode: 'all' as const, checkedFiles: 2 },
+      files: registration.files.map((file, k) => ({ ...file, apart: k === 1 })),
+      validation: { ...registration.validation, mode: 'all' as const, checkedFiles: 2, scattered },
     }
     const document = encodeRegistration(validated)
     const copy = JSON.parse(JSON.stringify(document))
     expect(copy).toEqual(document)
-    expect(decodeRegistration(copy, 't.json')).toEqual(validated)
+    const decoded = decodeRegistration(copy, 't.json')
+    const plain = ({ files, columns, ...rest }: Registration) => ({
+      ...rest,
+      columns,
+      files: files.map((file) => ({ ...file, statistics: columns.map((_, k) => file.statistics.at(k)) })),
+    })
+    expect(plain(decoded)).toEqual(plain(validated))
+    expect(
+      plain(decoded)
+        .files.flatMap(({ statistics }) => statistics)
+        .filter(Boolean).length,
+    ).toBeGreaterThan(10)
+    expect(decoded.files[0]!.statistics.at(-1)).toBeUndefined()
   })
 
   test('is refused when any part of it is damaged', async () => {
     await write('k=1/a.parquet', rows)
     const document = JSON.parse(JSON.stringify(encodeRegistration(await inspect({ actor: 'i' }))))
-    const damage: ((copy: typeof document) => void)[] = [
+    type Copy = typeof document
+    const signed = ({ checksum: _, ...rest }: Copy): Copy => ({ ...rest, checksum: crc32(JSON.stringify(rest)) })
+    expect(signed(document)).toEqual(document)
+    const damage: ((copy: Copy) => void)[] = [
       (copy) => {
-        copy.version = 2
+        copy.version = 1
       },
       (copy) => {
         copy.root = 1
@@ -360,33 +379,46 @@ describe('the document', () => {
         copy.hiveColumns = ['x']
       },
       (copy) => {
-        copy.files[0].rows = -1
+        copy.folders.versions.pop()
       },
       (copy) => {
-        copy.files[0].partition = []
+        copy.files.rows[0] = -1
       },
       (copy) => {
-        copy.files[0].partition = ['i:1.5']
+        copy.files.layouts[0] = 1
       },
       (copy) => {
-        copy.files[0].statistics.pop()
+        copy.layouts[0][0].type = 1
       },
       (copy) => {
-        copy.files[0].statistics[0] = [1, 2]
+        copy.files.partitions = []
       },
       (copy) => {
-        copy.files[0].statistics[0][4] = 'x:1'
+        copy.files.partitions[0] = ['i:1.5']
+      },
+      (copy) => {
+        copy.statistics.pop()
       },
       (copy) => {
         copy.validation = null
       },
     ]
+    const refused = (copy: Copy, why: string) =>
+      expect(() => decodeRegistration(copy, 't.json'), why).toThrow(
+        expect.objectContaining({ code: 'TABLE_INVALID', details: { file: 't.json' } }),
+      )
     for (const hurt of damage) {
       const copy = structuredClone(document)
       hurt(copy)
-      expect(() => decodeRegistration(copy, 't.json'), hurt.toString()).toThrow(
-        expect.objectContaining({ code: 'TABLE_INVALID', details: { file: 't.json' } }),
-      )
+      refused(copy, hurt.toString())
+      refused(signed(copy), hurt.toString())
+    }
+    for (const text of ['', '[]', '[1,2,3,4,5]', '[-1,2,0,0,null,null]', '[1,2,0,0,["integers",["x"]],null]']) {
+      const copy = structuredClone(document)
+      copy.statistics[0] = text
+      refused(copy, text)
+      const { files } = decodeRegistration(signed(copy), 't.json')
+      expect(() => files[0]!.statistics.at(0), text).toThrow(expect.objectContaining({ code: 'TABLE_INVALID' }))
     }
     for (const garbage of [null, undefined, 1, 'x', [], {}]) {
       expect(() => decodeRegistration(garbage, 't.json')).toThrow(expect.objectContaining({ code: 'TABLE_INVALID' }))
@@ -414,29 +446,30 @@ test('the table: absolute paths, Hive columns as identity partitions, statistics
   ])
   expect([...table.snapshot.files[0]!.columns.keys()]).toEqual([1, 3])
   expect(table.snapshot.files[1]!.columns.get(1)).toMatchObject({ lower: 6n })
-  const validated = { ...registration, validation: { ...registration.validation, actorsTogether: true } }
-  expect(
-    tableOfRegistration('t', { ...validated, validation: { ...validated.validation, mode: 'sample' } }).actorsTogether,
-  ).toBe(false)
-  expect(
-    tableOfRegistration('t', { ...validated, validation: { ...validated.validation, mode: 'all' } }, '/else/').snapshot
-      .files[0]!.path,
-  ).toBe('/else/k=1/a.parquet')
+  const apart = { ...registration, files: registration.files.map((file) => ({ ...file, apart: true })) }
+  const table2 = (mode: Validation, root?: string) =>
+    tableOfRegistration('t', { ...apart, validation: { ...apart.validation, mode } }, root)
+  expect(table2('sample').actorsTogether).toBe(false)
+  expect(table2('all').actorsTogether).toBe(true)
+  expect(table2('all', '/else/').snapshot.files[0]!.path).toBe('/else/k=1/a.parquet')
 })
 
 test('changes of the folder are seen: files added, removed, replaced', async () => {
   for (const name of ['a', 'b', 'c']) await write(`${name}.parquet`, 'SELECT 1 AS id')
   const registration = await inspect()
-  expect(await checkFolder(store, registration)).toEqual({ added: [], removed: [], changed: [] })
-  await write('d.parquet', 'SELECT 1 AS id')
+  const current = () => currentRegistration('t', registration, { maxFiles: 100 })
+  expect(await current()).toBe(registration)
+  await write('d.parquet', 'SELECT 4 AS id')
   await rm(join(folder, 'a.parquet'))
-  await utimes(join(folder, 'b.parquet'), new Date(0), new Date(0))
+  await write('b.parquet', 'SELECT 22 AS id')
   await writeFile(join(folder, 'notes.txt'), 'not of the table')
-  expect(await checkFolder(store, registration)).toEqual({
-    added: ['d.parquet'],
-    removed: ['a.parquet'],
-    changed: ['b.parquet'],
-  })
+  const { files } = await current()
+  expect(files.map(({ path, statistics }) => [path, statistics.at(0)!.lower])).toEqual([
+    ['b.parquet', 22n],
+    ['c.parquet', 1n],
+    ['d.parquet', 4n],
+  ])
+  expect(files[1]!.statistics).toBe(registration.files[2]!.statistics)
 })
 
 test('2,000 files register in seconds', async () => {

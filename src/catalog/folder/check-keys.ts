@@ -81,7 +81,7 @@ interface KeyPlace {
 /** Zero, or undefined when the footer does not say. @throws KEY_INVALID when there are nulls */
 function nullsOf({ table, key, column, hiveIndex }: KeyPlace, file: RegisteredFile): 0 | undefined {
   const fromFolder = hiveIndex < 0 ? undefined : file.partition[hiveIndex] === null ? file.rows : 0
-  const nulls = file.rows === 0 ? 0 : (fromFolder ?? file.statistics[column.id - 1]?.nulls)
+  const nulls = file.rows === 0 ? 0 : (fromFolder ?? file.statistics.at(column.id - 1)?.nulls)
   if (nulls === 0 || nulls === undefined) return nulls
   throw keyInvalid(
     table,

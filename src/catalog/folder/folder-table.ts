@@ -1,6 +1,6 @@
 /** A registered folder as every other table: a schema, one partition spec, files with statistics. */
 import type { ColumnStatistics, DataFile, PartitionSpec, Schema, Table } from '../types.ts'
-import type { RegisteredFile, Registration } from './registration.ts'
+import { areActorsTogether, type RegisteredFile, type Registration, type StatisticsList } from './registration.ts'
 
 /** Iceberg's ids of partition fields start here; ours follow the custom. */
 const PARTITION_FIELD_IDS = 1000
@@ -10,7 +10,7 @@ const PARTITION_FIELD_IDS = 1000
  * Hive columns are identity fields of the one partition spec, so that files are pruned by them as in any partitioned table.
  */
 export function tableOfRegistration(name: string, registration: Registration, root = registration.root): Table {
-  const { columns, keys, hiveColumns, validation } = registration
+  const { columns, keys, hiveColumns } = registration
   const schema: Schema = { id: 0, columns }
   const spec: PartitionSpec = {
     id: 0,
@@ -21,7 +21,8 @@ export function tableOfRegistration(name: string, registration: Registration, ro
       transform: { kind: 'identity' },
     })),
   }
-  const files = registration.files.map((file) => dataFile(file, root))
+  const folder = root.replace(/\/+$/, '')
+  const files = registration.files.map((file) => dataFile(file, folder, columns.length))
   return {
     name,
     kind: 'registered',
@@ -35,7 +36,7 @@ export function tableOfRegistration(name: string, registration: Registration, ro
       files,
       reading: { byId: false, narrower: narrowerIn(registration) },
     },
-    actorsTogether: validation.mode === 'all' && validation.actorsTogether,
+    actorsTogether: areActorsTogether(registration),
     hiveColumns,
   }
 }
@@ -46,8 +47,62 @@ function narrowerIn({ columns, differences }: Registration): Set<number> {
   return new Set(columns.flatMap(({ id, name }) => (names.has(name) ? [id] : [])))
 }
 
-function dataFile({ path, rows, sizeBytes, partition, statistics }: RegisteredFile, root: string): DataFile {
-  const columns = new Map<number, ColumnStatistics>()
-  for (const [index, known] of statistics.entries()) if (known) columns.set(index + 1, known)
-  return { path: `${root.replace(/\/+$/, '')}/${path}`, rows, sizeBytes, specId: 0, partition, columns, sorted: false }
+function dataFile(file: RegisteredFile, folder: string, columns: number): DataFile {
+  const { path, rows, sizeBytes, version, partition, statistics, layout } = file
+  return {
+    path: `${folder}/${path}`,
+    rows,
+    sizeBytes,
+    specId: 0,
+    partition,
+    columns: new StatisticsMap(statistics, columns),
+    sorted: false,
+    foreign: { version, layout },
+  }
+}
+
+/** A list of statistics by column ids, which count from 1. */
+class StatisticsMap implements ReadonlyMap<number, ColumnStatistics> {
+  readonly #list: StatisticsList
+  readonly #columns: number
+
+  constructor(list: StatisticsList, columns: number) {
+    this.#list = list
+    this.#columns = columns
+  }
+
+  get(id: number): ColumnStatistics | undefined {
+    return id >= 1 && id <= this.#columns ? this.#list.at(id - 1) : undefined
+  }
+
+  has(id: number): boolean {
+    return this.get(id) !== undefined
+  }
+
+  get size(): number {
+    return [...this.keys()].length
+  }
+
+  *entries(): MapIterator<[number, ColumnStatistics]> {
+    for (let id = 1; id <= this.#columns; id++) {
+      const statistics = this.get(id)
+      if (statistics) yield [id, statistics]
+    }
+  }
+
+  *keys(): MapIterator<number> {
+    for (const [id] of this.entries()) yield id
+  }
+
+  *values(): MapIterator<ColumnStatistics> {
+    for (const [, statistics] of this.entries()) yield statistics
+  }
+
+  [Symbol.iterator](): MapIterator<[number, ColumnStatistics]> {
+    return this.entries()
+  }
+
+  forEach(call: (value: ColumnStatistics, id: number, map: ReadonlyMap<number, ColumnStatistics>) => void): void {
+    for (const [id, statistics] of this.entries()) call(statistics, id, this)
+  }
 }

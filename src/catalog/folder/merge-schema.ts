@@ -2,16 +2,15 @@
 import { type DataType, printType } from '../../common/data-type.ts'
 import { SkepError } from '../../errors.ts'
 import type { Column } from '../types.ts'
-import type { FileColumn } from './footer.ts'
 import type { HiveColumn } from './hive.ts'
 import { foldName, sameName } from './names.ts'
-import type { FileDifference } from './registration.ts'
+import type { FileDifference, LayoutColumn } from './registration.ts'
 import { unifyTypes } from './unify.ts'
 
-/** A file and the columns that its footer has. */
+/** A file and its own columns. Files that share one list of them are looked at once. */
 export interface FileColumns {
   path: string
-  columns: FileColumn[]
+  columns: readonly LayoutColumn[]
 }
 
 /** The schema of a folder, and where its files differ from it. */
@@ -25,8 +24,8 @@ interface ColumnUnion {
   name: string
   files: number
   required: boolean
-  /** By the text of the type: the files that have it, in their order. */
-  types: Map<string, { type: DataType; paths: string[] }>
+  /** By the text of the type: the positions of the files that have it. */
+  types: Map<string, TypeEntry>
   hive?: DataType
 }
 
@@ -38,7 +37,7 @@ const FILES_NAMED_MAX = 10
  *
  * @throws SCHEMA_MISMATCH when files give a column types that no common one holds without loss; both files are in the details
  */
-export function mergeSchema(table: string, files: FileColumns[], hive: HiveColumn[]): MergedSchema {
+export function mergeSchema(table: string, files: readonly FileColumns[], hive: HiveColumn[]): MergedSchema {
   const unions = uniteColumns(files)
   for (const { name, type } of hive) {
     const union = unions.get(foldName(name))
@@ -49,7 +48,7 @@ export function mergeSchema(table: string, files: FileColumns[], hive: HiveColum
   const differences: FileDifference[] = []
   for (const union of unions.values()) {
     const type = union.hive ?? unifyTypes([...union.types.values()].map((entry) => entry.type))
-    if (!type) throw typeMismatch(table, union)
+    if (!type) throw typeMismatch(table, union, files)
     const required = union.required && union.files === files.length && !union.hive
     columns.push({ id: columns.length + 1, name: union.name, type, required })
     if (!union.hive) differences.push(...differencesOf(union, type, files))
@@ -57,31 +56,32 @@ export function mergeSchema(table: string, files: FileColumns[], hive: HiveColum
   return { columns, differences }
 }
 
-function uniteColumns(files: FileColumns[]): Map<string, ColumnUnion> {
+function uniteColumns(files: readonly FileColumns[]): Map<string, ColumnUnion> {
   const unions = new Map<string, ColumnUnion>()
-  for (const { path, columns } of files) {
+  const places = Map.groupBy(files.keys(), (k) => files[k]!.columns)
+  for (const [columns, at] of places) {
     for (const { name, type, required } of columns) {
       const key = foldName(name)
       const union = unions.get(key) ?? { name, files: 0, required: true, types: new Map() }
       unions.set(key, union)
       const text = printType(type)
-      const entry = union.types.get(text) ?? { type, paths: [] }
+      const entry = union.types.get(text) ?? { type, at: [] }
       union.types.set(text, entry)
-      entry.paths.push(path)
-      union.files++
+      for (const k of at) entry.at.push(k)
+      union.files += at.length
       union.required &&= required
     }
   }
   return unions
 }
 
-function differencesOf(union: ColumnUnion, type: DataType, files: FileColumns[]): FileDifference[] {
+function differencesOf(union: ColumnUnion, type: DataType, files: readonly FileColumns[]): FileDifference[] {
   const expected = printType(type)
   const differences: FileDifference[] = []
-  for (const [found, { paths }] of union.types) {
+  for (const [found, entry] of union.types) {
     if (found === expected || found === 'NULL') continue
-    const some = paths.slice(0, FILES_NAMED_MAX)
-    differences.push({ column: union.name, found, expected, files: some, count: paths.length })
+    const some = pathsOf(entry, files).slice(0, FILES_NAMED_MAX)
+    differences.push({ column: union.name, found, expected, files: some, count: entry.at.length })
   }
   const count = files.length - union.files
   return count === 0
@@ -89,7 +89,12 @@ function differencesOf(union: ColumnUnion, type: DataType, files: FileColumns[])
     : [...differences, { column: union.name, expected, files: without(union, files), count }]
 }
 
-function without(union: ColumnUnion, files: FileColumns[]): string[] {
+/** In the order of the files. */
+function pathsOf({ at }: TypeEntry, files: readonly FileColumns[]): string[] {
+  return at.toSorted((a, b) => a - b).map((k) => files[k]!.path)
+}
+
+function without(union: ColumnUnion, files: readonly FileColumns[]): string[] {
   const named: string[] = []
   for (const { path, columns } of files) {
     if (named.length === FILES_NAMED_MAX) break
@@ -98,18 +103,32 @@ function without(union: ColumnUnion, files: FileColumns[]): string[] {
   return named
 }
 
-function typeMismatch(table: string, { name, types }: ColumnUnion): SkepError<'SCHEMA_MISMATCH'> {
+function typeMismatch(
+  table: string,
+  { name, types }: ColumnUnion,
+  files: readonly FileColumns[],
+): SkepError<'SCHEMA_MISMATCH'> {
   const [one, other] = conflictingPair([...types.values()])
   const expected = printType(one.type)
   const found = printType(other.type)
+  const paths = [pathsOf(one, files)[0]!, pathsOf(other, files)[0]!]
   return new SkepError(
     'SCHEMA_MISMATCH',
-    `column "${name}" is ${expected} in ${one.paths[0]} but ${found} in ${other.paths[0]}`,
-    { table, column: name, expected, found, files: [one.paths[0]!, other.paths[0]!] },
+    `column "${name}" is ${expected} in ${paths[0]} but ${found} in ${paths[1]}`,
+    {
+      table,
+      column: name,
+      expected,
+      found,
+      files: paths,
+    },
   )
 }
 
-type TypeEntry = { type: DataType; paths: string[] }
+interface TypeEntry {
+  type: DataType
+  at: number[]
+}
 
 /** Types that have no common one always have two among them that have none. */
 function conflictingPair(entries: TypeEntry[]): [TypeEntry, TypeEntry] {

@@ -6,9 +6,9 @@ export const DEFAULT_PATTERN = '*.parquet'
 
 /** A pattern that is ready to use. */
 export interface PathPattern {
-  /** All matching paths start with this text. */
-  prefix: string
   matches(path: string): boolean
+  /** False for a folder (ending in `/`) below which no path can match. */
+  mayHold(folder: string): boolean
 }
 
 const PATTERN_CHARACTERS_MAX = 1000
@@ -37,11 +37,15 @@ export function compilePattern(glob: string): PathPattern {
     .split('/')
     .map(compilePart)
   return {
-    prefix: inAnyFolder ? '' : /^(?:[^*?/]*\/)*/.exec(glob.replace(/^(?:\.\/)+/, ''))![0],
     matches: (path) => {
       const names = path.split('/')
       if (isHidden(names)) return false
-      return matchParts(inAnyFolder ? names.slice(-1) : names, parts)
+      return reach(inAnyFolder ? names.slice(-1) : names, parts).has(parts.length)
+    },
+    mayHold: (folder) => {
+      const names = folder.slice(0, -1).split('/')
+      if (isHidden([...names, '*'])) return false
+      return inAnyFolder || [...reach(names, parts)].some((at) => at < parts.length)
     },
   }
 }
@@ -56,8 +60,8 @@ function isHidden(names: string[]): boolean {
   return names.some((name, index) => /^[._]/.test(name) && (index === names.length - 1 || !name.includes('=')))
 }
 
-/** In time proportional to names × parts: `reached` holds the parts that may come next. */
-function matchParts(names: string[], parts: Part[]): boolean {
+/** The parts that may come after these names, `parts.length` for the end; in time proportional to names × parts. */
+function reach(names: string[], parts: Part[]): Set<number> {
   let reached = closure(new Set([0]), parts)
   for (const name of names) {
     const next = new Set<number>()
@@ -68,7 +72,7 @@ function matchParts(names: string[], parts: Part[]): boolean {
     }
     reached = closure(next, parts)
   }
-  return reached.has(parts.length)
+  return reached
 }
 
 /** `**` may also stand for no folder at all. */

@@ -1,43 +1,62 @@
-/** A registration as the catalog keeps it: plain JSON. */
+/** A registration as the catalog keeps it: plain JSON, column by column, since there may be very many files. */
+import { crc32 } from 'node:zlib'
 import { parseType, printType } from '../../common/data-type.ts'
 import { SkepError } from '../../errors.ts'
-import type { Column, ColumnStatistics, Scalar, TableKeys, TimeUnit, Validation } from '../types.ts'
-import type { FileDifference, RegisteredFile, Registration, RegistrationValidation } from './registration.ts'
+import type { Column, Scalar, TableKeys, TimeUnit, Validation } from '../types.ts'
+import type { FileDifference, LayoutColumn, RegisteredFile, Registration } from './registration.ts'
 import { scalarFromJson, scalarToJson } from './scalar-json.ts'
+import { encodeStatistics, LazyStatistics } from './statistics-json.ts'
 
-const VERSION = 1
+const VERSION = 2
 
 /** The registration as plain JSON, which `decodeRegistration` reads back as it was. Grows with files × columns. */
 export function encodeRegistration(registration: Registration): Record<string, unknown> {
-  const { columns, files, ...rest } = registration
-  return {
+  const { columns, files, folders, ...rest } = registration
+  const layouts = [...new Set(files.map(({ layout }) => layout))]
+  const numbers = new Map(layouts.map((layout, k) => [layout, k]))
+  const document = {
     ...rest,
-    columns: columns.map(({ name, type, required }) => ({ name, type: printType(type), required })),
-    files: files.map((file) => ({
-      ...file,
-      partition: file.partition.map((value) => (value === null ? null : scalarToJson(value))),
-      statistics: file.statistics.map(encodeStatistics),
-    })),
+    columns: columns.map(encodeColumn),
+    layouts: layouts.map((layout) => layout.map(encodeColumn)),
+    folders: { paths: folders.map(({ path }) => path), versions: folders.map(({ version }) => version) },
+    files: {
+      paths: files.map(({ path }) => path),
+      sizes: files.map(({ sizeBytes }) => sizeBytes),
+      versions: files.map(({ version }) => version),
+      rows: files.map(({ rows }) => rows),
+      layouts: files.map(({ layout }) => numbers.get(layout)),
+      apart: files.map(({ apart }) => (apart ? 1 : 0)),
+      partitions: rest.hiveColumns.map((_, k) => files.map(({ partition }) => encodeScalar(partition[k] ?? null))),
+    },
+    statistics: columns.map((_, k) => encodeStatistics(files.map(({ statistics }) => statistics.at(k)))),
   }
+  return { ...document, checksum: checksumOf(document) }
 }
 
-/** `[sizeBytes, values, nulls, nans, lower, upper]`, null for what is not known: there is one for each file and column. */
-function encodeStatistics(known: ColumnStatistics | undefined): unknown[] | null {
-  if (!known) return null
-  const { sizeBytes, values, nulls, nans, lower, upper } = known
-  const bounds = [lower, upper].map((bound) => (bound === undefined ? null : scalarToJson(bound)))
-  return [sizeBytes ?? null, values ?? null, nulls ?? null, nans ?? null, ...bounds]
+/** Of everything else: a damaged bound would be a file that is left out without a word. */
+function checksumOf(document: object): number {
+  return crc32(JSON.stringify(document))
+}
+
+function encodeColumn({ name, type, required }: LayoutColumn): object {
+  return { name, type: printType(type), required }
+}
+
+function encodeScalar(value: Scalar | null): string | number | boolean | null {
+  return value === null ? null : scalarToJson(value)
 }
 
 /**
- * The registration that a document holds.
+ * The registration that a document holds. Statistics of a column are not parsed before they are asked for.
  *
  * @throws TABLE_INVALID, naming `file` and the place in the document, when it is not one or of another version
  */
 export function decodeRegistration(document: unknown, file: string): Registration {
   const root: Place = { json: document, file, path: '' }
   if (at(root, 'version').json !== VERSION) throw invalid(at(root, 'version'), `version ${VERSION}`)
-  const columns = items(at(root, 'columns')).map(decodeColumn)
+  const { checksum, ...rest } = document as Record<string, unknown>
+  if (checksum !== checksumOf(rest)) throw invalid(root, 'a checksum that fits')
+  const columns = items(at(root, 'columns')).map((item, index) => ({ id: index + 1, ...decodeColumn(item) }))
   const hiveColumns = items(at(root, 'hiveColumns')).map((item) => hiveColumn(item, columns))
   return {
     version: VERSION,
@@ -46,7 +65,8 @@ export function decodeRegistration(document: unknown, file: string): Registratio
     keys: decodeKeys(at(root, 'keys')),
     columns,
     hiveColumns,
-    files: items(at(root, 'files')).map((item) => decodeFile(item, columns.length, hiveColumns.length)),
+    folders: decodeFolders(at(root, 'folders')),
+    files: decodeFiles(root, columns.length, hiveColumns.length),
     differences: items(at(root, 'differences')).map(decodeDifference),
     validation: decodeValidation(at(root, 'validation')),
   }
@@ -109,12 +129,12 @@ function optional<T>(from: Place, read: (present: Place) => T): T | undefined {
   return from.json === undefined || from.json === null ? undefined : read(from)
 }
 
-function decodeColumn(from: Place, index: number): Column {
+function decodeColumn(from: Place): LayoutColumn {
   const type = parseType(text(at(from, 'type')))
-  return { id: index + 1, name: text(at(from, 'name')), type, required: flag(at(from, 'required')) }
+  return { name: text(at(from, 'name')), type, required: flag(at(from, 'required')) }
 }
 
-function hiveColumn(from: Place, columns: Column[]): string {
+function hiveColumn(from: Place, columns: readonly Column[]): string {
   const name = text(from)
   if (!columns.some((column) => column.name === name)) throw invalid(from, 'the name of a column')
   return name
@@ -134,42 +154,58 @@ function decodeKeys(from: Place): TableKeys {
   }
 }
 
-function decodeFile(from: Place, columns: number, hiveColumns: number): RegisteredFile {
-  const statistics = at(from, 'statistics')
-  return {
-    path: text(at(from, 'path')),
-    sizeBytes: count(at(from, 'sizeBytes')),
-    version: text(at(from, 'version')),
-    rows: count(at(from, 'rows')),
-    partition: items(at(from, 'partition'), hiveColumns).map((item) => optional(item, decodeScalar) ?? null),
-    statistics: array(statistics, columns).map((json) =>
-      json === null ? undefined : decodeStatistics(json, statistics),
-    ),
-  }
+function decodeFolders(from: Place): Registration['folders'] {
+  const paths = texts(at(from, 'paths'))
+  const versions = texts(at(from, 'versions'), paths.length)
+  return paths.map((path, k) => ({ path, version: versions[k]! }))
 }
 
-function decodeScalar(from: Place): Scalar {
-  const scalar = scalarFromJson(from.json)
-  if (scalar === undefined) throw invalid(from, 'a value with its tag')
-  return scalar
+/** Plain code over plain lists: these are most of a large document. */
+function decodeFiles(root: Place, columns: number, hiveColumns: number): RegisteredFile[] {
+  const from = at(root, 'files')
+  const paths = texts(at(from, 'paths'))
+  const { length } = paths
+  const sizes = counts(at(from, 'sizes'), length)
+  const versions = texts(at(from, 'versions'), length)
+  const rows = counts(at(from, 'rows'), length)
+  const apart = counts(at(from, 'apart'), length)
+  const layouts = items(at(root, 'layouts')).map((item) => items(item).map(decodeColumn))
+  const numbers = counts(at(from, 'layouts'), length)
+  if (numbers.some((number) => number >= layouts.length)) throw invalid(at(from, 'layouts'), 'numbers of layouts')
+  const partitions = items(at(from, 'partitions'), hiveColumns).map((item) => decodeScalars(item, length))
+  const statistics = new LazyStatistics(texts(at(root, 'statistics'), columns), length, (column) =>
+    invalid(at(root, 'statistics'), `statistics of column ${column + 1}`),
+  )
+  return paths.map((path, k) => ({
+    path,
+    sizeBytes: sizes[k]!,
+    version: versions[k]!,
+    rows: rows[k]!,
+    layout: layouts[numbers[k]!]!,
+    apart: apart[k] === 1,
+    partition: partitions.map((values) => values[k]!),
+    statistics: statistics.ofFile(k),
+  }))
 }
 
-const COUNTS = ['sizeBytes', 'values', 'nulls', 'nans'] as const
-const BOUNDS = ['lower', 'upper'] as const
+function texts(from: Place, length?: number): string[] {
+  const list = array(from, length)
+  if (!list.every((item) => typeof item === 'string')) throw invalid(from, 'a list of texts')
+  return list
+}
 
-/** Plain code over plain JSON: these are most of a large document. */
-function decodeStatistics(json: unknown, place: Place): ColumnStatistics {
-  if (!Array.isArray(json) || json.length !== COUNTS.length + BOUNDS.length) throw invalid(place, 'lists of statistics')
-  const statistics: ColumnStatistics = {}
-  for (let i = 0; i < json.length; i++) {
-    const part: unknown = json[i]
-    if (part === null) continue
-    const bound = i < COUNTS.length ? undefined : scalarFromJson(part)
-    if (bound !== undefined) statistics[BOUNDS[i - COUNTS.length]!] = bound
-    else if (i < COUNTS.length && isCount(part)) statistics[COUNTS[i]!] = part
-    else throw invalid(place, 'counts and bounds')
-  }
-  return statistics
+function counts(from: Place, length: number): number[] {
+  const list = array(from, length)
+  if (!list.every(isCount)) throw invalid(from, 'a list of counts')
+  return list
+}
+
+function decodeScalars(from: Place, length: number): (Scalar | null)[] {
+  return array(from, length).map((json) => {
+    const scalar = json === null ? null : scalarFromJson(json)
+    if (scalar === undefined) throw invalid(from, 'values with their tags')
+    return scalar
+  })
 }
 
 function decodeDifference(from: Place): FileDifference {
@@ -178,17 +214,21 @@ function decodeDifference(from: Place): FileDifference {
     column: text(at(from, 'column')),
     ...(found === undefined ? {} : { found }),
     expected: text(at(from, 'expected')),
-    files: items(at(from, 'files')).map(text),
+    files: texts(at(from, 'files')),
     count: count(at(from, 'count')),
   }
 }
 
-function decodeValidation(from: Place): RegistrationValidation {
+function decodeValidation(from: Place): Registration['validation'] {
   const mode = optional(at(from, 'mode'), (present) => oneOf(present, VALIDATIONS))
+  const scattered = optional(at(from, 'scattered'), (present) => ({
+    actor: text(at(present, 'actor')),
+    files: texts(at(present, 'files')),
+  }))
   return {
     ...(mode === undefined ? {} : { mode }),
     checkedFiles: count(at(from, 'checkedFiles')),
-    actorsTogether: flag(at(from, 'actorsTogether')),
+    ...(scattered === undefined ? {} : { scattered }),
     needsNullCheck: items(at(from, 'needsNullCheck')).map((item) => oneOf(item, ['actor', 'time'])),
   }
 }

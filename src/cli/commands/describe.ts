@@ -34,6 +34,10 @@ function headLines(table: TableDescription, style: Style): string[] {
     ['comment', table.comment],
     ['actor', actor],
     ['time', time && timeUnit ? `${time} (${timeUnit})` : time],
+    [
+      'actors',
+      table.actorsTogether === undefined ? undefined : table.actorsTogether ? 'each in one file' : 'scattered',
+    ],
     ['partitions', table.partitioning.join(', ') || undefined],
     ['snapshot', table.snapshotId?.toString()],
     ['location', table.location],

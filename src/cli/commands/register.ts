@@ -9,7 +9,7 @@ import { visible } from '../output/width.ts'
 export const registerCommand = defineCommand({
   summary: 'Makes a folder of Parquet files a read-only table, in place',
   usage:
-    'skep register T PATH --actor COL --time COL [--time-unit s|ms|us|ns] [--pattern GLOB] [--validate single|first_last|sample|all]',
+    'skep register T PATH --actor COL --time COL [--time-unit s|ms|us|ns] [--pattern GLOB] [--validate single|first_last|sample|all] [--refresh]',
   description:
     'Nothing is copied. Queries may rely on each actor being in one file only when every file was checked (`--validate all`) and it is so; they are right in any case.',
   arguments: [
@@ -26,12 +26,19 @@ export const registerCommand = defineCommand({
       choices: ['single', 'first_last', 'sample', 'all'],
       help: 'How many files are checked for "an actor is in one file only"; `all` when absent.',
     },
+    refresh: {
+      help: 'Brings a table of the same folder, pattern and keys up to date, examining only what is new or changed; registers it when there is none.',
+    },
   },
   examples: [
     { line: 'skep register clicks /data/clicks --actor user_id --time ts', does: 'all Parquet files below the folder' },
     {
       line: "skep register clicks /data/clicks --actor user_id --time ts --time-unit ms --pattern '2026-*/*.parquet'",
       does: 'some of them; times are integers',
+    },
+    {
+      line: 'skep register clicks /data/clicks --actor user_id --time ts --refresh',
+      does: 'after files have come: checks the actors of the new ones',
     },
   ],
   run: async (context) => {
@@ -47,6 +54,7 @@ export const registerCommand = defineCommand({
         ...(flags['time-unit'] === undefined ? {} : { timeUnit: flags['time-unit'] }),
         ...(flags.pattern === undefined ? {} : { pattern: flags.pattern }),
         ...(flags.validate === undefined ? {} : { validate: flags.validate }),
+        ...(flags.refresh ? { refresh: true } : {}),
         signal,
         onProgress: (fraction) => bar.update(fraction),
       })

@@ -1,0 +1,96 @@
+/** Answers from files that others may change: none leaves us unless its files stayed as they were planned. */
+import type { DataFile } from '../catalog/types.ts'
+import { isSkepError, SkepError } from '../errors.ts'
+import { firstChanged } from '../storage/file-tree.ts'
+import type { CallOptions } from '../storage/object-store.ts'
+
+/** Succeeds when all foreign files among these are as they were when the query was planned. @throws FOLDER_CHANGED */
+export async function requireUnchanged(files: readonly DataFile[], options: CallOptions = {}): Promise<void> {
+  const planned = files.flatMap(({ path, sizeBytes, foreign }) =>
+    foreign ? [{ path, sizeBytes, version: foreign.version }] : [],
+  )
+  const file = await firstChanged('', planned, options)
+  if (file === undefined) return
+  const message = `${file} changed or vanished while the query read it; try again when its writer is done`
+  throw new SkepError('FOLDER_CHANGED', message, { file })
+}
+
+/** The result of a step that reads these files. What goes wrong because they changed is told as that. @throws FOLDER_CHANGED, and what `step` does */
+export async function stepUnchanged<T>(
+  files: readonly DataFile[],
+  options: CallOptions,
+  step: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!isBeyond(error)) await requireUnchanged(files, options)
+    throw error
+  }
+}
+
+/** The same for a step whose result counts only when the files are unchanged at its end. */
+export async function readUnchanged<T>(
+  files: readonly DataFile[],
+  options: CallOptions,
+  read: () => Promise<T>,
+): Promise<T> {
+  return await stepUnchanged(files, options, async () => {
+    const result = await read()
+    await requireUnchanged(files, options)
+    return result
+  })
+}
+
+/**
+ * The batches of a result, of which the last comes only when the files are found unchanged. The first is there already, so that
+ * a short result is wholly checked by now. @throws FOLDER_CHANGED, here and later
+ */
+export async function batchesUnchanged<T>(
+  files: readonly DataFile[],
+  options: CallOptions,
+  batches: AsyncIterable<T>,
+): Promise<AsyncIterable<T>> {
+  if (!files.some(({ foreign }) => foreign)) return batches
+  const checked = checkedBatches(files, options, batches)
+  const first = await checked.next()
+  return resumed(first, checked)
+}
+
+async function* resumed<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
+  if (first.done) return
+  yield first.value
+  yield* rest
+}
+
+async function* checkedBatches<T>(
+  files: readonly DataFile[],
+  options: CallOptions,
+  batches: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  const source = batches[Symbol.asyncIterator]()
+  const next = () => stepUnchanged(files, options, () => source.next())
+  let held = await next()
+  while (!held.done) {
+    const following = await next()
+    if (following.done) await requireUnchanged(files, options)
+    yield held.value
+    held = following
+  }
+}
+
+/** Errors that changed files do not explain. */
+function isBeyond(error: unknown): boolean {
+  return isSkepError(error) && (error.kind === 'cancelled' || error.kind === 'limit' || error.code === 'FOLDER_CHANGED')
+}
+
+/** The result of `work`, which is done again while files change under it, at most `retries` times. */
+export async function retryChanged<T>(retries: number, work: () => Promise<T>): Promise<T> {
+  for (let left = retries; ; left--) {
+    try {
+      return await work()
+    } catch (error) {
+      if (left <= 0 || !isSkepError(error, 'FOLDER_CHANGED')) throw error
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** Scans of files that are not ours: each read by its own columns, which are then made those of the table. */
+import { foldName } from '../catalog/folder/names.ts'
+import type { Column, DataFile, Schema, Table } from '../catalog/types.ts'
+import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+
+/** What a scan needs to know of the table. */
+export type FolderShape = Pick<Table, 'hiveColumns' | 'snapshot'>
+
+/** Files that have the same columns, and how they are read. */
+export interface LayoutScan {
+  files: readonly DataFile[]
+  /** The call of the reader, for a FROM clause. */
+  from: string
+  /** A column of the table from the reader's columns. */
+  value(column: Column): string
+}
+
+type Layout = readonly { name: string; type: DataType }[]
+
+/** Beyond this many layouts one reader unites them all, although it opens every file twice then. */
+const LAYOUTS_MAX = 16
+
+/** A SELECT of the table's columns, in order, over these files. */
+export function folderScanSql(table: FolderShape, schema: Schema, files: readonly DataFile[]): string {
+  const selects = layoutScans(table, schema, files).map(({ from, value }) => {
+    const columns = schema.columns.map((column) => `${value(column)} AS ${quoteIdentifier(column.name)}`)
+    return `SELECT ${columns.join(', ')} FROM ${from}`
+  })
+  return selects.join(' UNION ALL ')
+}
+
+/** The files by their layouts, in the order in which these come first. */
+export function layoutScans(table: FolderShape, schema: Schema, files: readonly DataFile[]): LayoutScan[] {
+  const groups = [...Map.groupBy(files, (file) => file.foreign?.layout)]
+  if (groups.length <= LAYOUTS_MAX) return groups.map(([layout, group]) => layoutScan(table, schema, layout, group, ''))
+  const all = new Map(
+    files.flatMap((file) => (file.foreign?.layout ?? []).map((column) => [foldName(column.name), column])),
+  )
+  return [layoutScan(table, schema, [...all.values()], files, 'union_by_name = true, ')]
+}
+
+function layoutScan(
+  table: FolderShape,
+  schema: Schema,
+  layout: Layout | undefined,
+  files: readonly DataFile[],
+  option: string,
+): LayoutScan {
+  const list = files.map((file) => quoteString(file.path)).join(', ')
+  const own = layout && new Map(layout.map(({ name }) => [foldName(name), name]))
+  const hive = new Set(table.hiveColumns)
+  return {
+    files,
+    from: `read_parquet([${list}], ${option}${hiveOptions(table, schema)})`,
+    value: ({ id, name, type }) => {
+      const found = hive.has(name) || !own ? name : own.get(foldName(name))
+      const isMisread = printType(type) === 'BLOB' || table.snapshot.reading?.narrower.has(id) === true
+      const column = quoteIdentifier(found ?? '')
+      const value = found === undefined ? 'NULL' : isMisread ? unfilteredSql(column) : column
+      return `CAST(${value} AS ${printType(type)})`
+    },
+  }
+}
+
+/**
+ * A column that no filter is pushed through into the reader: DuckDB 1.5.5 looks for binary values in bloom filters by their text, and so
+ * misses rows that are there; and it compares a file that has a narrower type with a constant that was cast to that type, and so finds 0.1
+ * where the FLOAT next to it stands. Simpler forms than a CASE are optimised away.
+ */
+export function unfilteredSql(column: string): string {
+  return `CASE WHEN ${column} IS NULL THEN NULL ELSE ${column} END`
+}
+
+function hiveOptions({ hiveColumns }: FolderShape, schema: Schema): string {
+  if (hiveColumns.length === 0) return 'hive_partitioning = false'
+  const types = hiveColumns.map((name) => {
+    const column = schema.columns.find((candidate) => candidate.name === name)!
+    return `${quoteString(name)}: ${printType(column.type)}`
+  })
+  return `hive_partitioning = true, hive_types = {${types.join(', ')}}`
+}
