@@ -119,7 +119,6 @@ export class Catalog {
       while (!(await this.#names.append(draft.name, found.version + 1, entry))) {
         found = await this.#findFree(draft.name, options)
       }
-      await this.#tables.hint(draft.uuid, 1)
       return commit
     } catch (error) {
       if (isSkepError(error) && error.code !== 'STORE_UNAVAILABLE') await this.#tables.removeFolder(draft.uuid, true)

@@ -78,6 +78,8 @@ interface Work {
   lists: string[]
 }
 
+const NO_COLUMNS: Schema = { id: 0, columns: [] }
+const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
 const CACHED_METADATA = 64
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
@@ -229,7 +231,6 @@ export class ManagedTables {
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
     if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
-      await this.hint(uuid, head.version + 1)
       const metadataLocation = this.#metadataLocation(uuid, head.version + 1)
       return { snapshotId: addition.snapshotId, metadataLocation }
     }
@@ -252,10 +253,18 @@ export class ManagedTables {
     }
   }
 
-  /** Tells programs that look for it which version is newest. */
-  async hint(uuid: string, version: number): Promise<void> {
-    const path = `${tableFolder(uuid)}/metadata/version-hint.text`
-    await this.#store.put(path, new TextEncoder().encode(String(version))).catch(() => undefined)
+  /** Appends the version that says the table is dropped after whatever is there, readable or not. */
+  async fenceDamaged(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
+    const log = this.#log(uuid)
+    const location = `${this.#store.root}/${tableFolder(uuid)}`
+    const draft = { name, uuid, location, schema: NO_COLUMNS, spec: UNPARTITIONED, keys: {}, properties: {} }
+    const nowMs = this.#sources.now()
+    const tombstone = printMetadata(asDropped(newMetadata({ ...draft, nowMs }), commitId, nowMs, ''))
+    for (let attempt = 0; attempt <= this.#commitRetries; attempt++) {
+      throwIfAborted(options.signal)
+      if (await log.append((await log.last(options)) + 1, tombstone)) return
+    }
+    throw conflict(name, 'too many other writers were faster')
   }
 
   /** Removes what is below a table's folder, without its metadata versions unless they were never named. */

@@ -3,6 +3,7 @@ import { compareUtf8, didYouMean, nearest } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { damagedMetadata } from './damage.ts'
 import { newUuid, type Sources } from './sources.ts'
 import { listAll, VersionedLog, versionOf } from './versioned-log.ts'
 
@@ -96,13 +97,13 @@ function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
   try {
     json = JSON.parse(new TextDecoder().decode(bytes))
   } catch (cause) {
-    throw new SkepError('TABLE_INVALID', `${file} is not JSON`, { table, file }, { cause })
+    throw damagedMetadata(file, 'it is not JSON', { table, cause })
   }
   const { state, name, uuid, registration } = json ?? {}
   if (state === 'absent') return { state }
-  if (typeof name === 'string' && NAME.test(name)) {
+  if (typeof name === 'string' && name.toLowerCase() === table.toLowerCase()) {
     if (state === 'managed' && typeof uuid === 'string' && /^[0-9a-f-]{36}$/.test(uuid)) return { state, name, uuid }
     if (state === 'registered' && typeof registration === 'object' && registration) return { state, name, registration }
   }
-  throw new SkepError('TABLE_INVALID', `${file} is not an entry of a table`, { table, file })
+  throw damagedMetadata(file, `it is no entry of the name "${table}"`, { table })
 }

@@ -1,11 +1,22 @@
 /** The one way in which anything changes: a folder of numbered immutable versions, of which the highest counts. */
-import { isSkepError, SkepError } from '../errors.ts'
+import { isSkepError } from '../errors.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { missingMetadata } from './damage.ts'
+import { sealJson, unsealJson } from './seal.ts'
 import type { Sources } from './sources.ts'
 
 const PAGE_OBJECTS = 100_000
 const UNAVAILABLE_ATTEMPTS = 5
 const BACKOFF_MS = 20
+
+/** The file that tells other programs which version is newest, and us that a version which it names was there. */
+const HINT = 'version-hint.text'
+
+/** What is known of a log's newest version: what a listing finds, and what was written down when it was made. */
+interface LogEnds {
+  listed: number
+  hinted: number
+}
 
 /**
  * A log of versions `v1<suffix>`, `v2<suffix>` … in a folder of a store. Whoever writes version n+1 first has changed the state
@@ -29,30 +40,78 @@ export class VersionedLog {
     return `${this.#folder}/v${version}${this.#suffix}`
   }
 
-  /** The highest version, 0 when there is none. One listing, and never a hint that may be old. */
+  /**
+   * The highest version, 0 when there is none. One listing and the reading of a hint, which may be old, but never ahead.
+   *
+   * @throws TABLE_INVALID when the hint names a later version: that one was lost
+   */
   async head(options: CallOptions = {}): Promise<number> {
-    let head = 0
-    for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
-      head = Math.max(head, versionOf(path.slice(this.#folder.length + 1), this.#suffix))
-    }
-    return head
+    const { listed, hinted } = await this.#ends(options)
+    if (hinted > listed) throw this.#lost(listed, hinted)
+    return listed
   }
 
-  /** The bytes of a version. @throws TABLE_INVALID when it is missing */
+  /** The highest version that is or was there. */
+  async last(options: CallOptions = {}): Promise<number> {
+    const { listed, hinted } = await this.#ends(options)
+    return Math.max(listed, hinted)
+  }
+
+  /** The hint is written after its version: where it is ahead of a listing, the listing may be the older of the two. */
+  async #ends(options: CallOptions): Promise<LogEnds> {
+    const { listed, isHinted } = await this.#list(options)
+    const hinted = isHinted ? await this.#hinted(options) : 0
+    return { listed: hinted > listed ? (await this.#list(options)).listed : listed, hinted }
+  }
+
+  async #list(options: CallOptions): Promise<{ listed: number; isHinted: boolean }> {
+    let listed = 0
+    let isHinted = false
+    for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
+      const name = path.slice(this.#folder.length + 1)
+      listed = Math.max(listed, versionOf(name, this.#suffix))
+      isHinted ||= name === HINT
+    }
+    return { listed, isHinted }
+  }
+
+  async #hinted(options: CallOptions): Promise<number> {
+    const text = new TextDecoder().decode(await this.#store.read(`${this.#folder}/${HINT}`, options))
+    return /^[1-9]\d{0,13}$/.test(text) ? Number(text) : 0
+  }
+
+  #lost(listed: number, hinted: number) {
+    const newest = listed === 0 ? '' : `, or, if version ${listed} is the newest, write ${listed} into that file`
+    return missingMetadata(this.path(hinted), `, which ${this.#folder}/${HINT} names${newest}`)
+  }
+
+  /** The JSON of a version as it was appended. @throws TABLE_INVALID when it is missing or does not match its checksum */
   async read(version: number, options: CallOptions = {}): Promise<Uint8Array> {
     const file = this.path(version)
     const bytes = await this.#store.read(file, options)
-    if (bytes === undefined) throw new SkepError('TABLE_INVALID', `${file} is missing`, { file })
-    return bytes
+    if (bytes === undefined) throw missingMetadata(file)
+    return unsealJson(bytes, file)
   }
 
   /**
-   * True when these bytes became that version, false when another writer's did. They have to be unlike any other writer's (hold a
+   * True when this JSON object became that version, false when another writer's did. It has to be unlike any other writer's (hold a
    * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours.
    *
    * @throws STORE_UNAVAILABLE when the outcome stays unknown; the version may still appear later
    */
-  async append(version: number, bytes: Uint8Array): Promise<boolean> {
+  async append(version: number, json: Uint8Array): Promise<boolean> {
+    const isOurs = await this.#put(version, sealJson(json, this.path(version)))
+    if (isOurs) await this.#hint(version)
+    return isOurs
+  }
+
+  /** A hint that is missing or old costs nothing but the notice that a later version was lost. */
+  async #hint(version: number): Promise<void> {
+    const bytes = new TextEncoder().encode(String(version))
+    await this.#store.put(`${this.#folder}/${HINT}`, bytes).catch(() => undefined)
+  }
+
+  async #put(version: number, bytes: Uint8Array): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
         return (

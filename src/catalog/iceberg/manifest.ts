@@ -1,6 +1,7 @@
 /** Manifests: which data files a commit added, with their partitions and statistics. Source: Iceberg specification, "Manifests". */
 import type { DataType } from '../../common/data-type.ts'
 import { SkepError } from '../../errors.ts'
+import { damagedMetadata } from '../damage.ts'
 import type { ColumnStatistics, DataFile, PartitionSpec, Scalar, Schema } from '../types.ts'
 import { type AvroFile, readAvro, writeAvro } from './avro.ts'
 import { decimalBytes, manifestSchema, partitionFieldNames, partitionTypes } from './avro-schemas.ts'
@@ -160,7 +161,7 @@ export function guardFile<T>(file: string, read: () => T): T {
     return read()
   } catch (error) {
     if (error instanceof SkepError) throw error
-    throw new SkepError('TABLE_INVALID', `${file} is damaged`, { file }, { cause: error })
+    throw damagedMetadata(file, error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 

@@ -1,5 +1,5 @@
 /** Table metadata: the JSON file whose newest version is the table. Source: Iceberg specification, "Table Metadata", format version 2. */
-import { SkepError } from '../../errors.ts'
+import { damagedMetadata } from '../damage.ts'
 import type { PartitionSpec, Schema, SnapshotInfo, TableKeys, TimeUnit } from '../types.ts'
 import { type IcebergPartitionField, specFieldsToJson, specFromJson } from './manifest.ts'
 import { checkMetadata } from './metadata-check.ts'
@@ -134,10 +134,10 @@ export function parseMetadata(bytes: Uint8Array, file: string): TableMetadata {
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
-    throw new SkepError('TABLE_INVALID', `${file} is not JSON`, { file }, { cause })
+    throw damagedMetadata(file, 'it is not JSON', { cause })
   }
   const problem = checkMetadata(json)
-  if (problem !== undefined) throw new SkepError('TABLE_INVALID', `${file}: ${problem}`, { file })
+  if (problem !== undefined) throw damagedMetadata(file, problem)
   return json as TableMetadata
 }
 

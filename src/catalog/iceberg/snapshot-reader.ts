@@ -3,6 +3,8 @@ import { SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import { BoundedCache } from '../bounded-cache.ts'
+import { damagedMetadata, missingMetadata } from '../damage.ts'
+import { checkSealedName } from '../seal.ts'
 import type { DataFile } from '../types.ts'
 import { type ManifestEntry, readManifest } from './manifest.ts'
 import { type ManifestFile, readManifestList } from './manifest-list.ts'
@@ -36,7 +38,7 @@ export class SnapshotReader {
     const manifests = readManifestList(await this.#read(file, options), file)
     const counted = manifests.reduce((sum, manifest) => sum + manifest.addedFiles + manifest.existingFiles, 0)
     const expected = snapshot.summary['total-data-files']
-    if (expected !== undefined && Number(expected) !== counted) throw damaged(file, `${counted} files, not ${expected}`)
+    if (expected !== undefined && Number(expected) !== counted) throw damagedMetadata(file, `${counted} files, not ${expected}`)
     this.#lists.set(file, manifests, manifests.length + 1)
     return manifests
   }
@@ -63,17 +65,18 @@ export class SnapshotReader {
     const known = this.#manifests.get(file)
     if (known) return known
     const bytes = await this.#read(file, options)
-    if (bytes.length !== manifest.sizeBytes) throw damaged(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
+    if (bytes.length !== manifest.sizeBytes) throw damagedMetadata(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
     const entries = readManifest(bytes, file)
     const expected = manifest.addedFiles + manifest.existingFiles
-    if (entries.length !== expected) throw damaged(file, `${entries.length} files, not ${expected}`)
+    if (entries.length !== expected) throw damagedMetadata(file, `${entries.length} files, not ${expected}`)
     this.#manifests.set(file, entries, entries.length + 1)
     return entries
   }
 
   async #read(file: string, options: CallOptions): Promise<Uint8Array> {
     const bytes = await this.#store.read(file, options)
-    if (bytes === undefined) throw new SkepError('TABLE_INVALID', `${file} is missing`, { file })
+    if (bytes === undefined) throw missingMetadata(file)
+    checkSealedName(file, bytes)
     return bytes
   }
 }
@@ -82,8 +85,4 @@ function storePathOf(place: TablePlace, path: string): string {
   const file = toStorePath(place, path)
   if (file !== undefined) return file
   throw new SkepError('TABLE_INVALID', `the table keeps metadata outside of its folder: ${path}`, { file: path })
-}
-
-function damaged(file: string, what: string): SkepError {
-  return new SkepError('TABLE_INVALID', `${file} is damaged: ${what}`, { file })
 }
