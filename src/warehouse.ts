@@ -5,7 +5,7 @@ import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
 import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
-import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { Catalog, type CatalogEntry, type DamagedName } from './catalog/catalog.ts'
 import { tableOfRegistration } from './catalog/folder/folder-table.ts'
 import { decodeRegistration } from './catalog/folder/registration-json.ts'
 import type { At } from './catalog/managed-tables.ts'
@@ -14,7 +14,13 @@ import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
-import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import {
+  describeTable,
+  summariseDamage,
+  summariseTable,
+  type TableDescription,
+  type TableSummary,
+} from './coordinator/describe.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
 import {
   bindTables,
@@ -29,14 +35,16 @@ import {
   statsOf,
   type TableScan,
 } from './coordinator/sql.ts'
+import { mayComeFromFile, namingFile } from './coordinator/whole-files.ts'
 import { EngineKeeper } from './engine/keeper.ts'
 import type { BoundValue, BoundValues } from './engine/parameters.ts'
 import type { JsonValue } from './engine/values.ts'
-import { SkepError } from './errors.ts'
+import { isSkepError, SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import { FileChecker } from './storage/sealed-file.ts'
 
 /** What every long call takes. */
 export interface CallOptions {
@@ -81,6 +89,12 @@ export interface QueryOptions extends CallOptions {
   at?: AtOption
 }
 
+/** What a query reads, and how long it may. */
+interface BoundTables {
+  tables: readonly Table[]
+  running: { signal: AbortSignal; timeoutMs: number }
+}
+
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
 export class Warehouse implements AsyncDisposable {
   /** Absolute path of the folder. */
@@ -88,6 +102,7 @@ export class Warehouse implements AsyncDisposable {
   readonly settings: Settings
   readonly #catalog: Catalog
   readonly #engines: EngineKeeper
+  readonly #checker = new FileChecker()
 
   private constructor(root: string, settings: Settings) {
     this.root = root
@@ -137,13 +152,32 @@ export class Warehouse implements AsyncDisposable {
       const { columns, batches } = await startQuery(prepared.context, text)
       return {
         columns,
-        batches,
+        batches: this.#namingFiles(batches, prepared),
         stats: () => statsOf(prepared.scans, 1, Math.round(performance.now() - started)),
         [Symbol.asyncDispose]: async () => prepared.close(),
       }
     } catch (error) {
       prepared.close()
-      throw error
+      throw await this.#naming(error, prepared)
+    }
+  }
+
+  async *#namingFiles<T>(batches: AsyncIterable<T>, query: BoundTables): AsyncGenerator<T> {
+    try {
+      yield* batches
+    } catch (error) {
+      throw await this.#naming(error, query)
+    }
+  }
+
+  /** The error of a query over tables; where it comes from one of their files, it names it. */
+  async #naming(error: unknown, { tables, running }: BoundTables): Promise<unknown> {
+    if (!mayComeFromFile(error)) return error
+    const lease = await this.#engines.lease(foldersOf(tables))
+    try {
+      return await namingFile(error, lease.session, tables, running)
+    } finally {
+      lease.close()
     }
   }
 
@@ -164,7 +198,7 @@ export class Warehouse implements AsyncDisposable {
       const rows = await copyToParquet(prepared.context, text, target)
       return { rows, stats: statsOf(prepared.scans, 1, Math.round(performance.now() - started)) }
     } catch (error) {
-      throw wrapWriteError(error, dirname(target))
+      throw wrapWriteError(await this.#naming(error, prepared), dirname(target))
     } finally {
       prepared.close()
     }
@@ -184,20 +218,23 @@ export class Warehouse implements AsyncDisposable {
     text: string,
     options: SqlOptions,
     targets: readonly string[] = [],
-  ): Promise<{ context: SqlContext; scans: TableScan[]; close(): void }> {
+  ): Promise<BoundTables & { context: SqlContext; scans: TableScan[]; close(): void }> {
     const running = this.#running(options)
+    let tables: Table[] = []
     const first = await this.#engines.lease([])
     let close = first.close
     try {
-      const context = { session: first.session, settings: this.settings, params: options.params, options: running }
+      const { settings } = this
+      const checker = this.#checker
+      const context = { session: first.session, settings, checker, params: options.params, options: running }
       const analysis = await readSql(context, text)
-      const tables = await this.#loadAll(
+      const loaded = await this.#loadAll(
         analysis.uses.map(({ table }) => table),
         options.at,
         running.signal,
       )
-      const registered = [...tables.values()].filter(({ kind }) => kind === 'registered')
-      const roots = [...registered.map(({ location }) => location), ...targets]
+      tables = [...loaded.values()]
+      const roots = [...foldersOf(tables), ...targets]
       if (!first.covers(roots)) {
         first.close()
         const second = await this.#engines.lease(roots)
@@ -205,11 +242,11 @@ export class Warehouse implements AsyncDisposable {
         context.session = second.session
       }
       await context.session.run('BEGIN TRANSACTION', running)
-      const scans = await bindTables(context, analysis, tables)
-      return { context, scans, close }
+      const scans = await bindTables(context, analysis, loaded)
+      return { context, scans, close, tables, running }
     } catch (error) {
       close()
-      throw error
+      throw await this.#naming(error, { tables, running })
     }
   }
 
@@ -254,15 +291,20 @@ export class Warehouse implements AsyncDisposable {
     const started = performance.now()
     const running = this.#running(options)
     const { loaded, valid } = await this.#validQuery(table, query, options.at, running.signal)
-    await using lease = await this.#engines.leaseEngine(loaded.kind === 'registered' ? [loaded.location] : [])
+    await using lease = await this.#engines.leaseEngine(foldersOf([loaded]))
     const { signal, timeoutMs } = running
     const context = {
       engine: lease.engine,
       settings: this.settings,
+      checker: this.#checker,
       options: { signal, timeoutMs },
       onProgress: options.onProgress,
     }
-    return await runBehaviour(context, loaded, valid, started)
+    try {
+      return await runBehaviour(context, loaded, valid, started)
+    } catch (error) {
+      throw await this.#naming(error, { tables: [loaded], running })
+    }
   }
 
   /** What a behavioural query means, in words, and what would be read and done for it; it is not run. @throws as `query` does */
@@ -317,20 +359,45 @@ export class Warehouse implements AsyncDisposable {
     await this.#catalog.unregister(table)
   }
 
-  /** Drops a managed table and its data. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Drops a managed table and its data, also one whose metadata is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async drop(table: string): Promise<void> {
     await this.#catalog.drop(table)
   }
 
-  /** All tables, by name. */
+  /** All tables, by name. One that is damaged is listed with what is wrong with it, and hides no other. */
   async tables(): Promise<TableSummary[]> {
     const entries = await this.#catalog.tables()
-    // A folder is listed as it was registered, even when it has gone since.
-    const load = async (entry: CatalogEntry) =>
-      entry.kind === 'registered'
-        ? tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
-        : await this.#loadTable(entry)
-    return await Promise.all(entries.map(async (entry) => summariseTable(await load(entry))))
+    const summaries = await Promise.all(entries.map((entry) => this.#summary(entry)))
+    return summaries.filter((summary) => summary !== undefined)
+  }
+
+  /** A table in one line; undefined for one that was dropped meanwhile. */
+  async #summary(entry: CatalogEntry | DamagedName): Promise<TableSummary | undefined> {
+    try {
+      if (entry.kind === 'damaged') throw entry.error
+      // A folder is listed as it was registered, even when it has gone since.
+      const isRegistered = entry.kind === 'registered'
+      return summariseTable(
+        isRegistered
+          ? tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
+          : await this.#loadTable(entry),
+      )
+    } catch (error) {
+      if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      if (entry.kind === 'managed' && (await this.#isGone(entry.name))) return undefined
+      return summariseDamage(entry.name, entry.kind === 'damaged' ? 'unknown' : entry.kind, error)
+    }
+  }
+
+  /** True when no table has the name any more: what looked damaged was on its way out. */
+  async #isGone(name: string): Promise<boolean> {
+    try {
+      await this.#catalog.entry(name)
+      return false
+    } catch (error) {
+      return isSkepError(error, 'TABLE_NOT_FOUND')
+    }
   }
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
@@ -352,6 +419,11 @@ export class Warehouse implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** The folders outside of the warehouse that these tables are in. */
+function foldersOf(tables: readonly Table[]): string[] {
+  return tables.filter(({ kind }) => kind === 'registered').map(({ location }) => location)
 }
 
 function readCall(

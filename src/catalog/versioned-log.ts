@@ -12,10 +12,18 @@ const BACKOFF_MS = 20
 /** The file that tells other programs which version is newest, and us that a version which it names was there. */
 const HINT = 'version-hint.text'
 
-/** What is known of a log's newest version: what a listing finds, and what was written down when it was made. */
-interface LogEnds {
+/** What a listing of a log's folder shows. */
+export interface LogListing {
+  /** The highest version, 0 when there is none. */
   listed: number
-  hinted: number
+  /** Whether there is a hint. */
+  isHinted: boolean
+}
+
+/** A listing with one more file of the folder. */
+export function withFile(listing: LogListing | undefined, name: string, suffix: string): LogListing {
+  const { listed, isHinted } = listing ?? { listed: 0, isHinted: false }
+  return { listed: Math.max(listed, versionOf(name, suffix)), isHinted: isHinted || name === HINT }
 }
 
 /**
@@ -41,12 +49,13 @@ export class VersionedLog {
   }
 
   /**
-   * The highest version, 0 when there is none. One listing and the reading of a hint, which may be old, but never ahead.
+   * The highest version, 0 when there is none. One listing, unless it was `seen`, and the reading of a hint, which may be old, but never
+   * ahead.
    *
    * @throws TABLE_INVALID when the hint names a later version: that one was lost
    */
-  async head(options: CallOptions = {}): Promise<number> {
-    const { listed, hinted } = await this.#ends(options)
+  async head(options: CallOptions = {}, seen?: LogListing): Promise<number> {
+    const { listed, hinted } = await this.#ends(options, seen)
     if (hinted > listed) throw this.#lost(listed, hinted)
     return listed
   }
@@ -58,21 +67,18 @@ export class VersionedLog {
   }
 
   /** The hint is written after its version: where it is ahead of a listing, the listing may be the older of the two. */
-  async #ends(options: CallOptions): Promise<LogEnds> {
-    const { listed, isHinted } = await this.#list(options)
+  async #ends(options: CallOptions, seen?: LogListing): Promise<{ listed: number; hinted: number }> {
+    const { listed, isHinted } = seen ?? (await this.#list(options))
     const hinted = isHinted ? await this.#hinted(options) : 0
     return { listed: hinted > listed ? (await this.#list(options)).listed : listed, hinted }
   }
 
-  async #list(options: CallOptions): Promise<{ listed: number; isHinted: boolean }> {
-    let listed = 0
-    let isHinted = false
+  async #list(options: CallOptions): Promise<LogListing> {
+    let listing: LogListing = { listed: 0, isHinted: false }
     for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
-      const name = path.slice(this.#folder.length + 1)
-      listed = Math.max(listed, versionOf(name, this.#suffix))
-      isHinted ||= name === HINT
+      listing = withFile(listing, path.slice(this.#folder.length + 1), this.#suffix)
     }
-    return { listed, isHinted }
+    return listing
   }
 
   async #hinted(options: CallOptions): Promise<number> {
@@ -135,7 +141,7 @@ export class VersionedLog {
 }
 
 /** The number in the name `v<number><suffix>` of a version, 0 for other names. */
-export function versionOf(name: string, suffix: string): number {
+function versionOf(name: string, suffix: string): number {
   if (!name.startsWith('v') || !name.endsWith(suffix)) return 0
   const digits = name.slice(1, -suffix.length)
   return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : 0

@@ -38,7 +38,8 @@ export class SnapshotReader {
     const manifests = readManifestList(await this.#read(file, options), file)
     const counted = manifests.reduce((sum, manifest) => sum + manifest.addedFiles + manifest.existingFiles, 0)
     const expected = snapshot.summary['total-data-files']
-    if (expected !== undefined && Number(expected) !== counted) throw damagedMetadata(file, `${counted} files, not ${expected}`)
+    if (expected !== undefined && Number(expected) !== counted)
+      throw damagedMetadata(file, `${counted} files, not ${expected}`)
     this.#lists.set(file, manifests, manifests.length + 1)
     return manifests
   }
@@ -65,7 +66,8 @@ export class SnapshotReader {
     const known = this.#manifests.get(file)
     if (known) return known
     const bytes = await this.#read(file, options)
-    if (bytes.length !== manifest.sizeBytes) throw damagedMetadata(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
+    if (bytes.length !== manifest.sizeBytes)
+      throw damagedMetadata(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
     const entries = readManifest(bytes, file)
     const expected = manifest.addedFiles + manifest.existingFiles
     if (entries.length !== expected) throw damagedMetadata(file, `${entries.length} files, not ${expected}`)
