@@ -5,23 +5,19 @@ import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
 import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
-import { Catalog, type CatalogEntry, type DamagedName } from './catalog/catalog.ts'
+import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { tableOfRegistration } from './catalog/folder/folder-table.ts'
 import { decodeRegistration } from './catalog/folder/registration-json.ts'
 import type { At } from './catalog/managed-tables.ts'
+import { entryFolder } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
-import {
-  describeTable,
-  summariseDamage,
-  summariseTable,
-  type TableDescription,
-  type TableSummary,
-} from './coordinator/describe.ts'
+import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
+import { listTables } from './coordinator/list-tables.ts'
 import {
   bindTables,
   collectRows,
@@ -35,11 +31,12 @@ import {
   statsOf,
   type TableScan,
 } from './coordinator/sql.ts'
+import { type Verification, verifySurvey } from './coordinator/verify.ts'
 import { mayComeFromFile, namingFile } from './coordinator/whole-files.ts'
 import { EngineKeeper } from './engine/keeper.ts'
 import type { BoundValue, BoundValues } from './engine/parameters.ts'
 import type { JsonValue } from './engine/values.ts'
-import { isSkepError, SkepError } from './errors.ts'
+import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
@@ -271,7 +268,7 @@ export class Warehouse implements AsyncDisposable {
         ? entry
         : await this.#catalog.load(entry.name, { ...(at ? { at } : {}), ...(signal ? { signal } : {}) })
     if (found.kind === 'managed') return found
-    const registration = decodeRegistration(found.registration, found.name)
+    const registration = decodeRegistration(found.registration, entryFolder(found.name))
     return tableOfRegistration(found.name, await currentRegistration(found.name, registration, this.settings, signal))
   }
 
@@ -366,38 +363,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** All tables, by name. One that is damaged is listed with what is wrong with it, and hides no other. */
   async tables(): Promise<TableSummary[]> {
-    const entries = await this.#catalog.tables()
-    const summaries = await Promise.all(entries.map((entry) => this.#summary(entry)))
-    return summaries.filter((summary) => summary !== undefined)
-  }
-
-  /** A table in one line; undefined for one that was dropped meanwhile. */
-  async #summary(entry: CatalogEntry | DamagedName): Promise<TableSummary | undefined> {
-    try {
-      if (entry.kind === 'damaged') throw entry.error
-      // A folder is listed as it was registered, even when it has gone since.
-      const isRegistered = entry.kind === 'registered'
-      return summariseTable(
-        isRegistered
-          ? tableOfRegistration(entry.name, decodeRegistration(entry.registration, entry.name))
-          : await this.#loadTable(entry),
-      )
-    } catch (error) {
-      if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
-      if (!isSkepError(error, 'TABLE_INVALID')) throw error
-      if (entry.kind === 'managed' && (await this.#isGone(entry.name))) return undefined
-      return summariseDamage(entry.name, entry.kind === 'damaged' ? 'unknown' : entry.kind, error)
-    }
-  }
-
-  /** True when no table has the name any more: what looked damaged was on its way out. */
-  async #isGone(name: string): Promise<boolean> {
-    try {
-      await this.#catalog.entry(name)
-      return false
-    } catch (error) {
-      return isSkepError(error, 'TABLE_NOT_FOUND')
-    }
+    return await listTables(this.#catalog, (entry) => this.#loadTable(entry))
   }
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
@@ -409,6 +375,17 @@ export class Warehouse implements AsyncDisposable {
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
   async snapshots(table: string): Promise<SnapshotInfo[]> {
     return await this.#catalog.snapshots(table)
+  }
+
+  /**
+   * Reads all files of a managed table, metadata and data of all snapshots, against their checksums.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND, TABLE_INVALID when not even its newest metadata can be read
+   */
+  async verify(table: string, options: CallOptions = {}): Promise<Verification> {
+    const { signal } = options
+    const survey = await this.#catalog.survey(table, signal ? { signal } : {})
+    return await verifySurvey(table, survey, this.#checker, options)
   }
 
   /** Ends the engines and removes spilled data. */

@@ -4,6 +4,7 @@ import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
+import type { Survey } from './iceberg/snapshot-reader.ts'
 import {
   type At,
   type Commit,
@@ -119,6 +120,13 @@ export class Catalog {
   async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo[]> {
     const { head } = await this.#open(name, options)
     return head ? snapshotInfos(head.metadata) : []
+  }
+
+  /** All that the snapshots of a managed table consist of, and what of their metadata is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND, TABLE_INVALID */
+  async survey(name: string, options: CallOptions = {}): Promise<Survey> {
+    const { entry, head } = await this.#open(name, options)
+    if (!head) throw wrongKind(entry.name, 'registered', 'its files have no checksums to be held against')
+    return await this.#tables.survey(head, options)
   }
 
   /** A table to be created: its place is fixed, nothing is written. @throws TABLE_NAME_INVALID */

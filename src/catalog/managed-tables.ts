@@ -22,7 +22,7 @@ import {
   withSnapshot,
 } from './iceberg/metadata.ts'
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
-import { SnapshotReader } from './iceberg/snapshot-reader.ts'
+import { SnapshotReader, type Survey } from './iceberg/snapshot-reader.ts'
 import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
@@ -157,6 +157,12 @@ export class ManagedTables {
       actorsTogether: false,
       hiveColumns: [],
     }
+  }
+
+  /** All that the snapshots of a table consist of, read from the store and not from what is remembered. */
+  async survey({ metadata }: Head, options: CallOptions): Promise<Survey> {
+    const place = this.#place(metadata['table-uuid'], metadata.location)
+    return await new SnapshotReader(this.#store).survey(metadata, place, options)
   }
 
   /** Writes metadata v1 of a draft; nobody sees it before a name says so. */

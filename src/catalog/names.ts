@@ -31,6 +31,11 @@ const SUFFIX = '.json'
 const READS_AT_ONCE = 16
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/
 
+/** The folder below the store's root that says what a name stands for. */
+export function entryFolder(name: string): string {
+  return `${FOLDER}/${name.toLowerCase()}`
+}
+
 /** Passes for a name that a table may have. @throws TABLE_NAME_INVALID */
 export function checkTableName(name: string): void {
   if (NAME.test(name)) return
@@ -100,7 +105,7 @@ export class Names {
   }
 
   #log(name: string): VersionedLog {
-    return new VersionedLog(this.#store, this.#sources, `${FOLDER}/${name.toLowerCase()}`, SUFFIX)
+    return new VersionedLog(this.#store, this.#sources, entryFolder(name), SUFFIX)
   }
 
   async #read(name: string, version: number, options: CallOptions): Promise<FoundName> {

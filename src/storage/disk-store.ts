@@ -244,7 +244,8 @@ function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')
 }
 
-function readError(error: unknown, path: string): SkepError {
+/** The coded error of a file that could not be read. */
+export function readError(error: unknown, path: string): SkepError {
   if (isSkepError(error)) return error
   const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM') {

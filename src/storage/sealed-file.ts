@@ -5,6 +5,7 @@
 import { open, rename, stat, utimes } from 'node:fs/promises'
 import { CHECKSUM_DIGITS, digestOf, newHash } from '../common/checksum.ts'
 import { throwIfAborted } from '../errors.ts'
+import { readError } from './disk-store.ts'
 
 const ENDING = '.parquet'
 const SEAL = new RegExp(`-sha256-([0-9a-f]{${CHECKSUM_DIGITS}})-([0-9a-z]{1,9})\\.parquet$`)
@@ -66,8 +67,16 @@ export class FileChecker {
   /** By path, the time of the last write of a file that was found whole and whose own time could not be set right. */
   readonly #known = new Map<string, number>()
 
-  /** What is wrong with a file, as the rest of a sentence; undefined when nothing is, or nothing can be known (its name has no checksum). */
+  /** What is wrong with a file, as the rest of a sentence; undefined when nothing is, or nothing can be known (its name has no checksum). @throws FILE_UNREADABLE, STORE_UNAVAILABLE, CANCELLED */
   async problem(file: ExpectedFile, depth: CheckDepth, signal?: AbortSignal): Promise<string | undefined> {
+    try {
+      return await this.#look(file, depth, signal)
+    } catch (error) {
+      throw readError(error, file.path)
+    }
+  }
+
+  async #look(file: ExpectedFile, depth: CheckDepth, signal?: AbortSignal): Promise<string | undefined> {
     const found = await stat(file.path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
       throw error

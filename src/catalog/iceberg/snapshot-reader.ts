@@ -1,5 +1,5 @@
 /** The data files of a snapshot, read through its manifest list and manifests. */
-import { SkepError } from '../../errors.ts'
+import { isSkepError, SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import { BoundedCache } from '../bounded-cache.ts'
@@ -14,6 +14,15 @@ import { type TablePlace, toEnginePath, toStorePath } from './place.ts'
 const CACHED_FILES = 200_000
 const CACHED_MANIFESTS = 50_000
 const READS_AT_ONCE = 16
+
+/** What the snapshots of a table consist of, and what of their metadata is damaged. */
+export interface Survey {
+  snapshots: number
+  manifests: number
+  /** Of all snapshots, each once. */
+  dataFiles: { path: string; sizeBytes: number }[]
+  damaged: SkepError[]
+}
 
 /** Reads snapshots, and remembers what it decoded: manifests and their lists never change. */
 export class SnapshotReader {
@@ -59,6 +68,34 @@ export class SnapshotReader {
       path: toEnginePath(place, entry.path),
       sorted: sortedBy.has(sortOrderId),
     }))
+  }
+
+  /**
+   * All that the snapshots of a table consist of. What is damaged is told and left out instead of thrown, so that all of it
+   * comes to light; the reader must be a new one, for what is cached is not read again.
+   */
+  async survey(metadata: TableMetadata, place: TablePlace, options: CallOptions = {}): Promise<Survey> {
+    const damaged = new Map<string, SkepError>()
+    const attempt = async <T>(read: () => Promise<T[]>): Promise<T[]> => {
+      try {
+        return await read()
+      } catch (error) {
+        if (!isSkepError(error, 'TABLE_INVALID')) throw error
+        damaged.set(error.details.file, error)
+        return []
+      }
+    }
+    const snapshots = metadata.snapshots ?? []
+    const lists = await mapConcurrent(snapshots, READS_AT_ONCE, (snapshot) =>
+      attempt(() => this.manifests(snapshot, place, options)),
+    )
+    const manifests = [...new Map(lists.flat().map((manifest) => [manifest.path, manifest])).values()]
+    const entries = await mapConcurrent(manifests, READS_AT_ONCE, (manifest) =>
+      attempt(() => this.#entries(manifest, place, options)),
+    )
+    const files = entries.flat().map(({ path, sizeBytes }) => ({ path: toEnginePath(place, path), sizeBytes }))
+    const dataFiles = [...new Map(files.map((file) => [file.path, file])).values()]
+    return { snapshots: snapshots.length, manifests: manifests.length, dataFiles, damaged: [...damaged.values()] }
   }
 
   async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ManifestEntry[]> {
