@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { caseText, countVerdict, DamageLab, type Verdict } from './damage-lab.ts'
 
-const CASES = runs(Number(process.env.N ?? 150), 5000)
+const CASES = runs(150, 5000)
+
+/** `changed` is only ever given to files of a registered folder, which have no checksum: they read as what they are now. */
 const GOOD: readonly Verdict['outcome'][] = ['right', 'error named', 'changed']
 
 let lab: DamageLab
@@ -23,8 +25,10 @@ test(
       countVerdict(counts, of, verdict)
       if (!GOOD.includes(verdict.outcome)) bad.push(caseText(of, verdict))
     }
-    console.log(counts)
+    if (process.env.SKEP_TORTURE === '1') console.table(Object.fromEntries([...counts].toSorted()))
     expect(bad).toEqual([])
+    const all = [...counts.values()]
+    for (const outcome of ['right', 'error named']) expect(all.some((row) => row[outcome]! > 0)).toBe(true)
   },
-  tortureTimeout(Number(process.env.N ?? 150) * 1000),
+  tortureTimeout(90_000),
 )

@@ -196,6 +196,7 @@ function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) =>
   for (const [id, type] of columnTypes) if (physicalOf(type) === undefined) columnTypes.delete(id)
   return (raw) => {
     if (raw.content !== 0) throw new Error('a file of deletes')
+    if (typeof raw.file_path !== 'string' || raw.file_path === '') throw new Error('a data file without a path')
     if (raw.file_format.toUpperCase() !== 'PARQUET') throw new Error(`a data file of format ${raw.file_format}`)
     return {
       path: raw.file_path,
@@ -209,10 +210,11 @@ function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) =>
   }
 }
 
-/** The number that a long stands for. @throws Error when a number cannot hold it */
+/** The number that a long stands for. @throws Error when it is below zero or a number cannot hold it */
 export function toCount(value: unknown): number {
   const count = Number(value)
-  if (typeof value !== 'bigint' || !Number.isSafeInteger(count)) throw new Error(`not a count: ${String(value)}`)
+  if (typeof value !== 'bigint' || !Number.isSafeInteger(count) || count < 0)
+    throw new Error(`not a count: ${String(value)}`)
   return count
 }
 

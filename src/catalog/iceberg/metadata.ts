@@ -130,13 +130,14 @@ export function printMetadata(metadata: TableMetadata): Uint8Array {
 
 /** The metadata in a file. @throws TABLE_INVALID naming `file` when it is damaged, contradicts itself or is of another version */
 export function parseMetadata(bytes: Uint8Array, file: string): TableMetadata {
+  let problem: string | undefined
   let json: unknown
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    problem = checkMetadata(json)
   } catch (cause) {
-    throw damagedMetadata(file, 'it is not JSON', { cause })
+    throw damagedMetadata(file, 'it is not JSON, or nested too deeply', { cause })
   }
-  const problem = checkMetadata(json)
   if (problem !== undefined) throw damagedMetadata(file, problem)
   return json as TableMetadata
 }
