@@ -328,6 +328,24 @@ export function countVerdict(counts: Map<string, Record<string, number>>, of: Ca
   counts.set(key, row)
 }
 
+/** The counts of outcomes, one line for each kind of file and damage, and their sums. */
+export function outcomeLines(counts: ReadonlyMap<string, Record<string, number>>): string[] {
+  const sums = RANK.map((outcome) => [...counts.values()].reduce((sum, row) => sum + (row[outcome] ?? 0), 0))
+  const line = (name: string, cells: readonly (string | number)[]) =>
+    `${name.padEnd(26)}${cells.map((cell) => String(cell).padStart(13)).join('')}`
+  const rows = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return [
+    line('', RANK),
+    ...rows.map(([name, row]) =>
+      line(
+        name,
+        RANK.map((outcome) => row[outcome] ?? 0),
+      ),
+    ),
+    line('all', sums),
+  ]
+}
+
 /** The case as a line that tells how to see it again. */
 export function caseText({ seed, at, target, damage, writing }: Case, verdict: Verdict): string {
   return `seed ${seed} case ${at}: ${damage} of a ${target.kind} (${basename(target.path)})${writing ? ', then writing' : ''}: ${verdict.outcome}: ${verdict.detail}`

@@ -1,6 +1,8 @@
 /** What is protected, case by case: seals of metadata, checksums of data files, lists and drops of damaged tables. */
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Catalog, dataLocation } from '../../src/catalog/catalog.ts'
 import { newSchema } from '../../src/catalog/iceberg/schema.ts'
@@ -14,6 +16,8 @@ import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { FileChecker, sealFile } from '../../src/storage/sealed-file.ts'
 import { Warehouse } from '../../src/warehouse.ts'
 import { dataFiles, failure, type Lab, openLab } from '../conformance/import-lab.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const bytesOf = (json: string) => new TextEncoder().encode(json)
@@ -285,7 +289,8 @@ describe('data files', () => {
   test('of every snapshot are verified, and their metadata, and all damage is told', async () => {
     await lab.warehouse.import('plain', [await lab.write('SELECT i AS n FROM range(5) AS t(i)')])
     const folder = (await lab.warehouse.describe('plain')).location
-    const [one] = await dataFiles(lab.warehouse, 'plain')
+    // In the manifests of both snapshots, whichever of their lists is damaged.
+    const one = (await dataFiles(lab.warehouse, 'plain')).at(-1)
     const list = readdirSync(join(folder, 'metadata')).find((name) => name.startsWith('snap-'))!
     const mends = [rot(one!, { keepTimes: false }), rot(join(folder, 'metadata', list), { keepTimes: false })]
     const { damaged, snapshots } = await lab.warehouse.verify('plain')
@@ -310,6 +315,40 @@ describe('data files', () => {
     rmSync(path!)
     expect((await failure(() => sum(copy))).message).toContain('is missing')
     await copy.close()
+  })
+
+  test('are named by the command line, which lists what is damaged and ends with the code of its kind', async () => {
+    const root = join(lab.dir, 'shell')
+    cpSync(lab.root, root, { recursive: true, preserveTimestamps: true })
+    const skep = (...argv: string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...argv, '--warehouse', root], {
+        encoding: 'utf8',
+      })
+      return { status, stdout, stderr }
+    }
+    expect(skep('verify', 'events').stdout).toMatch(/^events is whole: 1 snapshot, 1 manifest, 4 data files \(/)
+    const [first, second] = await dataFiles(lab.warehouse, 'events')
+    for (const path of [first!, second!]) rmSync(path.replace(lab.root, root))
+    const found = skep('verify', 'events')
+    expect(found.status).toBe(2)
+    for (const path of [first!, second!]) expect(found.stderr).toContain(`${basename(path)} is damaged: it is missing`)
+    const { error } = JSON.parse(skep('verify', 'events', '--json').stdout) as {
+      error: { details: { files: string[] } }
+    }
+    expect(error.details.files.map((path) => basename(path))).toEqual([first, second].map((path) => basename(path!)))
+    writeFileSync(join(root, 'names/plain/v1.json'), '{}')
+    const listed = skep('tables')
+    expect(listed.status).toBe(0)
+    expect(listed.stdout).toMatch(/plain +│ damaged/)
+    expect(listed.stdout).toMatch(/events │ managed │ actor │ ts +│ +3 │ +4 │ 3,000/)
+    expect(listed.stderr).toContain('skep: warning: plain: names/plain/v1.json is damaged')
+    const documents = JSON.parse(skep('tables', '--json').stdout) as { name: string; error?: { code: string } }[]
+    expect(documents.map(({ name, error: problem }) => [name, problem?.code])).toEqual([
+      ['events', undefined],
+      ['plain', 'TABLE_INVALID'],
+    ])
+    expect(skep('drop', 'plain').status).toBe(0)
+    expect(skep('verify', 'plain').stderr).toContain('TABLE_NOT_FOUND')
   })
 
   test('of other programs, whose names say nothing, are held against their size', async () => {

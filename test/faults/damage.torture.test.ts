@@ -1,7 +1,7 @@
 /** Damages one file of a warehouse in every way, and asks for all that touches it: a coded error that names the file, or the right answer. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
-import { caseText, countVerdict, DamageLab, type Verdict } from './damage-lab.ts'
+import { caseText, countVerdict, DamageLab, outcomeLines, type Verdict } from './damage-lab.ts'
 
 const CASES = runs(150, 5000)
 
@@ -25,7 +25,7 @@ test(
       countVerdict(counts, of, verdict)
       if (!GOOD.includes(verdict.outcome)) bad.push(caseText(of, verdict))
     }
-    if (process.env.SKEP_TORTURE === '1') console.table(Object.fromEntries([...counts].toSorted()))
+    if (process.env.SKEP_TORTURE === '1') console.log(outcomeLines(counts).join('\n'))
     expect(bad).toEqual([])
     const all = [...counts.values()]
     for (const outcome of ['right', 'error named']) expect(all.some((row) => row[outcome]! > 0)).toBe(true)
