@@ -210,10 +210,12 @@ export class DamageLab implements AsyncDisposable {
       const { code, kind, message } = one
       const detail = `${place}: ${code}: ${message}${one.trace ? `\n${one.trace}` : ''}`
       if (kind === 'internal') return { outcome: 'uncoded', detail }
+      // What is wrong with one table hides no other.
+      if (one.operation === 'tables' || one.operation === 'other') return { outcome: 'wrong', detail }
       const isNamed = [message, JSON.stringify(one.details ?? {})].some((text) =>
         namesOf(target).some((name) => text.includes(name)),
       )
-      return { outcome: isNamed && one.operation !== 'other' ? 'error named' : 'unnamed', detail }
+      return { outcome: isNamed ? 'error named' : 'unnamed', detail }
     }
     if (one.operation === 'tables') return this.#judgeList(target, one.value)
     if (writing) return judgeWritten(target, one, this.#expected)

@@ -46,6 +46,9 @@ export const BLIND: Readonly<Record<string, Damage>> = {
   delete: () => undefined,
 }
 
+/** What a value may have become. */
+export const OTHER_VALUES = [null, -1, 1e308, Number.MAX_SAFE_INTEGER, 0, '', 'x', [], {}, true] as const
+
 /** Damage to a JSON document that is a JSON document still. */
 export const damageJson: Damage = (bytes, chance) => {
   const root = JSON.parse(bytes.toString()) as unknown
@@ -57,7 +60,7 @@ export const damageJson: Damage = (bytes, chance) => {
   if (change === 0) {
     if (Array.isArray(parent)) parent.splice(Number(key), 1)
     else delete parent[key]
-  } else if (change === 1) parent[key] = chance.pick([null, -1, 1e308, 2 ** 53, 0, '', 'x', [], {}, true])
+  } else if (change === 1) parent[key] = chance.pick(OTHER_VALUES)
   else if (change === 2) parent[key] = neighbour(value, chance)
   else if (change === 3) parent[key] = chance.pick(places.map((place) => place.parent[place.key]))
   else {
@@ -78,7 +81,8 @@ function safeJson(root: unknown): string {
 
 type Holder = Record<string | number, unknown>
 
-function placesOf(value: unknown): { parent: Holder; key: string | number }[] {
+/** Every place of a document, by its holder and its key there. */
+export function placesOf(value: unknown): { parent: Holder; key: string | number }[] {
   if (typeof value !== 'object' || value === null) return []
   const parent = value as Holder
   return Object.keys(parent).flatMap((key) => [{ parent, key }, ...placesOf(parent[key])])

@@ -1,5 +1,7 @@
 /** The readers of metadata on damaged files without any checksum, as other programs write them: an error that names the file or a value, soon. */
+import { deflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { readAvro, writeAvro } from '../../src/catalog/iceberg/avro.ts'
 import { readManifest, writeManifest } from '../../src/catalog/iceberg/manifest.ts'
 import { readManifestList, writeManifestList } from '../../src/catalog/iceberg/manifest-list.ts'
 import {
@@ -18,7 +20,7 @@ import { parseType } from '../../src/common/data-type.ts'
 import { isSkepError } from '../../src/errors.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { chanceOf } from './chance.ts'
-import { BLIND, type Damage, damageAvro, damageJson } from './damage.ts'
+import { BLIND, type Damage, damageAvro, damageJson, OTHER_VALUES, placesOf } from './damage.ts'
 
 const CASES = runs(4000, 200_000)
 const SLOW_MS = 3000
@@ -126,3 +128,45 @@ test.each(READERS)(
   },
   tortureTimeout(60_000),
 )
+
+test('every value of metadata may be another: an error that names the file, or a value', () => {
+  const ends = { value: 0, error: 0 }
+  const count = placesOf(JSON.parse(Buffer.from(metadata).toString())).length
+  for (let at = 0; at < count; at++) {
+    for (const other of OTHER_VALUES) {
+      const root = JSON.parse(Buffer.from(metadata).toString()) as unknown
+      const { parent, key } = placesOf(root)[at]!
+      parent[key] = other
+      try {
+        useMetadata(Buffer.from(JSON.stringify(root)), 'the-file')
+        ends.value++
+      } catch (error) {
+        ends.error++
+        expect(error, `${key} = ${JSON.stringify(other)}`).toMatchObject({
+          code: 'TABLE_INVALID',
+          details: { file: 'the-file' },
+        })
+      }
+    }
+  }
+  expect(ends.value).toBeGreaterThan(0)
+  expect(ends.error).toBeGreaterThan(count)
+})
+
+test('a count of things that take no bytes is held against the bytes that are there', () => {
+  const nothing = { type: 'record', name: 'nothing', fields: [{ name: 'x', type: 'null' }] }
+  const listOfNothing = {
+    type: 'record',
+    name: 'r',
+    fields: [{ name: 'list', type: { type: 'array', items: 'null' } }],
+  }
+  const huge = Buffer.from([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x04])
+  const file = (schema: object, count: Buffer, data: Buffer) => {
+    const header = Buffer.from(writeAvro(schema as never, [], {}, sync))
+    const packed = deflateRawSync(data)
+    return Buffer.concat([header, count, Buffer.from([packed.length * 2]), packed, sync])
+  }
+  expect(() => readAvro(file(nothing, huge, Buffer.alloc(0)))).toThrow('more records than bytes')
+  expect(() => readAvro(file(listOfNothing, Buffer.from([2]), huge))).toThrow('a list is longer than its file')
+  expect(readAvro(file(listOfNothing, Buffer.from([2]), Buffer.from([0]))).records).toEqual([{ list: [] }])
+})
