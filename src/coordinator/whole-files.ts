@@ -1,5 +1,6 @@
 /** What stands between a damaged data file and a wrong answer: files are checked before they are read, and named when reading them fails. */
 import type { DataFile, Table } from '../catalog/types.ts'
+import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { isSkepError, SkepError } from '../errors.ts'
@@ -52,22 +53,28 @@ export function damagedFile({ file, problem }: DamagedFile): SkepError<'FILE_INV
 
 /**
  * The error of a query, with the file that it comes from where the engine did not name it: then the files of the query's
- * tables are read one by one until one fails. When none does, the error comes back as it is.
+ * tables are read one by one, and asked for single values after that, until one fails. When none does, the error of a damaged
+ * file names the folder, and any other comes back as it is.
  */
 export async function namingFile(
-  error: unknown,
+  error: SkepError,
   session: Session,
   tables: readonly Table[],
   options: RunOptions,
-): Promise<unknown> {
-  for (const table of tables) {
-    for (const file of table.snapshot.files) {
-      const problem = await readingProblem(session, table, file, options)
-      if (problem === 'ended') return error
-      if (problem !== undefined) return unreadable(table, file, problem)
+): Promise<SkepError> {
+  for (const read of [readAll, readSingleValues]) {
+    for (const table of tables) {
+      for (const file of table.snapshot.files) {
+        const problem = await problemOf(() => read(session, table, file, options))
+        if (problem === 'ended') return error
+        if (problem !== undefined) return unreadable(table, file.path, problem)
+      }
     }
   }
-  return error
+  const first = tables[0]
+  return first && isSkepError(error, 'FILE_INVALID')
+    ? unreadable(first, first.location, firstLine(causeOf(error)))
+    : error
 }
 
 /** True for an error that may be that of a file which it does not name. */
@@ -81,16 +88,33 @@ function causeOf(error: SkepError): string {
   return error.cause instanceof Error ? error.cause.message : ''
 }
 
-/** Why a file cannot be read to its end; undefined when it can, `ended` when nobody wants to know any more. */
-async function readingProblem(
-  session: Session,
-  table: Table,
-  file: DataFile,
-  options: RunOptions,
-): Promise<string | undefined> {
+/** Reads every value of a file. */
+async function readAll(session: Session, table: Table, file: DataFile, options: RunOptions): Promise<void> {
+  const rows = scanSql(table, table.snapshot.schema, [file])
+  await session.run(`SELECT max(hash(r)) FROM (${rows}) AS r`, options)
+}
+
+/** Asks a file for one value of each column: only then the engine reads its bloom filters. */
+async function readSingleValues(session: Session, table: Table, file: DataFile, options: RunOptions): Promise<void> {
+  const { schema } = table.snapshot
+  const rows = scanSql(table, schema, [file])
+  for (const { name, type } of schema.columns) {
+    if (type.kind !== 'primitive' && type.kind !== 'decimal') continue
+    const column = quoteIdentifier(name)
+    const [found] = await session.rows<{ v: string | null }>(
+      `SELECT CAST(max(${column}) AS VARCHAR) AS v FROM (${rows})`,
+      options,
+    )
+    if (typeof found?.v !== 'string') continue
+    const value = `TRY_CAST(${quoteString(found.v)} AS ${printType(type)})`
+    await session.run(`SELECT count(*) FROM (${rows}) WHERE ${column} = ${value}`, options)
+  }
+}
+
+/** Why a file cannot be read; undefined when it can, `ended` when nobody wants to know any more. */
+async function problemOf(read: () => Promise<void>): Promise<string | undefined> {
   try {
-    const rows = scanSql(table, table.snapshot.schema, [file])
-    await session.run(`SELECT max(hash(r)) FROM (${rows}) AS r`, options)
+    await read()
     return undefined
   } catch (error) {
     if (isSkepError(error, 'CANCELLED') || isSkepError(error, 'QUERY_TIMEOUT')) return 'ended'
@@ -105,7 +129,7 @@ function firstLine(message: string): string {
     .slice(0, 200)
 }
 
-function unreadable({ kind }: Table, { path }: DataFile, problem: string): SkepError<'FILE_INVALID'> {
+function unreadable({ kind }: Table, path: string, problem: string): SkepError<'FILE_INVALID'> {
   if (kind === 'managed') return damagedFile({ file: path, problem })
   return new SkepError('FILE_INVALID', `${path} is damaged: ${problem}; restore it, or take it out of the folder`, {
     file: path,

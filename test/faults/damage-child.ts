@@ -31,7 +31,7 @@ const QUERY = {
 
 async function run(job: DamageJob): Promise<OperationEnd[]> {
   const ends: OperationEnd[] = []
-  const env = { SKEP_THREADS: '2', SKEP_MEMORY: '512MB', SKEP_QUERY_TIMEOUT_MS: '20000' }
+  const env = { SKEP_THREADS: '2', SKEP_MEMORY: '512MB', SKEP_QUERY_TIMEOUT_MS: '240000' }
   await using warehouse = await Warehouse.open(job.root, { env })
   const attempt = async (operation: string, work: () => Promise<unknown>) => {
     try {

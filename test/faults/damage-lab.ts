@@ -91,7 +91,7 @@ export class DamageLab implements AsyncDisposable {
     this.#source = sources.events
     this.#plainSource = sources.plain
     const module = new URL('./damage-child.ts', import.meta.url)
-    this.#watched = new Watched(module, { timeMs: 60_000, memoryBytes: 1_500_000_000 })
+    this.#watched = new Watched(module, { processorMs: 20_000, timeMs: 300_000, memoryBytes: 1_500_000_000 })
   }
 
   static async open(): Promise<DamageLab> {

@@ -7,15 +7,23 @@ import { readFileSync } from 'node:fs'
 export type JobEnd<R> = { kind: 'done'; result: R } | { kind: 'crash' | 'hang' | 'memory'; detail: string }
 
 const PAGE_BYTES = 4096
+const TICK_MS = 10
+
+/** What a job may use. On a machine with much else to do, time passes without any work: the processor's time is what tells a hang. */
+export interface JobLimits {
+  processorMs: number
+  timeMs: number
+  memoryBytes: number
+}
 
 /** Runs jobs in a child one after the other; after a bad end the next job gets a new child. */
 export class Watched<J, R> implements AsyncDisposable {
   readonly #module: URL
-  readonly #limits: { timeMs: number; memoryBytes: number }
+  readonly #limits: JobLimits
   #child: ChildProcess | undefined
   #jobs = 0
 
-  constructor(module: URL, limits: { timeMs: number; memoryBytes: number }) {
+  constructor(module: URL, limits: JobLimits) {
     this.#module = module
     this.#limits = limits
   }
@@ -30,7 +38,10 @@ export class Watched<J, R> implements AsyncDisposable {
     })
     const end = await new Promise<JobEnd<R>>((resolve) => {
       const late = setTimeout(() => resolve({ kind: 'hang', detail: `${this.#limits.timeMs} ms` }), this.#limits.timeMs)
+      const before = processorMs(child.pid!)
       const watch = setInterval(() => {
+        const usedMs = processorMs(child.pid!) - before
+        if (usedMs > this.#limits.processorMs) resolve({ kind: 'hang', detail: `${usedMs} ms of the processor` })
         const bytes = memoryOf(child.pid!)
         if (bytes > this.#limits.memoryBytes) resolve({ kind: 'memory', detail: `${Math.round(bytes / 1e6)} MB` })
       }, 50)
@@ -67,6 +78,16 @@ export class Watched<J, R> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end()
+  }
+}
+
+/** Milliseconds that a process has used the processor, where the system tells. */
+function processorMs(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  } catch {
+    return 0
   }
 }
 
