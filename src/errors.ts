@@ -34,7 +34,7 @@ export interface ErrorDetails {
   COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
   COMMIT_CONFLICT: { table: string; changed?: 'schema' }
   DISK_FULL: { path?: string }
-  FILE_INVALID: { file: string }
+  FILE_INVALID: { file: string; files?: string[] }
   FILE_LIMIT: { setting: string; limit: number }
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }

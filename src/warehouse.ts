@@ -15,8 +15,9 @@ import type { DataFile, SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
-import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
+import { listTables } from './coordinator/list-tables.ts'
 import {
   bindTables,
   collectRows,
@@ -31,6 +32,8 @@ import {
   type TableScan,
 } from './coordinator/sql.ts'
 import { batchesUnchanged, readUnchanged, retryChanged, stepUnchanged } from './coordinator/unchanged.ts'
+import { type Verification, verifySurvey } from './coordinator/verify.ts'
+import { mayComeFromFile, namingFile } from './coordinator/whole-files.ts'
 import { EngineKeeper, type Reading } from './engine/keeper.ts'
 import type { BoundValue, BoundValues } from './engine/parameters.ts'
 import type { JsonValue } from './engine/values.ts'
@@ -40,6 +43,7 @@ import { type RegisterOptions, type RegisterResult, registerFolder } from './inp
 import { wrapWriteError } from './inputs/write-errors.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import { FileChecker } from './storage/sealed-file.ts'
 
 /** What every long call takes. */
 export interface CallOptions {
@@ -84,6 +88,12 @@ export interface QueryOptions extends CallOptions {
   at?: AtOption
 }
 
+/** What a query reads, and how long it may. */
+interface BoundTables {
+  tables: readonly Table[]
+  running: { signal: AbortSignal; timeoutMs: number }
+}
+
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
 export class Warehouse implements AsyncDisposable {
   /** Absolute path of the folder. */
@@ -93,6 +103,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #engines: EngineKeeper
   readonly #threads: Threads
   readonly #folders: Folders
+  readonly #checker = new FileChecker()
 
   private constructor(root: string, settings: Settings) {
     this.root = root
@@ -155,13 +166,32 @@ export class Warehouse implements AsyncDisposable {
       const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, text))
       return {
         columns,
-        batches: await batchesUnchanged(files, context.options, batches),
+        batches: this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared),
         stats: () => statsOf(prepared.scans, 1, Math.round(performance.now() - started)),
         [Symbol.asyncDispose]: async () => prepared.close(),
       }
     } catch (error) {
       prepared.close()
-      throw error
+      throw await this.#naming(error, prepared)
+    }
+  }
+
+  async *#namingFiles<T>(batches: AsyncIterable<T>, query: BoundTables): AsyncGenerator<T> {
+    try {
+      yield* batches
+    } catch (error) {
+      throw await this.#naming(error, query)
+    }
+  }
+
+  /** The error of a query over tables; where it comes from one of their files, it names it. */
+  async #naming(error: unknown, { tables, running }: BoundTables): Promise<unknown> {
+    if (!mayComeFromFile(error)) return error
+    const lease = await this.#engines.lease(readingOf(tables))
+    try {
+      return await namingFile(error, lease.session, tables, running)
+    } finally {
+      lease.close()
     }
   }
 
@@ -187,7 +217,7 @@ export class Warehouse implements AsyncDisposable {
       return { rows, stats: statsOf(scans, 1, Math.round(performance.now() - started)) }
     } catch (error) {
       if (isSkepError(error, 'FOLDER_CHANGED')) await rm(target, { force: true })
-      throw wrapWriteError(error, dirname(target))
+      throw wrapWriteError(await this.#naming(error, prepared), dirname(target))
     } finally {
       prepared.close()
     }
@@ -207,19 +237,23 @@ export class Warehouse implements AsyncDisposable {
     text: string,
     options: SqlOptions,
     targets: readonly string[] = [],
-  ): Promise<{ context: SqlContext; scans: TableScan[]; files: DataFile[]; close(): void }> {
+  ): Promise<BoundTables & { context: SqlContext; scans: TableScan[]; files: DataFile[]; close(): void }> {
     const running = this.#running(options)
+    let tables: Table[] = []
     const first = await this.#engines.lease()
     let close = first.close
     try {
-      const context = { session: first.session, settings: this.settings, params: options.params, options: running }
+      const { settings } = this
+      const checker = this.#checker
+      const context = { session: first.session, settings, checker, params: options.params, options: running }
       const analysis = await readSql(context, text)
-      const tables = await this.#loadAll(
+      const loaded = await this.#loadAll(
         analysis.uses.map(({ table }) => table),
         options.at,
         running.signal,
       )
-      const reading = readingOf([...tables.values()], targets)
+      tables = [...loaded.values()]
+      const reading = readingOf(tables, targets)
       if (!first.suits(reading)) {
         first.close()
         const second = await this.#engines.lease(reading)
@@ -227,12 +261,12 @@ export class Warehouse implements AsyncDisposable {
         context.session = second.session
       }
       await context.session.run('BEGIN TRANSACTION', running)
-      const bound = await stepUnchanged(reading.files, running, () => bindTables(context, analysis, tables))
+      const bound = await stepUnchanged(reading.files, running, () => bindTables(context, analysis, loaded))
       const { scans, files } = bound
-      return { context, scans, files, close }
+      return { context, scans, files, close, tables, running }
     } catch (error) {
       close()
-      throw error
+      throw await this.#naming(error, { tables, running })
     }
   }
 
@@ -273,7 +307,8 @@ export class Warehouse implements AsyncDisposable {
     options: QueryOptions = {},
   ): Promise<BehaviouralResult<BehaviouralStats>> {
     const started = performance.now()
-    const { signal, timeoutMs } = this.#running(options)
+    const running = this.#running(options)
+    const { signal, timeoutMs } = running
     return await retryChanged(this.settings.folderRetries, async () => {
       const { loaded, valid } = await this.#validQuery(table, query, options.at, signal)
       await using lease = await this.#engines.leaseEngine(readingOf([loaded]))
@@ -281,11 +316,15 @@ export class Warehouse implements AsyncDisposable {
         engine: lease.engine,
         threads: this.#threads,
         settings: this.settings,
+        checker: this.#checker,
         options: { signal, timeoutMs },
         onProgress: options.onProgress,
       }
       const { files } = loaded.snapshot
-      return await readUnchanged(files, { signal }, () => runBehaviour(context, loaded, valid, started))
+      const run = () => runBehaviour(context, loaded, valid, started)
+      return await readUnchanged(files, { signal }, run).catch(async (error: unknown) => {
+        throw await this.#naming(error, { tables: [loaded], running })
+      })
     })
   }
 
@@ -353,18 +392,17 @@ export class Warehouse implements AsyncDisposable {
     return await this.#catalog.alter(table, alteration)
   }
 
-  /** Drops a managed table and its data. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Drops a managed table and its data, also one whose metadata is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async drop(table: string): Promise<void> {
     await this.#catalog.drop(table)
   }
 
-  /** All tables, by name. */
+  /** All tables, by name. One that is damaged is listed with what is wrong with it, and hides no other. */
   async tables(): Promise<TableSummary[]> {
-    const entries = await this.#catalog.tables()
     // A folder is listed as it was registered, even when it has gone since.
     const load = async (entry: CatalogEntry) =>
       entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#loadTable(entry)
-    return await Promise.all(entries.map(async (entry) => summariseTable(await load(entry))))
+    return await listTables(this.#catalog, load)
   }
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
@@ -378,6 +416,17 @@ export class Warehouse implements AsyncDisposable {
     return await this.#catalog.snapshots(table)
   }
 
+  /**
+   * Reads all files of a managed table, metadata and data of all snapshots, against their checksums.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND, TABLE_INVALID when not even its newest metadata can be read
+   */
+  async verify(table: string, options: CallOptions = {}): Promise<Verification> {
+    const { signal } = options
+    const survey = await this.#catalog.survey(table, signal ? { signal } : {})
+    return await verifySurvey(table, survey, this.#checker, options)
+  }
+
   /** Ends the engines and removes spilled data. */
   async close(): Promise<void> {
     await Promise.all([this.#engines.close(), this.#threads[Symbol.asyncDispose]()])
@@ -388,6 +437,7 @@ export class Warehouse implements AsyncDisposable {
   }
 }
 
+/** The folders outside of the warehouse that these tables are in. */
 function readCall(
   first: string | TemplateStringsArray,
   rest: readonly unknown[],

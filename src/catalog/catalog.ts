@@ -5,6 +5,7 @@ import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Alteration } from './alteration.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
+import type { Survey } from './iceberg/snapshot-reader.ts'
 import {
   type At,
   type CatalogOptions,
@@ -27,8 +28,31 @@ export type CatalogEntry =
   | { kind: 'managed'; name: string; uuid: string }
   | { kind: 'registered'; name: string; registration: object }
 
+/** A name whose entry cannot be read: nothing is known of its table. */
+export interface DamagedName {
+  kind: 'damaged'
+  name: string
+  error: SkepError
+}
+
+/** How long what looks damaged is given to turn out a failing read. */
+const SECOND_LOOK_MS = 200
 const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
 const CALLS_AT_ONCE = 16
+
+/** A name that stands for a table. */
+interface Opened {
+  found: FoundName
+  entry: CatalogEntry
+  head?: Head
+  damage?: undefined
+}
+
+/** A name whose table cannot be read, or not even its own entry. */
+type Damaged = { damage: SkepError } & (
+  | { found: FoundName; entry: CatalogEntry }
+  | { found?: undefined; entry?: undefined }
+)
 
 /** Below which new data files of a table are to be written: an absolute path or URL. */
 export function dataLocation(table: { location: string }): string {
@@ -52,13 +76,18 @@ export class Catalog {
     this.#tables = new ManagedTables(store, options)
   }
 
-  /** All tables, by name. */
-  async tables(options: CallOptions = {}): Promise<CatalogEntry[]> {
+  /** All tables, by name; of names whose entry is damaged, the error. Damage inside a table does not show here. */
+  async tables(options: CallOptions = {}): Promise<(CatalogEntry | DamagedName)[]> {
     const found = await this.#names.list(options)
-    const entries = await mapConcurrent(found, CALLS_AT_ONCE, async (entry): Promise<CatalogEntry[]> => {
-      if (entry.state === 'registered') return [toEntry(entry)]
-      return (await this.#isDropped(entry.uuid, options)) ? [] : [toEntry(entry)]
-    })
+    const entries = await mapConcurrent(
+      found,
+      CALLS_AT_ONCE,
+      async (entry): Promise<(CatalogEntry | DamagedName)[]> => {
+        if (entry.state === 'damaged') return [{ kind: 'damaged', name: entry.name, error: entry.error }]
+        if (entry.state === 'registered') return [toEntry(entry)]
+        return (await this.#isDropped(entry.uuid, options)) ? [] : [toEntry(entry)]
+      },
+    )
     return entries.flat()
   }
 
@@ -96,6 +125,13 @@ export class Catalog {
     return head ? snapshotInfos(head.metadata) : []
   }
 
+  /** All that the snapshots of a managed table consist of, and what of their metadata is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND, TABLE_INVALID */
+  async survey(name: string, options: CallOptions = {}): Promise<Survey> {
+    const { entry, head } = await this.#open(name, options)
+    if (!head) throw wrongKind(entry.name, 'registered', 'its files have no checksums to be held against')
+    return await this.#tables.survey(head, options)
+  }
+
   /** A table to be created: its place is fixed, nothing is written. @throws TABLE_NAME_INVALID */
   draft(
     name: string,
@@ -122,10 +158,7 @@ export class Catalog {
       const commit = earlier ?? (await this.#tables.writeFirstVersion(draft, files, options))
       throwIfAborted(options.signal)
       while (!isTable(found, draft.uuid)) {
-        if (await this.#append(draft.name, found.version + 1, entry, `the table "${draft.name}" was made`)) {
-          await this.#tables.hint(draft.uuid, 1)
-          break
-        }
+        if (await this.#append(draft.name, found.version + 1, entry, `the table "${draft.name}" was made`)) break
         found = await this.#findFree(draft.name, options, draft.uuid)
       }
       return commit
@@ -168,15 +201,22 @@ export class Catalog {
     return await this.#tables.alter(entry.name, entry.uuid, alteration, options)
   }
 
-  /** Drops a managed table: late writers are fenced out first, then the name is free, then files are removed. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /**
+   * Drops a managed table: late writers are fenced out first, then the name is free, then files are removed. One whose
+   * metadata is damaged is dropped all the same; where the name's own entry is, the name is freed and files stay.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND
+   */
   async drop(name: string, options: CallOptions = {}): Promise<void> {
     const commitId = newUuid(this.#sources)
-    const { entry, found } = await this.#open(name, options).catch(async (error: unknown) => {
+    const { damage, entry, found } = await this.#openOrDamage(name, options).catch(async (error: unknown) => {
       if (isSkepError(error, 'TABLE_NOT_FOUND')) await this.#finishDrop(name, options)
       throw error
     })
+    if (entry === undefined) return await this.#free(name, options)
     if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'unregister it instead')
-    await this.#tables.fence(entry.name, entry.uuid, commitId, options)
+    if (damage) await this.#tables.fenceDamaged(entry.name, entry.uuid, commitId, options)
+    else await this.#tables.fence(entry.name, entry.uuid, commitId, options)
     await this.#clearDropped(name, found.version, entry.uuid)
   }
 
@@ -200,6 +240,32 @@ export class Catalog {
     await this.#tables.removeFolder(uuid, false)
   }
 
+  /** What a name stands for, as far as that can be read at a second look: its entry, and whether its table is damaged. */
+  async #openOrDamage(name: string, options: CallOptions): Promise<Opened | Damaged> {
+    try {
+      return await this.#open(name, options)
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+    }
+    await this.#sources.sleep(SECOND_LOOK_MS, options.signal)
+    try {
+      return await this.#open(name, options)
+    } catch (damage) {
+      if (!isSkepError(damage, 'TABLE_INVALID')) throw damage
+      const found = await this.#names.find(name, options).catch((error: unknown) => {
+        if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      })
+      if (found === undefined || found.entry.state === 'absent') return { damage }
+      return { damage, found, entry: toEntry(found.entry) }
+    }
+  }
+
+  /** Frees a name whose entry is damaged. */
+  async #free(name: string, options: CallOptions): Promise<void> {
+    throwIfAborted(options.signal)
+    await this.#names.free(name, options)
+  }
+
   /** Succeeds when no table has the name: for callers that have long work to do before they take it. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
   async requireFree(name: string, options: CallOptions = {}): Promise<void> {
     await this.#findFree(name, options)
@@ -221,10 +287,11 @@ export class Catalog {
     }
   }
 
-  /** Forgets a registered table. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Forgets a registered table, or a name whose entry is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async unregister(name: string, options: CallOptions = {}): Promise<void> {
     for (;;) {
-      const { entry, found } = await this.#open(name, options)
+      const { entry, found } = await this.#openOrDamage(name, options)
+      if (entry === undefined) return await this.#free(name, options)
       if (entry.kind === 'managed') throw wrongKind(entry.name, 'managed', 'drop it instead')
       throwIfAborted(options.signal)
       if (await this.#append(name, found.version + 1, { state: 'absent' }, `"${name}" was unregistered`)) return
@@ -244,7 +311,7 @@ export class Catalog {
     })
   }
 
-  async #open(name: string, options: CallOptions): Promise<{ found: FoundName; entry: CatalogEntry; head?: Head }> {
+  async #open(name: string, options: CallOptions): Promise<Opened> {
     const found = await this.#names.find(name, options)
     const { entry } = found
     if (entry.state === 'registered') return { found, entry: toEntry(entry) }

@@ -35,7 +35,7 @@ import {
 } from './iceberg/metadata.ts'
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
 import { fitsSchema } from './iceberg/promote.ts'
-import { SnapshotReader } from './iceberg/snapshot-reader.ts'
+import { SnapshotReader, type Survey } from './iceberg/snapshot-reader.ts'
 import {
   type Addition,
   type WrittenManifest,
@@ -112,6 +112,8 @@ interface Work {
   lists: string[]
 }
 
+const NO_COLUMNS: Schema = { id: 0, columns: [] }
+const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
 const CACHED_METADATA = 64
 const CACHED_VERSIONS = 10_000
 const CALLS_AT_ONCE = 16
@@ -210,6 +212,12 @@ export class ManagedTables {
     const snapshot = currentSnapshot(parseMetadata(bytes, file))
     const metadataLocation = this.#metadataLocation(uuid, 1)
     return snapshot ? { snapshotId: snapshot['snapshot-id'], metadataLocation } : { metadataLocation }
+  }
+
+  /** All that the snapshots of a table consist of, read from the store and not from what is remembered. */
+  async survey({ metadata }: Head, options: CallOptions): Promise<Survey> {
+    const place = this.#place(metadata['table-uuid'], metadata.location)
+    return await new SnapshotReader(this.#store).survey(metadata, place, options)
   }
 
   /** Writes metadata v1 of a draft; nobody sees it before a name says so. */
@@ -320,7 +328,6 @@ export class ManagedTables {
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
     if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
-      await this.hint(uuid, head.version + 1)
       const metadataLocation = this.#metadataLocation(uuid, head.version + 1)
       return { snapshotId: addition.snapshotId, metadataLocation }
     }
@@ -343,7 +350,6 @@ export class ManagedTables {
       if (altered === metadata) return false
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
       if (await this.#log(uuid).append(version + 1, printMetadata(nextVersion(altered, made.nowMs, previousFile)))) {
-        await this.hint(uuid, version + 1)
         return true
       }
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
@@ -389,10 +395,18 @@ export class ManagedTables {
     }
   }
 
-  /** Tells programs that look for it which version is newest. */
-  async hint(uuid: string, version: number): Promise<void> {
-    const path = `${tableFolder(uuid)}/metadata/version-hint.text`
-    await this.#store.put(path, new TextEncoder().encode(String(version))).catch(() => undefined)
+  /** Appends the version that says the table is dropped after whatever is there, readable or not. */
+  async fenceDamaged(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
+    const log = this.#log(uuid)
+    const location = `${this.#store.root}/${tableFolder(uuid)}`
+    const draft = { name, uuid, location, schema: NO_COLUMNS, spec: UNPARTITIONED, keys: {}, properties: {} }
+    const nowMs = this.#sources.now()
+    const tombstone = printMetadata(asDropped(newMetadata({ ...draft, nowMs }), commitId, nowMs, ''))
+    for (let attempt = 0; attempt <= this.#commitRetries; attempt++) {
+      throwIfAborted(options.signal)
+      if (await log.append((await log.last(options)) + 1, tombstone)) return
+    }
+    throw conflict(name, 'too many other writers were faster')
   }
 
   /** Removes what is below a table's folder; its metadata versions first if they were never named, else never. */

@@ -1,17 +1,25 @@
 /** Which name stands for which table: one log of versions for each name, shared by managed and registered tables. */
 import { compareUtf8, didYouMean, nearest } from '../common/text.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import { damagedMetadata } from './damage.ts'
 import { newUuid, type Sources } from './sources.ts'
-import { listAll, VersionedLog, versionOf } from './versioned-log.ts'
+import { type LogListing, listAll, VersionedLog, withFile } from './versioned-log.ts'
 
 /** What a name stands for. `registration` is a JSON object that only its maker understands. */
 export type NameEntry =
   | { state: 'managed'; name: string; uuid: string }
   | { state: 'registered'; name: string; registration: object }
   | { state: 'absent' }
+
+/** An entry that cannot be read. Its name is spelled as its folder is. */
+export interface DamagedEntry {
+  state: 'damaged'
+  name: string
+  error: SkepError
+}
 
 /** An entry and the version of it that was read; 0 when the name was never used. */
 export interface FoundName {
@@ -25,6 +33,11 @@ const READS_AT_ONCE = 16
 /** Total size of the entries of registered folders that are kept: they grow with the files. */
 const CACHED_BYTES_MAX = 64 * 1024 * 1024
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/
+
+/** The folder below the store's root that says what a name stands for. */
+export function entryFolder(name: string): string {
+  return `${FOLDER}/${name.toLowerCase()}`
+}
 
 /** Passes for a name that a table may have. @throws TABLE_NAME_INVALID */
 export function checkTableName(name: string): void {
@@ -64,19 +77,30 @@ export class Names {
     return await this.#read(name, version, options)
   }
 
-  /** All entries that are not absent, by name. */
-  async list(options: CallOptions = {}): Promise<Exclude<NameEntry, { state: 'absent' }>[]> {
-    const heads = new Map<string, number>()
+  /** All entries that are not absent, by name; of damaged ones their error. */
+  async list(options: CallOptions = {}): Promise<(Exclude<NameEntry, { state: 'absent' }> | DamagedEntry)[]> {
+    const logs = new Map<string, LogListing>()
     for await (const path of listAll(this.#store, `${FOLDER}/`, options)) {
       const [, name = '', file = ''] = path.split('/')
-      const version = versionOf(file, SUFFIX)
-      if (NAME.test(name) && version > (heads.get(name) ?? 0)) heads.set(name, version)
+      if (NAME.test(name)) logs.set(name, withFile(logs.get(name), file, SUFFIX))
     }
-    const found = await mapConcurrent([...heads], READS_AT_ONCE, ([name, version]) =>
-      this.#read(name, version, options),
-    )
-    const present = found.flatMap(({ entry }) => (entry.state === 'absent' ? [] : [entry]))
+    const found = await mapConcurrent([...logs], READS_AT_ONCE, ([name, seen]) => this.#look(name, seen, options))
+    const present = found.flatMap((entry) => (entry.state === 'absent' ? [] : [entry]))
     return present.sort((a, b) => compareUtf8(a.name.toLowerCase(), b.name.toLowerCase()))
+  }
+
+  async #look(name: string, seen: LogListing, options: CallOptions): Promise<NameEntry | DamagedEntry> {
+    try {
+      return (await this.#read(name, await this.#log(name).head(options, 0, seen), options)).entry
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      return { state: 'damaged', name, error }
+    }
+  }
+
+  /** Frees a name whose entry cannot be read; false when another writer was faster. @throws STORE_UNAVAILABLE */
+  async free(name: string, options: CallOptions = {}): Promise<boolean> {
+    return await this.append(name, (await this.#log(name).last(options)) + 1, { state: 'absent' })
   }
 
   /** True when the entry follows the version that was found, false when another writer's does. @throws STORE_UNAVAILABLE when that is unknown */
@@ -86,7 +110,7 @@ export class Names {
   }
 
   #log(name: string): VersionedLog {
-    return new VersionedLog(this.#store, this.#sources, `${FOLDER}/${name.toLowerCase()}`, SUFFIX)
+    return new VersionedLog(this.#store, this.#sources, entryFolder(name), SUFFIX)
   }
 
   async #read(name: string, version: number, options: CallOptions): Promise<FoundName> {
@@ -109,13 +133,13 @@ function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
   try {
     json = JSON.parse(new TextDecoder().decode(bytes))
   } catch (cause) {
-    throw new SkepError('TABLE_INVALID', `${file} is not JSON`, { table, file }, { cause })
+    throw damagedMetadata(file, 'it is not JSON', { table, cause })
   }
   const { state, name, uuid, registration } = json ?? {}
   if (state === 'absent') return { state }
-  if (typeof name === 'string' && NAME.test(name)) {
+  if (typeof name === 'string' && name.toLowerCase() === table.toLowerCase()) {
     if (state === 'managed' && typeof uuid === 'string' && /^[0-9a-f-]{36}$/.test(uuid)) return { state, name, uuid }
     if (state === 'registered' && typeof registration === 'object' && registration) return { state, name, registration }
   }
-  throw new SkepError('TABLE_INVALID', `${file} is not an entry of a table`, { table, file })
+  throw damagedMetadata(file, `it is no entry of the name "${table}"`, { table })
 }

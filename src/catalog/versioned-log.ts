@@ -1,11 +1,30 @@
 /** The one way in which anything changes: a folder of numbered immutable versions, of which the highest counts. */
 import { isSkepError, SkepError } from '../errors.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { missingMetadata } from './damage.ts'
+import { sealJson, unsealJson } from './seal.ts'
 import type { Sources } from './sources.ts'
 
 const PAGE_OBJECTS = 100_000
 const ATTEMPTS = 5
 const BACKOFF_MS = 20
+
+/** The file that tells other programs which version is newest, and us that a version which it names was there. */
+const HINT = 'version-hint.text'
+
+/** What a listing of a log's folder shows. */
+export interface LogListing {
+  /** The highest version, 0 when there is none. */
+  listed: number
+  /** Whether there is a hint. */
+  isHinted: boolean
+}
+
+/** A listing with one more file of the folder. */
+export function withFile(listing: LogListing | undefined, name: string, suffix: string): LogListing {
+  const { listed, isHinted } = listing ?? { listed: 0, isHinted: false }
+  return { listed: Math.max(listed, versionOf(name, suffix)), isHinted: isHinted || name === HINT }
+}
 
 /**
  * A log of versions `v1<suffix>`, `v2<suffix>` … in a folder of a store. Whoever writes version n+1 first has changed the state
@@ -32,19 +51,18 @@ export class VersionedLog {
   }
 
   /**
-   * The highest version, 0 when there is none. One listing, and never a hint that may be old; two look-ups and a few more for the
-   * versions that have come since when `known`, a version that was there once, is still there.
+   * The highest version, 0 when there is none. A listing, unless it was `seen`, and the reading of a hint, which may be old but never ahead;
+   * in place of the listing two look-ups and a few more for the versions that have come since when `known`, a version that was there
+   * once, is still there.
+   *
+   * @throws TABLE_INVALID when the hint names a later version: that one was lost
    */
-  async head(options: CallOptions = {}, known = 0): Promise<number> {
-    return (known > 0 ? await this.#climb(known, options) : undefined) ?? (await this.#listHead(options))
-  }
-
-  async #listHead(options: CallOptions): Promise<number> {
-    let head = 0
-    for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
-      head = Math.max(head, versionOf(path.slice(this.#folder.length + 1), this.#suffix))
-    }
-    return head
+  async head(options: CallOptions = {}, known = 0, seen?: LogListing): Promise<number> {
+    const climbed = known > 0 ? await this.#climb(known, options) : undefined
+    if (climbed !== undefined && (await this.#hinted(options)) <= climbed) return climbed
+    const { listed, hinted } = await this.#ends(options, seen)
+    if (hinted > listed) throw this.#lost(listed, hinted)
+    return listed
   }
 
   /** The highest version, found from one below it; undefined when that one is gone. */
@@ -60,22 +78,65 @@ export class VersionedLog {
     return (await has(version)) ? version : undefined
   }
 
-  /** The bytes of a version. @throws TABLE_INVALID when it is missing */
+  /** The highest version that is or was there. */
+  async last(options: CallOptions = {}): Promise<number> {
+    const { listed, hinted } = await this.#ends(options)
+    return Math.max(listed, hinted)
+  }
+
+  /** The hint is written after its version: where it is ahead of a listing, the listing may be the older of the two. */
+  async #ends(options: CallOptions, seen?: LogListing): Promise<{ listed: number; hinted: number }> {
+    const { listed, isHinted } = seen ?? (await this.#list(options))
+    const hinted = isHinted ? await this.#hinted(options) : 0
+    return { listed: hinted > listed ? (await this.#list(options)).listed : listed, hinted }
+  }
+
+  async #list(options: CallOptions): Promise<LogListing> {
+    let listing: LogListing = { listed: 0, isHinted: false }
+    for await (const path of listAll(this.#store, `${this.#folder}/v`, options)) {
+      listing = withFile(listing, path.slice(this.#folder.length + 1), this.#suffix)
+    }
+    return listing
+  }
+
+  async #hinted(options: CallOptions): Promise<number> {
+    const text = new TextDecoder().decode(await this.#store.read(`${this.#folder}/${HINT}`, options))
+    return /^[1-9]\d{0,13}$/.test(text) ? Number(text) : 0
+  }
+
+  #lost(listed: number, hinted: number) {
+    const newest = listed === 0 ? '' : `, or, if version ${listed} is the newest, write ${listed} into that file`
+    return missingMetadata(this.path(hinted), `, which ${this.#folder}/${HINT} names${newest}`)
+  }
+
+  /** The JSON of a version as it was appended. @throws TABLE_INVALID when it is missing or does not match its checksum */
   async read(version: number, options: CallOptions = {}): Promise<Uint8Array> {
     const file = this.path(version)
     const bytes = await this.#store.read(file, options)
-    if (bytes === undefined) throw new SkepError('TABLE_INVALID', `${file} is missing`, { file })
-    return bytes
+    if (bytes === undefined) throw missingMetadata(file)
+    return unsealJson(bytes, file)
   }
 
   /**
-   * True when these bytes became that version, false when another writer's did. They have to be unlike any other writer's (hold a
+   * True when this JSON object became that version, false when another writer's did. It has to be unlike any other writer's (hold a
    * random id): when the reply to the write is lost, the version is read back, and bytes equal to these are ours. Also false when
    * that version is gone again under newer ones: whether it was ours, the id in the newest one tells.
    *
    * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when that cannot be found out; the version may still appear later
    */
-  async append(version: number, bytes: Uint8Array): Promise<boolean> {
+  async append(version: number, json: Uint8Array): Promise<boolean> {
+    const isOurs = await this.#put(version, sealJson(json, this.path(version)))
+    if (isOurs) await this.#hint(version)
+    return isOurs
+  }
+
+  /** A hint that is missing or old costs nothing but the notice that a later version was lost. */
+  async #hint(version: number): Promise<void> {
+    const bytes = new TextEncoder().encode(String(version))
+    await this.#store.put(`${this.#folder}/${HINT}`, bytes).catch(() => undefined)
+  }
+
+  async #put(version: number, bytes: Uint8Array): Promise<boolean> {
     let doubt: unknown
     for (let attempt = 1; ; attempt++) {
       const written = await this.#store.putIfAbsent(this.path(version), bytes).catch((error: unknown) => {
@@ -133,7 +194,7 @@ export function explainUnknown(
 }
 
 /** The number in the name `v<number><suffix>` of a version, 0 for other names. */
-export function versionOf(name: string, suffix: string): number {
+function versionOf(name: string, suffix: string): number {
   if (!name.startsWith('v') || !name.endsWith(suffix)) return 0
   const digits = name.slice(1, -suffix.length)
   return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : 0

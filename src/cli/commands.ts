@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tables: async () => (await import('./commands/tables.ts')).tablesCommand,
   describe: async () => (await import('./commands/describe.ts')).describeCommand,
   snapshots: async () => (await import('./commands/snapshots.ts')).snapshotsCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   sql: async () => (await import('./commands/sql.ts')).sqlCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
   demo: async () => (await import('./commands/demo.ts')).demoCommand,

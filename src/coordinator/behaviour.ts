@@ -13,12 +13,14 @@ import { isSkepError, type Violation } from '../errors.ts'
 import { pruneFiles, type TypedCondition } from '../planner/prune.ts'
 import type { Threads } from '../pool/threads.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
+import type { FileChecker } from '../storage/sealed-file.ts'
 import { type ActorTask, actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
 import { type AggregationScope, aggregate } from './aggregate.ts'
 import { runDirect } from './direct.ts'
 import { runKernel, type TaskOutcome } from './kernel-task.ts'
 import { addPassing, createPassing } from './passing.ts'
 import { type QueryStats, scanOf, statsOf } from './sql.ts'
+import { requireWhole } from './whole-files.ts'
 
 /** Tasks under way beyond the engine's threads: it goes on while the kernel reads what it has made. */
 const AHEAD = 1
@@ -37,6 +39,7 @@ export interface BehaviourContext {
   engine: Engine
   threads: Threads
   settings: Settings
+  checker: FileChecker
   options: RunOptions
   /** Called with the part of the work done, from 0 to 1. */
   onProgress?: ((fraction: number) => void) | undefined
@@ -52,6 +55,7 @@ export async function runBehaviour(
   await checkPatterns(context, query)
   const source = sourceOf(table, query)
   const pruning = pruneFiles(table.snapshot, timeCondition(source))
+  await requireWhole(context.checker, table, pruning.files, context.options)
   const tasks = actorTasks(table, pruning.files)
   const scopes = aggregationScopes(query)
   const onProgress = (done: number) => context.onProgress?.(done / (tasks.length + Math.min(1, scopes.length)))
@@ -217,19 +221,19 @@ async function aggregateScopes(
 // Warnings about the data.
 
 async function dataWarnings(
-  { options }: BehaviourContext,
+  context: BehaviourContext,
   session: Session,
   source: RowSource,
   outcomes: readonly TaskOutcome[],
 ): Promise<Warning[]> {
   const warnings: Warning[] = []
-  const lost = await rowsOfNobody(session, source, options)
+  const lost = await rowsOfNobody(context, session, source)
   if (lost > 0) {
     const message = `${lost} ${lost === 1 ? 'row has' : 'rows have'} no actor or no time; behavioural queries leave them out`
     warnings.push({ code: 'ROWS_WITHOUT_ACTOR_OR_TIME', message })
   }
   const inside = outcomes.some(({ rows }) => rows > 0)
-  if (source.query.timeframe && !inside && (await isOutside(session, source, options))) {
+  if (source.query.timeframe && !inside && (await isOutside(context, session, source))) {
     const message = 'the timeframe lies wholly outside the times of the table'
     warnings.push({ code: 'TIMEFRAME_OUTSIDE_DATA', message, path: '/timeframe' })
   }
@@ -238,13 +242,14 @@ async function dataWarnings(
 
 /** Rows with a null actor, a null time or a NaN time; counted only where statistics do not rule them out. */
 async function rowsOfNobody(
+  { checker, options }: BehaviourContext,
   session: Session,
   { table, actor, time, timeType }: RowSource,
-  options: RunOptions,
 ): Promise<number> {
   const keys = table.snapshot.schema.columns.filter(({ name }) => name === actor || name === time)
   const suspect = table.snapshot.files.filter((file) => keys.some((key) => mayLack(key, file.columns.get(key.id))))
   if (suspect.length === 0) return 0
+  await requireWhole(checker, table, suspect, options)
   const nan = isFloat(timeType) ? ` OR isnan(${quoteIdentifier(time)})` : ''
   const [row] = await session.rows<{ n: bigint }>(
     `SELECT count(*) AS n FROM (${scanSql(table, table.snapshot.schema, suspect)})
@@ -259,7 +264,12 @@ function mayLack({ type }: Column, statistics: ColumnStatistics | undefined): bo
 }
 
 /** True when all rows of the table come before the timeframe, or all after it. */
-async function isOutside(session: Session, source: RowSource, options: RunOptions): Promise<boolean> {
+async function isOutside(
+  { checker, options }: BehaviourContext,
+  session: Session,
+  source: RowSource,
+): Promise<boolean> {
+  await requireWhole(checker, source.table, source.table.snapshot.files, options)
   const anyOf = async (timeframe: Timeframe) => {
     const bindings = new Bindings()
     const side = { ...source, query: { ...source.query, timeframe } }

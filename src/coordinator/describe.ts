@@ -5,17 +5,21 @@ import { printTransform } from '../catalog/iceberg/transforms.ts'
 import { compareScalars } from '../catalog/scalar.ts'
 import type { Column, DataFile, Scalar, Table, TableKeys } from '../catalog/types.ts'
 import { isFloat, isInteger, printType } from '../common/data-type.ts'
+import type { SkepError } from '../errors.ts'
 
 /** A table in a list. */
 export interface TableSummary {
   name: string
-  kind: 'managed' | 'registered'
+  /** `unknown` where not even the entry of the name can be read. */
+  kind: 'managed' | 'registered' | 'unknown'
   actor?: string
   time?: string
   columns: number
   files: number
   rows: number
   bytes: number
+  /** What is wrong with a table that cannot be read; nothing is known of it then, and its numbers are 0. */
+  error?: { code: string; message: string; details: object }
 }
 
 /** A column with what statistics know of its values. */
@@ -71,6 +75,11 @@ export function summariseTable(table: Table): TableSummary {
     columns: schema.columns.length,
     ...sizesOf(snapshot.files),
   }
+}
+
+/** A table that cannot be read, in one line. */
+export function summariseDamage(name: string, kind: TableSummary['kind'], error: SkepError): TableSummary {
+  return { name, kind, columns: 0, files: 0, rows: 0, bytes: 0, error: error.toJSON() }
 }
 
 function sizesOf(files: readonly DataFile[]): { files: number; rows: number; bytes: number } {

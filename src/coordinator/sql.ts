@@ -11,6 +11,8 @@ import { type JsonValue, toJson } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
 import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, withConstants } from '../planner/prune.ts'
 import { analyseSql, type SqlAnalysis, type TableUse } from '../sql/analyse.ts'
+import type { FileChecker } from '../storage/sealed-file.ts'
+import { requireWhole } from './whole-files.ts'
 
 /** A column of a result; `type` is DuckDB's name of it. */
 export interface ResultColumn {
@@ -46,6 +48,7 @@ export interface TableScan {
 export interface SqlContext {
   session: Session
   settings: Settings
+  checker: FileChecker
   params?: BoundValues | undefined
   options: RunOptions
 }
@@ -78,6 +81,7 @@ export async function bindTables(
   for (const [key, table] of tables) {
     const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
     const pruning = await pruneUses(context, table, uses)
+    await requireWhole(context.checker, table, pruning.files, context.options)
     const scan = scanSql(table, table.snapshot.schema, pruning.files)
     await context.session.run(`CREATE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
     scans.push(scanOf(table, pruning))

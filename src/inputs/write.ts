@@ -1,4 +1,4 @@
-/** Writing data files: sorted Parquet with field ids, synced, described by the statistics that the writer reports. */
+/** Writing data files: sorted Parquet with field ids, synced, sealed, described by the statistics that the writer reports. */
 import { open, unlink } from 'node:fs/promises'
 import { parseUuid } from '../catalog/iceberg/bytes.ts'
 import { printFieldIds, printSchema } from '../catalog/iceberg/schema.ts'
@@ -6,6 +6,8 @@ import type { Column, ColumnStatistics, DataFile, Scalar } from '../catalog/type
 import { isFloat, isInteger, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
+import { mapConcurrent } from '../storage/concurrent.ts'
+import { sealFile } from '../storage/sealed-file.ts'
 
 /** One COPY of rows into one data file, or several of bounded size. */
 export interface FileWrite {
@@ -20,6 +22,9 @@ export interface FileWrite {
   /** True when the rows come sorted by (actor, time). */
   sorted: boolean
 }
+
+/** Finished files that are hashed and synced at once. */
+const FILES_AT_ONCE = 2
 
 /** Writes rows and describes the files that came of it; files without rows are not kept. */
 export async function writeFiles(
@@ -39,8 +44,11 @@ export async function writeFiles(
      KV_METADATA {"iceberg.schema": ${quoteString(printSchema(columns))}})`,
     options,
   )
-  await Promise.all(result.map(({ filename, count }) => (count > 0n ? sync(filename) : unlink(filename))))
-  return result.filter(({ count }) => count > 0n).map((row) => describeFile(row, columns, write))
+  const paths = await mapConcurrent(result, FILES_AT_ONCE, async ({ filename, count }) =>
+    count > 0n ? await sealFile(filename) : await unlink(filename),
+  )
+  if (write.fileBytes !== undefined) await sync(write.path)
+  return result.flatMap((row, k) => (paths[k] ? [{ ...describeFile(row, columns, write), path: paths[k] }] : []))
 }
 
 /** Makes a file or folder durable. */

@@ -143,6 +143,7 @@ async function interleave({ isThere, verbs }: Pair, own: number): Promise<{ end:
 /** The rows of a table, as the names of its files tell. */
 async function rowsOf(catalog: Catalog, name: string): Promise<Rows> {
   const [entry] = (await catalog.tables()).filter((table) => table.name === name)
+  if (entry?.kind === 'damaged') throw entry.error
   if (entry?.kind !== 'managed') return entry?.kind
   const { snapshot } = await catalog.loadManaged(name)
   return snapshot.files.map(({ path }) => Number(/row-(\d+)\.parquet/.exec(path)![1])).sort((a, b) => a - b)
@@ -194,6 +195,7 @@ describe('real processes', () => {
   async function judgedRows(table: string): Promise<Rows> {
     const catalog = newCatalog(new DiskStore(lab.root), 1)
     const [entry] = (await catalog.tables()).filter(({ name }) => name === table)
+    if (entry?.kind === 'damaged') throw entry.error
     if (entry?.kind !== 'managed') return entry?.kind
     const files = (await catalog.loadManaged(table)).snapshot.files.map(({ path }) => `'${path}'`)
     return (await lab.judge(`SELECT k FROM read_parquet([${files}]) ORDER BY k`)).map(([k]) => Number(k))

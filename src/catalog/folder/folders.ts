@@ -1,6 +1,8 @@
 /** Registered folders as they are now, each looked at anew for every query and read anew only where it changed. */
+
 import { DiskStore } from '../../storage/disk-store.ts'
 import type { CallOptions } from '../../storage/object-store.ts'
+import { entryFolder } from '../names.ts'
 import type { Table } from '../types.ts'
 import { tableOfRegistration } from './folder-table.ts'
 import { inspectFolder } from './register.ts'
@@ -29,7 +31,7 @@ export class Folders {
 
   /** The table as it was registered, whatever has become of its folder. @throws TABLE_INVALID */
   registered({ name, registration }: RegisteredEntry): Table {
-    return tableOfRegistration(name, decodeRegistration(registration, name))
+    return tableOfRegistration(name, decodeRegistration(registration, entryFolder(name)))
   }
 
   /**
@@ -40,7 +42,8 @@ export class Folders {
    */
   async current(entry: RegisteredEntry, options: CallOptions = {}): Promise<Table> {
     const before =
-      this.#known.get(entry.registration) ?? this.#remember(entry, decodeRegistration(entry.registration, entry.name))
+      this.#known.get(entry.registration) ??
+      this.#remember(entry, decodeRegistration(entry.registration, entryFolder(entry.name)))
     const now = await currentRegistration(entry.name, before.registration, { ...options, maxFiles: this.#maxFiles })
     return now === before.registration ? before.table : this.#remember(entry, now).table
   }

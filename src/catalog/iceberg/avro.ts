@@ -1,6 +1,7 @@
 /** Avro object container files: the form of manifests and manifest lists. Source: Avro specification, "Object Container Files". */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import avro from 'avsc'
+import { type AvroDecoder, type AvroInput, avroDecoder, readBytes, readSize } from './avro-decode.ts'
 
 /** An Avro schema as JSON; `field-id`, `element-id` and the like are Iceberg's additions and stay in the file. */
 export type AvroSchema = string | AvroSchema[] | { [key: string]: unknown }
@@ -14,7 +15,10 @@ export interface AvroFile {
 
 const MAGIC = Buffer.from('Obj\x01', 'latin1')
 const BLOCK_RECORDS = 1000
-const BLOCK_BYTES_MAX = 1024 * 1024 * 1024
+const SYNC_BYTES = 16
+const READ_META = avroDecoder({ type: 'map', values: 'bytes' })
+/** Unpacked. */
+const BLOCK_BYTES_MAX = 256 * 1024 * 1024
 
 const LONG = avro.Type.forSchema('long')
 const HEADER = avro.Type.forSchema({
@@ -63,32 +67,31 @@ export function writeAvro(
 
 /** The content of a container file, to its last byte. @throws Error for one that is cut off, damaged or of an unknown codec */
 export function readAvro(bytes: Uint8Array): AvroFile {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const header = decode(HEADER, buffer, 0) as {
-    value: { magic: Buffer; meta: Record<string, Buffer>; sync: Buffer }
-    offset: number
-  }
-  const { magic, meta, sync } = header.value
-  if (!MAGIC.equals(magic)) throw new Error('not an Avro file')
+  const input = { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), at: 0 }
+  if (!MAGIC.equals(readBytes(input, MAGIC.length))) throw new Error('not an Avro file')
+  const meta = READ_META(input) as Record<string, Buffer>
   const metadata = Object.fromEntries(Object.entries(meta).map(([key, value]) => [key, value.toString('utf8')]))
-  const type = compile(JSON.parse(metadata['avro.schema'] ?? '') as AvroSchema)
+  const sync = readBytes(input, SYNC_BYTES)
+  const schema = JSON.parse(metadata['avro.schema'] ?? '') as AvroSchema
+  if (!isRecord(schema)) throw new Error('not a file of records')
+  const decoder = avroDecoder(schema)
   const records: Record<string, unknown>[] = []
-  for (let at = header.offset; at < buffer.length; ) {
-    const block = readBlock(buffer, at, sync)
-    decodeBlock(type, block.count, decompress(block.data, metadata['avro.codec']), records)
-    at = block.end
+  while (input.at < input.bytes.length) {
+    const block = readBlock(input, sync)
+    decodeBlock(decoder, block.count, decompress(block.data, metadata['avro.codec']), records)
   }
   return { metadata, records }
 }
 
-function readBlock(buffer: Buffer, at: number, sync: Buffer): { count: number; data: Buffer; end: number } {
-  const count = decode(LONG, buffer, at)
-  const size = decode(LONG, buffer, count.offset)
-  const end = size.offset + (size.value as number)
-  const isWhole = (count.value as number) >= 0 && end >= size.offset && end + sync.length <= buffer.length
-  if (!isWhole || !sync.equals(buffer.subarray(end, end + sync.length)))
-    throw new Error('a block is cut off or damaged')
-  return { count: count.value as number, data: buffer.subarray(size.offset, end), end: end + sync.length }
+function isRecord(schema: AvroSchema): boolean {
+  return typeof schema === 'object' && !Array.isArray(schema) && schema.type === 'record'
+}
+
+function readBlock(input: AvroInput, sync: Buffer): { count: number; data: Buffer } {
+  const count = readSize(input)
+  const data = readBytes(input, readSize(input))
+  if (count < 0 || !sync.equals(readBytes(input, SYNC_BYTES))) throw new Error('a block is cut off or damaged')
+  return { count, data }
 }
 
 function decompress(data: Buffer, codec = 'null'): Buffer {
@@ -97,20 +100,11 @@ function decompress(data: Buffer, codec = 'null'): Buffer {
   throw new Error(`unknown codec ${codec}`)
 }
 
-function decodeBlock(type: avro.Type, count: number, data: Buffer, records: Record<string, unknown>[]): void {
-  let at = 0
-  for (let i = 0; i < count; i++) {
-    const { value, offset } = decode(type, data, at)
-    records.push(value as Record<string, unknown>)
-    at = offset
-  }
-  if (at !== data.length) throw new Error('a block is longer than its records')
-}
-
-function decode(type: avro.Type, buffer: Buffer, at: number): { value: unknown; offset: number } {
-  const { value, offset } = type.decode(buffer, at) as { value: unknown; offset: number }
-  if (offset < 0) throw new Error('the file is cut off')
-  return { value, offset }
+function decodeBlock(decoder: AvroDecoder, count: number, bytes: Buffer, records: Record<string, unknown>[]): void {
+  if (count > bytes.length) throw new Error('a block has more records than bytes')
+  const input = { bytes, at: 0 }
+  for (let i = 0; i < count; i++) records.push(decoder(input) as Record<string, unknown>)
+  if (input.at !== bytes.length) throw new Error('a block is longer than its records')
 }
 
 function compile(schema: AvroSchema): avro.Type {

@@ -92,6 +92,7 @@ interface RawSummary {
 
 function fromRecord(raw: Record<string, unknown>): ManifestFile {
   if (raw.content !== 0) throw new Error('a manifest of deletes')
+  if (typeof raw.manifest_path !== 'string') throw new Error('a manifest without a path')
   const summaries = (raw.partitions ?? []) as RawSummary[]
   return {
     path: raw.manifest_path as string,
@@ -111,7 +112,7 @@ function fromRecord(raw: Record<string, unknown>): ManifestFile {
 }
 
 function toFileCount(value: unknown): number {
-  if (typeof value !== 'number') throw new Error('a count is missing')
+  if (typeof value !== 'number' || value < 0) throw new Error('a count is missing or below zero')
   return value
 }
 

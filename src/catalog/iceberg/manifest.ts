@@ -1,6 +1,7 @@
 /** Manifests: which data files a commit added, with their partitions and statistics. Source: Iceberg specification, "Manifests". */
 import type { DataType } from '../../common/data-type.ts'
 import { SkepError } from '../../errors.ts'
+import { damagedMetadata } from '../damage.ts'
 import type { ColumnStatistics, DataFile, PartitionSpec, Scalar, Schema } from '../types.ts'
 import { type AvroFile, readAvro, writeAvro } from './avro.ts'
 import { decimalBytes, manifestSchema, partitionFieldNames, partitionTypes } from './avro-schemas.ts'
@@ -166,7 +167,7 @@ export function guardFile<T>(file: string, read: () => T): T {
     return read()
   } catch (error) {
     if (error instanceof SkepError) throw error
-    throw new SkepError('TABLE_INVALID', `${file} is damaged`, { file }, { cause: error })
+    throw damagedMetadata(file, error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 
@@ -203,6 +204,7 @@ function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) =>
   for (const [id, type] of columnTypes) if (physicalOf(type) === undefined) columnTypes.delete(id)
   return (raw) => {
     if (raw.content !== 0) throw new Error('a file of deletes')
+    if (typeof raw.file_path !== 'string' || raw.file_path === '') throw new Error('a data file without a path')
     if (raw.file_format.toUpperCase() !== 'PARQUET') throw new Error(`a data file of format ${raw.file_format}`)
     return {
       path: raw.file_path,
@@ -217,10 +219,11 @@ function entryReader(schema: Schema, spec: PartitionSpec): (raw: RawDataFile) =>
   }
 }
 
-/** The number that a long stands for. @throws Error when a number cannot hold it */
+/** The number that a long stands for. @throws Error when it is below zero or a number cannot hold it */
 export function toCount(value: unknown): number {
   const count = Number(value)
-  if (typeof value !== 'bigint' || !Number.isSafeInteger(count)) throw new Error(`not a count: ${String(value)}`)
+  if (typeof value !== 'bigint' || !Number.isSafeInteger(count) || count < 0)
+    throw new Error(`not a count: ${String(value)}`)
   return count
 }
 

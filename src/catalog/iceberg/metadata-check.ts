@@ -8,6 +8,8 @@ const isText: Check = (value) => typeof value === 'string'
 const isFlag: Check = (value) => typeof value === 'boolean'
 /** Ids above 2^53 lose digits in JavaScript: they are refused rather than rounded. */
 const isWhole: Check = (value) => Number.isSafeInteger(value)
+/** Milliseconds since 1970, as far as dates reach. */
+const isTime: Check = (value) => isWhole(value) && !Number.isNaN(new Date(value as number).getTime())
 const isListOf =
   (check: Check): Check =>
   (value) =>
@@ -46,7 +48,7 @@ const isSnapshot = hasFields({
   'snapshot-id': isWhole,
   'parent-snapshot-id': isOptional(isWhole),
   'sequence-number': isWhole,
-  'timestamp-ms': isWhole,
+  'timestamp-ms': isTime,
   'manifest-list': isText,
   summary: (value) => isMapOf(isText)(value) && isText((value as Json).operation),
   'schema-id': isOptional(isWhole),
@@ -56,7 +58,7 @@ const ENTRIES: Record<string, Check> = {
   'table-uuid': isText,
   location: isText,
   'last-sequence-number': isWhole,
-  'last-updated-ms': isWhole,
+  'last-updated-ms': isTime,
   'last-column-id': isWhole,
   'current-schema-id': isWhole,
   schemas: isListOf(hasFields({ 'schema-id': isWhole, fields: isListOf(isField) })),
@@ -68,8 +70,8 @@ const ENTRIES: Record<string, Check> = {
   properties: isOptional(isMapOf(isText)),
   'current-snapshot-id': isOptional(isWhole),
   snapshots: isOptional(isListOf(isSnapshot)),
-  'snapshot-log': isOptional(isListOf(hasFields({ 'snapshot-id': isWhole, 'timestamp-ms': isWhole }))),
-  'metadata-log': isOptional(isListOf(hasFields({ 'metadata-file': isText, 'timestamp-ms': isWhole }))),
+  'snapshot-log': isOptional(isListOf(hasFields({ 'snapshot-id': isWhole, 'timestamp-ms': isTime }))),
+  'metadata-log': isOptional(isListOf(hasFields({ 'metadata-file': isText, 'timestamp-ms': isTime }))),
   refs: isOptional(isMapOf(hasFields({ 'snapshot-id': isWhole, type: isText }))),
 }
 
@@ -90,5 +92,9 @@ function danglingReference(json: Json): string | undefined {
   if (!has('partition-specs', 'spec-id', json['default-spec-id'])) return '"default-spec-id" names no partition spec'
   const current = json['current-snapshot-id'] ?? -1
   if (current !== -1 && !has('snapshots', 'snapshot-id', current)) return '"current-snapshot-id" names no snapshot'
+  const schemaIds = ((json.snapshots ?? []) as Json[]).map(
+    (snapshot) => snapshot['schema-id'] ?? json['current-schema-id'],
+  )
+  if (!schemaIds.every((id) => has('schemas', 'schema-id', id))) return 'the "schema-id" of a snapshot names no schema'
   return undefined
 }

@@ -1,5 +1,5 @@
 /** Table metadata: the JSON file whose newest version is the table. Source: Iceberg specification, "Table Metadata", format version 2. */
-import { SkepError } from '../../errors.ts'
+import { damagedMetadata } from '../damage.ts'
 import type { PartitionSpec, Schema, SnapshotInfo, TableKeys, TimeUnit } from '../types.ts'
 import { type IcebergPartitionField, specFieldsToJson, specFromJson } from './manifest.ts'
 import { checkMetadata } from './metadata-check.ts'
@@ -143,14 +143,15 @@ export function printMetadata(metadata: TableMetadata): Uint8Array {
 
 /** The metadata in a file. @throws TABLE_INVALID naming `file` when it is damaged, contradicts itself or is of another version */
 export function parseMetadata(bytes: Uint8Array, file: string): TableMetadata {
+  let problem: string | undefined
   let json: unknown
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    problem = checkMetadata(json)
   } catch (cause) {
-    throw new SkepError('TABLE_INVALID', `${file} is not JSON`, { file }, { cause })
+    throw damagedMetadata(file, 'it is not JSON, or nested too deeply', { cause })
   }
-  const problem = checkMetadata(json)
-  if (problem !== undefined) throw new SkepError('TABLE_INVALID', `${file}: ${problem}`, { file })
+  if (problem !== undefined) throw damagedMetadata(file, problem)
   return json as TableMetadata
 }
 

@@ -1,8 +1,10 @@
 /** The data files of a snapshot, read through its manifest list and manifests. */
-import { SkepError } from '../../errors.ts'
+import { isSkepError, SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import { BoundedCache } from '../bounded-cache.ts'
+import { damagedMetadata, missingMetadata } from '../damage.ts'
+import { checkSealedName } from '../seal.ts'
 import type { Column, DataFile, Schema } from '../types.ts'
 import { type ReadEntry, readManifest } from './manifest.ts'
 import { type ManifestFile, readManifestList } from './manifest-list.ts'
@@ -13,6 +15,15 @@ import { type TablePlace, toEnginePath, toStorePath } from './place.ts'
 const CACHED_FILES = 200_000
 const CACHED_MANIFESTS = 50_000
 const READS_AT_ONCE = 16
+
+/** What the snapshots of a table consist of, and what of their metadata is damaged. */
+export interface Survey {
+  snapshots: number
+  manifests: number
+  /** Of all snapshots, each once. */
+  dataFiles: { path: string; sizeBytes: number }[]
+  damaged: SkepError[]
+}
 
 /** Reads snapshots, and remembers what it decoded: manifests and their lists never change. */
 export class SnapshotReader {
@@ -37,7 +48,8 @@ export class SnapshotReader {
     const manifests = readManifestList(await this.#read(file, options), file)
     const counted = manifests.reduce((sum, manifest) => sum + manifest.addedFiles + manifest.existingFiles, 0)
     const expected = snapshot.summary['total-data-files']
-    if (expected !== undefined && Number(expected) !== counted) throw damaged(file, `${counted} files, not ${expected}`)
+    if (expected !== undefined && Number(expected) !== counted)
+      throw damagedMetadata(file, `${counted} files, not ${expected}`)
     this.#lists.set(file, manifests, manifests.length + 1)
     return manifests
   }
@@ -61,15 +73,44 @@ export class SnapshotReader {
     }))
   }
 
+  /**
+   * All that the snapshots of a table consist of. What is damaged is told and left out instead of thrown, so that all of it
+   * comes to light; the reader must be a new one, for what is cached is not read again.
+   */
+  async survey(metadata: TableMetadata, place: TablePlace, options: CallOptions = {}): Promise<Survey> {
+    const damaged = new Map<string, SkepError>()
+    const attempt = async <T>(read: () => Promise<T[]>): Promise<T[]> => {
+      try {
+        return await read()
+      } catch (error) {
+        if (!isSkepError(error, 'TABLE_INVALID')) throw error
+        damaged.set(error.details.file, error)
+        return []
+      }
+    }
+    const snapshots = metadata.snapshots ?? []
+    const lists = await mapConcurrent(snapshots, READS_AT_ONCE, (snapshot) =>
+      attempt(() => this.manifests(snapshot, place, options)),
+    )
+    const manifests = [...new Map(lists.flat().map((manifest) => [manifest.path, manifest])).values()]
+    const entries = await mapConcurrent(manifests, READS_AT_ONCE, (manifest) =>
+      attempt(() => this.#entries(manifest, place, options)),
+    )
+    const files = entries.flat().map(({ path, sizeBytes }) => ({ path: toEnginePath(place, path), sizeBytes }))
+    const dataFiles = [...new Map(files.map((file) => [file.path, file])).values()]
+    return { snapshots: snapshots.length, manifests: manifests.length, dataFiles, damaged: [...damaged.values()] }
+  }
+
   async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ReadEntry[]> {
     const file = storePathOf(place, manifest.path)
     const known = this.#manifests.get(file)
     if (known) return known
     const bytes = await this.#read(file, options)
-    if (bytes.length !== manifest.sizeBytes) throw damaged(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
+    if (bytes.length !== manifest.sizeBytes)
+      throw damagedMetadata(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
     const entries = readManifest(bytes, file)
     const expected = manifest.addedFiles + manifest.existingFiles
-    if (entries.length !== expected) throw damaged(file, `${entries.length} files, not ${expected}`)
+    if (entries.length !== expected) throw damagedMetadata(file, `${entries.length} files, not ${expected}`)
     this.#manifests.set(file, entries, entries.length + 1)
     return entries
   }
@@ -83,14 +124,16 @@ export class SnapshotReader {
     return await mapConcurrent(manifests, READS_AT_ONCE, async (manifest) => {
       const file = storePathOf(place, manifest.path)
       const bytes = await this.#read(file, options)
-      if (bytes.length !== manifest.sizeBytes) throw damaged(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
+      if (bytes.length !== manifest.sizeBytes)
+        throw damagedMetadata(file, `${bytes.length} bytes, not ${manifest.sizeBytes}`)
       return { manifest, bytes, file }
     })
   }
 
   async #read(file: string, options: CallOptions): Promise<Uint8Array> {
     const bytes = await this.#store.read(file, options)
-    if (bytes === undefined) throw new SkepError('TABLE_INVALID', `${file} is missing`, { file })
+    if (bytes === undefined) throw missingMetadata(file)
+    checkSealedName(file, bytes)
     return bytes
   }
 }
@@ -112,8 +155,4 @@ function storePathOf(place: TablePlace, path: string): string {
   const file = toStorePath(place, path)
   if (file !== undefined) return file
   throw new SkepError('TABLE_INVALID', `the table keeps metadata outside of its folder: ${path}`, { file: path })
-}
-
-function damaged(file: string, what: string): SkepError {
-  return new SkepError('TABLE_INVALID', `${file} is damaged: ${what}`, { file })
 }

@@ -1,6 +1,7 @@
 /** Writing what a new snapshot consists of: its manifest, its manifest list and its entry in the metadata. */
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
+import { sealedName } from '../seal.ts'
 import { newBytes, newUuid, type Sources } from '../sources.ts'
 import type { DataFile, PartitionSpec, Schema } from '../types.ts'
 import { partitionTypes } from './avro-schemas.ts'
@@ -50,7 +51,7 @@ export async function writeAddedFiles(
   const entries = toEntries(addition.files, place, metadata, spec)
   const { snapshotId } = addition
   const bytes = writeManifest(entries, { schema, spec, snapshotId, sync: newBytes(sources, 16) })
-  const storePath = `${place.folder}/metadata/m-${newUuid(sources)}.avro`
+  const storePath = sealedName(`${place.folder}/metadata/m-${newUuid(sources)}`, bytes)
   await store.put(storePath, bytes)
   const path = toMetadataPath(place, storePath)
   return { storePath, manifest: describe(entries, { schema, spec, snapshotId, path, sizeBytes: bytes.length }) }
@@ -106,7 +107,7 @@ export async function writeMerges(
 ): Promise<WrittenMerge[]> {
   const merges = mergeManifests(small, newBytes(sources, 16))
   return await mapConcurrent(merges, WRITES_AT_ONCE, async (merged) => {
-    const storePath = `${place.folder}/metadata/m-${newUuid(sources)}.avro`
+    const storePath = sealedName(`${place.folder}/metadata/m-${newUuid(sources)}`, merged.bytes)
     await store.put(storePath, merged.bytes)
     const { minSequenceNumber, ...manifest } = merged.describe(toMetadataPath(place, storePath), snapshotId)
     return { sources: merged.sources, written: { storePath, manifest }, minSequenceNumber }
@@ -130,8 +131,9 @@ export async function writeSnapshot(
   const { snapshotId } = addition
   const parentId = parent?.['snapshot-id'] ?? null
   const context = { snapshotId, parentId, sequenceNumber, sync: newBytes(sources, 16) }
-  const listPath = `${place.folder}/metadata/snap-${snapshotId}-${newUuid(sources)}.avro`
-  await store.put(listPath, writeManifestList([...own, ...kept], context))
+  const bytes = writeManifestList([...own, ...kept], context)
+  const listPath = sealedName(`${place.folder}/metadata/snap-${snapshotId}-${newUuid(sources)}`, bytes)
+  await store.put(listPath, bytes)
   const snapshot: IcebergSnapshot = {
     'snapshot-id': snapshotId,
     ...(parentId !== null && { 'parent-snapshot-id': parentId }),

@@ -13,7 +13,7 @@ export const tablesCommand = defineCommand({
     { line: 'skep tables', does: 'names, keys and sizes' },
     { line: 'skep tables --json', does: 'the same as a JSON list' },
   ],
-  run: async ({ open, json, document, stdout, style, width, note }) => {
+  run: async ({ open, json, document, stdout, style, width, note, warn }) => {
     const warehouse = await open()
     const tables = await warehouse.tables()
     if (json) return await document(tables)
@@ -29,18 +29,16 @@ export const tablesCommand = defineCommand({
         { title: 'rows', align: 'right' },
         { title: 'size', align: 'right' },
       ],
-      tables.map(({ name, kind, actor = '', time = '', columns, files, rows, bytes }) => [
+      tables.map(({ name, kind, actor = '', time = '', error, columns, files, rows, bytes }) => [
         name,
-        kind,
+        error ? 'damaged' : kind,
         actor,
         time,
-        countText(columns),
-        countText(files),
-        countText(rows),
-        sizeText(bytes),
+        ...(error ? ['', '', '', ''] : [countText(columns), countText(files), countText(rows), sizeText(bytes)]),
       ]),
       { style, width },
     )
     await stdout.write(`${lines.join('\n')}\n`)
+    for (const { name, error } of tables) if (error) warn(`${name}: ${error.message}`)
   },
 })
