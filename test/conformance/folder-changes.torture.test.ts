@@ -15,6 +15,8 @@ let folders = 0
 
 beforeAll(async () => {
   lab = await openLab()
+  // The judge would else answer from what it kept of a file that was written in place, of the same size, a moment ago.
+  await lab.duck.run('SET enable_external_file_cache = false')
 })
 
 afterAll(async () => {
