@@ -205,7 +205,7 @@ const KINDS = [
 ]
 
 describe.each(KINDS)('$name in doubt', ({ name, run, count }) => {
-  test(`${count} of them`, { timeout: tortureTimeout(60_000) }, async () => {
+  test(`${count} of them`, { timeout: tortureTimeout(120_000) }, async () => {
     let doubts = 0
     for (let k = 0; doubts < count; k++) {
       const own = seed + k

@@ -32,8 +32,8 @@ afterAll(() => {
 })
 
 const STORES: { name: string; open: () => ObjectStore; stride: number }[] = [
-  { name: 'memory', open: () => new MemoryStore(`memory:${++folders}`), stride: runs(5, 1) },
-  { name: 'disk', open: () => new DiskStore(join(base, String(++folders))), stride: runs(11, 1) },
+  { name: 'memory', open: () => new MemoryStore(`memory:${++folders}`), stride: runs(9, 1) },
+  { name: 'disk', open: () => new DiskStore(join(base, String(++folders))), stride: runs(17, 1) },
 ]
 
 type State = Record<string, Seen>
@@ -120,7 +120,7 @@ async function useTables(store: ObjectStore, state: State): Promise<string | und
 const print = (value: unknown) => JSON.stringify(value)
 
 describe.each(STORES)('on $name', ({ name, open, stride }) => {
-  test.each(OPERATIONS)('$name', { timeout: tortureTimeout(60_000) }, async (operation) => {
+  test.each(OPERATIONS)('$name', { timeout: tortureTimeout(120_000) }, async (operation) => {
     const { calls, before, after } = await rehearse(open, operation)
     expect(calls.length).toBeGreaterThan(1)
     const harms = calls.flatMap((call, k) =>
@@ -138,7 +138,7 @@ describe.each(STORES)('on $name', ({ name, open, stride }) => {
 })
 
 test('after a crash on disk, the warehouse lists, describes, answers and imports', {
-  timeout: tortureTimeout(60_000),
+  timeout: tortureTimeout(120_000),
 }, async () => {
   const operations = OPERATIONS.filter(({ name }) => ['append', 'replace', 'create with files'].includes(name))
   for (const operation of operations) {

@@ -111,7 +111,7 @@ async function expectUsable(root: string): Promise<void> {
 }
 
 describe.each(IMPORTS)('$name', (kind) => {
-  test('at every call', { timeout: tortureTimeout(60_000) }, async () => {
+  test('at every call', { timeout: tortureTimeout(120_000) }, async () => {
     const counting = new FaultStore(new DiskStore(await newWarehouse(kind)))
     await importAdded(counting, kind.options)
     for (const harm of harmsOf(counting.calls)) {
@@ -130,6 +130,6 @@ function harmsOf(calls: readonly Call[]): { call: number; fault: Fault }[] {
   const harms = calls.flatMap((call, k) =>
     FAULTS.filter((fault) => applies(fault, call)).map((fault) => ({ call: k, fault })),
   )
-  const stride = runs(9, 1)
+  const stride = runs(17, 1)
   return harms.filter((_, k) => k % stride === 0)
 }

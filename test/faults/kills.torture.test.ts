@@ -104,7 +104,7 @@ function withBatch(kind: Kind, held: ReadonlyMap<number, number>, batch: number)
   return new Map([...(kind.name === 'append' ? held : []), [batch, 1]])
 }
 
-test(`${KILLS} kills`, { timeout: tortureTimeout(120_000) }, async () => {
+test(`${KILLS} kills`, { timeout: tortureTimeout(240_000) }, async () => {
   const lifetimes = new Map<string, number>()
   for (const [k, kind] of KINDS.entries()) {
     const { isDone, ms } = await importBatch(kind, k)

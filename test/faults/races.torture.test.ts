@@ -156,7 +156,7 @@ function problemOf({ ends }: Pair, end: string, rows: Rows): string | undefined 
 }
 
 describe('pairs under a seeded order', () => {
-  test.each(PAIRS)('$name', { timeout: tortureTimeout(60_000) }, async (pair) => {
+  test.each(PAIRS)('$name', { timeout: tortureTimeout(120_000) }, async (pair) => {
     const ends = new Set<string>()
     for (let k = 0; k < runs(20, 500); k++) {
       const own = seed + PAIRS.indexOf(pair) * 100_000 + k * 10
