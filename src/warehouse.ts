@@ -36,7 +36,10 @@ import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { currentRegistration, type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
+import type { VacuumResult } from './maintenance/vacuum.ts'
+import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 
 /** What every long call takes. */
 export interface CallOptions {
@@ -81,6 +84,14 @@ export interface QueryOptions extends CallOptions {
   at?: AtOption
 }
 
+/** What a rollback did. */
+export interface RollbackResult {
+  table: string
+  /** The snapshot that is current now. */
+  snapshotId: number
+  metadataLocation: string
+}
+
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
 export class Warehouse implements AsyncDisposable {
   /** Absolute path of the folder. */
@@ -88,12 +99,14 @@ export class Warehouse implements AsyncDisposable {
   readonly settings: Settings
   readonly #catalog: Catalog
   readonly #engines: EngineKeeper
+  readonly #store: DiskStore
 
   private constructor(root: string, settings: Settings) {
     this.root = root
     this.settings = settings
-    const store = new DiskStore(root)
-    this.#catalog = new Catalog(store, { sources: systemSources(), commitRetries: settings.commitRetries })
+    this.#store = new DiskStore(root)
+    const { commitRetries, leaseRenewMs } = settings
+    this.#catalog = new Catalog(this.#store, { sources: systemSources(), commitRetries, leaseRenewMs })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
   }
 
@@ -309,7 +322,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** A folder of this process's own for data that does not fit into memory; whoever uses it removes it. */
   #spillPath(): string {
-    return `${this.root}/.tmp/${process.pid}-${randomBytes(6).toString('hex')}`
+    return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
   /** Forgets a registered table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
@@ -342,6 +355,31 @@ export class Warehouse implements AsyncDisposable {
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
   async snapshots(table: string): Promise<SnapshotInfo[]> {
     return await this.#catalog.snapshots(table)
+  }
+
+  /**
+   * Makes an earlier snapshot the current one. The history stays, and goes on from there: an append then adds to what that snapshot had.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND; SNAPSHOT_NOT_FOUND for one that is unknown or has expired
+   * @throws COMMIT_CONFLICT when another writer was faster
+   */
+  async rollback(table: string, snapshotId: number): Promise<RollbackResult> {
+    const { metadataLocation } = await this.#catalog.rollback(table, snapshotId)
+    return { table, snapshotId, metadataLocation }
+  }
+
+  /**
+   * Removes what nobody needs any more from a table, or from the whole warehouse: states that were replaced longer ago than `olderThan`,
+   * and what dead writers left. The files of writers at work stay.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND for a registered table, TABLE_INVALID, COMMIT_CONFLICT
+   * @example
+   * const { total } = await warehouse.vacuum('events', { olderThan: '30d', dryRun: true })
+   * // total: { snapshots: 2, files: 31, bytes: 8123456 }
+   */
+  async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
+    const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
+    return await vacuumDisk(this.#store, this.settings, table, options)
   }
 
   /** Ends the engines and removes spilled data. */

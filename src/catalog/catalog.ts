@@ -1,23 +1,29 @@
 /** The tables of a warehouse by their names: finding and loading them, and the commits that change managed ones. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { type Processes, systemProcesses } from '../storage/processes.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import {
   type At,
   type Commit,
   type CommitOptions,
+  conflict,
   type Head,
   type ManagedTable,
   ManagedTables,
   type TableDraft,
 } from './managed-tables.ts'
 import { checkTableName, type FoundName, Names, tableNotFound } from './names.ts'
+import { rollBack } from './rollback.ts'
 import { newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'
+import { type LeaseOptions, openWriter, type Writer } from './writers.ts'
 
 export type { At, Commit, CommitOptions, ManagedTable, TableDraft } from './managed-tables.ts'
+export type { Writer } from './writers.ts'
 
 /** What a name stands for. `registration` is a JSON object that only its maker understands. */
 export type CatalogEntry =
@@ -32,6 +38,15 @@ export function dataLocation(table: { location: string }): string {
   return `${table.location}/data`
 }
 
+/** What a catalog works with; what is absent is as in a real process. */
+interface CatalogOptions {
+  sources: Sources
+  commitRetries: number
+  processes?: Processes
+  leaseRenewMs?: number
+  slowCommitMs?: number
+}
+
 /**
  * The catalog of a warehouse. All state is in the store; any number of catalogs, processes and machines may work on it at once.
  * What is cached is immutable.
@@ -41,9 +56,14 @@ export class Catalog {
   readonly #sources: Sources
   readonly #names: Names
   readonly #tables: ManagedTables
+  readonly #store: ObjectStore
+  readonly #leases: LeaseOptions
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: CatalogOptions) {
+    const { sources, processes = systemProcesses(), leaseRenewMs = SETTINGS.leaseRenewMs.default } = options
     this.#root = store.root
+    this.#store = store
+    this.#leases = { sources, processes, renewMs: leaseRenewMs }
     this.#sources = options.sources
     this.#names = new Names(store, options.sources)
     this.#tables = new ManagedTables(store, options)
@@ -111,13 +131,44 @@ export class Catalog {
    * @throws STORE_UNAVAILABLE when the outcome is unknown; nothing is removed then
    */
   async create(draft: TableDraft, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
+    if (options.writer) return await this.#create(draft, files, options.writer, options)
+    const lease = { table: draft.name, nameVersion: 0 }
+    const writer = await openWriter(this.#store, tableFolder(draft.uuid), lease, { ...this.#leases, renewMs: 0 })
+    let keep = false
+    try {
+      return await this.#create(draft, files, writer, options)
+    } catch (error) {
+      keep = isSkepError(error, 'STORE_UNAVAILABLE')
+      throw error
+    } finally {
+      await writer.end({ keep })
+    }
+  }
+
+  /**
+   * Announces a writer before it writes its first file: vacuum spares files whose path contains the writer's `id`, as long as its process
+   * lives or the lease is renewed.
+   */
+  async openWriter({ name, uuid }: { name: string; uuid: string }, options: CallOptions = {}): Promise<Writer> {
+    const { version } = await this.#names.find(name, options)
+    return await openWriter(this.#store, tableFolder(uuid), { table: name, nameVersion: version }, this.#leases)
+  }
+
+  async #create(
+    draft: TableDraft,
+    files: readonly DataFile[],
+    writer: Writer,
+    options: CommitOptions,
+  ): Promise<Commit> {
     try {
       let found = await this.#findFree(draft.name, options)
-      const commit = await this.#tables.writeFirstVersion(draft, files, options)
+      const commit = await this.#tables.writeFirstVersion(draft, files, { ...options, writer })
       const entry = { state: 'managed', name: draft.name, uuid: draft.uuid } as const
       throwIfAborted(options.signal)
+      await this.#refuseFenced(draft, writer, found.version)
       while (!(await this.#names.append(draft.name, found.version + 1, entry))) {
         found = await this.#findFree(draft.name, options)
+        await this.#refuseFenced(draft, writer, found.version)
       }
       await this.#tables.hint(draft.uuid, 1)
       return commit
@@ -143,6 +194,24 @@ export class Catalog {
   /** Makes these files all there is in the table, as the next snapshot of its history. Errors as `append`; @throws COMMIT_CONFLICT when `table` is not current any more */
   async replace(table: ManagedTable, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     return await this.#tables.commit(table, 'overwrite', files, options)
+  }
+
+  /** A vacuum that took this maker for dead has shut it out of the name before it removed anything: see `Names.fence`. */
+  async #refuseFenced({ name, uuid }: TableDraft, { nameVersion }: Writer, version: number): Promise<void> {
+    if (!(await this.#names.isFenced(name, uuid, { after: nameVersion, upTo: version }))) return
+    throw conflict(name, 'a vacuum took the files of this writer for abandoned ones; run it again')
+  }
+
+  /**
+   * Makes an earlier snapshot the current one; the history stays, and goes on from there.
+   *
+   * @throws SNAPSHOT_NOT_FOUND for one that is unknown or has expired
+   * @throws COMMIT_CONFLICT when the table got another current snapshot meanwhile; TABLE_NOT_FOUND, TABLE_KIND
+   */
+  async rollback(name: string, snapshotId: number, options: CommitOptions = {}): Promise<Commit> {
+    const { entry, head } = await this.#open(name, options)
+    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'it has no history')
+    return await rollBack({ tables: this.#tables, sources: this.#sources }, entry.name, head!, snapshotId, options)
   }
 
   /** Drops a managed table: late writers are fenced out first, then the name is free, then files are removed. @throws TABLE_NOT_FOUND, TABLE_KIND */

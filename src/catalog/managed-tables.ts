@@ -1,8 +1,10 @@
 /** Managed tables by their uuid: reading their newest state, and the commits that make the next one. Names are not known here. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import { vacuumsOf } from './iceberg/history.ts'
 import {
   asDropped,
   currentSnapshot,
@@ -27,7 +29,9 @@ import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } f
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
-import { listAll, VersionedLog } from './versioned-log.ts'
+import { condemnedIn, expiredSnapshotOf, type VacuumRecord, VacuumRecords } from './vacuum-records.ts'
+import { listAll, VersionedLog, versionOf } from './versioned-log.ts'
+import type { Writer } from './writers.ts'
 
 /** A managed table as it was loaded. */
 export interface ManagedTable extends Table {
@@ -58,6 +62,8 @@ export interface CommitOptions extends CallOptions {
   commitId?: string
   /** More entries for the snapshot's summary. */
   summary?: Record<string, string>
+  /** The writer that wrote the files; the manifest is then under its lease too. */
+  writer?: Writer
 }
 
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
@@ -81,24 +87,29 @@ interface Work {
 const CACHED_METADATA = 64
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
+const SUFFIX = '.metadata.json'
 
 /** The managed tables of a store. All state is in the store; what is cached is immutable. */
 export class ManagedTables {
   readonly #store: ObjectStore
   readonly #sources: Sources
   readonly #commitRetries: number
+  readonly #slowCommitMs: number
   readonly #reader: SnapshotReader
+  readonly #vacuums: VacuumRecords
   readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
 
-  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number }) {
+  constructor(store: ObjectStore, options: { sources: Sources; commitRetries: number; slowCommitMs?: number }) {
     this.#store = store
     this.#sources = options.sources
     this.#commitRetries = options.commitRetries
+    this.#slowCommitMs = options.slowCommitMs ?? SETTINGS.slowCommitMs.default
     this.#reader = new SnapshotReader(store)
+    this.#vacuums = new VacuumRecords(store)
   }
 
   #log(uuid: string): VersionedLog {
-    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, '.metadata.json')
+    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, SUFFIX)
   }
 
   /** The newest version of a table, dropped ones included. One listing, and a read unless it is known. @throws TABLE_INVALID */
@@ -113,22 +124,46 @@ export class ManagedTables {
     return { version, metadata }
   }
 
+  /** Paths below the store's root of all that the snapshots of a state consist of: manifest lists, manifests, data files. @throws TABLE_INVALID */
+  async pathsOf(
+    metadata: TableMetadata,
+    snapshots: readonly IcebergSnapshot[],
+    options: CallOptions,
+  ): Promise<Set<string>> {
+    return await this.#reader.paths(snapshots, this.#place(metadata['table-uuid'], metadata.location), options)
+  }
+
+  /** What the vacuums that a state remembers condemned. @throws TABLE_INVALID */
+  async vacuumRecords(metadata: TableMetadata, options: CallOptions): Promise<VacuumRecord[]> {
+    return await this.#vacuums.since(tableFolder(metadata['table-uuid']), metadata, 0, options)
+  }
+
   #place(uuid: string, location: string): TablePlace {
     return { root: this.#store.root, folder: tableFolder(uuid), location }
   }
 
-  #metadataLocation(uuid: string, version: number): string {
+  /** Where a version of a table's metadata is: an absolute path or URL. */
+  metadataLocation(uuid: string, version: number): string {
     return `${this.#store.root}/${this.#log(uuid).path(version)}`
   }
 
   /** The table with the files of one snapshot. @throws TABLE_INVALID, SNAPSHOT_NOT_FOUND */
-  async load(name: string, { version, metadata }: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
+  async load(name: string, head: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
+    const uuid = head.metadata['table-uuid']
+    const table = await this.#unlessMoved(uuid, head, options, () => this.#load(name, head, options))
+    if (table !== 'moved') return table
+    const next = await this.head(uuid, options)
+    if (isDropped(next.metadata)) throw tableNotFound(name, [])
+    return await this.load(name, next, options)
+  }
+
+  async #load(name: string, { version, metadata }: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
     const uuid = metadata['table-uuid']
     const place = this.#place(uuid, metadata.location)
     const snapshot = pickSnapshot(name, metadata, options.at)
     const specs = specsOf(metadata)
     const spec = specs.get(metadata['default-spec-id'])
-    const metadataLocation = this.#metadataLocation(uuid, version)
+    const metadataLocation = this.metadataLocation(uuid, version)
     if (spec === undefined) {
       throw new SkepError('TABLE_INVALID', 'a partition transform is not known', {
         table: name,
@@ -168,7 +203,7 @@ export class ManagedTables {
       const { snapshot } = await writeSnapshot(this.#store, this.#sources, place, base, addition, added)
       metadata = withSnapshot(metadata, snapshot, undefined)
     }
-    const metadataLocation = this.#metadataLocation(draft.uuid, 1)
+    const metadataLocation = this.metadataLocation(draft.uuid, 1)
     if (!(await this.#log(draft.uuid).append(1, printMetadata(metadata)))) {
       throw new Error(`the draft of "${draft.name}" was used twice`)
     }
@@ -177,7 +212,9 @@ export class ManagedTables {
 
   #addition(operation: Addition['operation'], files: readonly DataFile[], options: CommitOptions): Addition {
     const commitId = options.commitId ?? newUuid(this.#sources)
-    return { snapshotId: newSnapshotId(this.#sources), commitId, operation, files, summary: options.summary ?? {} }
+    const { summary = {}, writer } = options
+    const snapshotId = newSnapshotId(this.#sources)
+    return { snapshotId, commitId, operation, files, summary, ...(writer && { writerId: writer.id }) }
   }
 
   /** Puts a snapshot upon the newest state of a table. @throws COMMIT_CONFLICT, TABLE_NOT_FOUND, STORE_UNAVAILABLE when the outcome is unknown */
@@ -210,17 +247,33 @@ export class ManagedTables {
     options: CommitOptions,
   ): Promise<Commit | undefined> {
     const { uuid } = table
+    const sinceMs = this.#sources.now()
     const head = await this.head(uuid, options)
     const { metadata } = head
     const done = snapshotOfCommit(metadata, addition.commitId)
     if (done) {
       if (done['snapshot-id'] !== addition.snapshotId) await this.removeAll(writtenBy(work))
-      return { snapshotId: done['snapshot-id'], metadataLocation: this.#metadataLocation(uuid, head.version) }
+      return { snapshotId: done['snapshot-id'], metadataLocation: this.metadataLocation(uuid, head.version) }
     }
+    // An id that was given may be of a commit whose reply was lost long ago.
+    const seen = options.commitId === undefined ? versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) : 0
+    const vacuumed = await this.#vacuums.since(tableFolder(uuid), metadata, seen, options)
+    const earlier = expiredSnapshotOf(vacuumed, addition.commitId)
+    if (earlier) return { snapshotId: earlier, metadataLocation: this.metadataLocation(uuid, head.version) }
     refuseConflict(table, metadata, addition)
+    // The files of live writers are spared. When some are condemned all the same, the order of the log decides who was first.
+    const isCondemned = condemnedIn(vacuumed, { root: this.#store.root, folder: tableFolder(uuid) })
+    if (addition.files.some(({ path }) => isCondemned(path))) {
+      throw conflict(table.name, 'a vacuum took the files of this writer for abandoned ones; run it again')
+    }
+    if (work.added && isCondemned(work.added.storePath)) work.added = undefined
     const place = this.#place(uuid, metadata.location)
     work.added ??= await writeAddedFiles(this.#store, this.#sources, place, metadata, addition)
-    const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
+    const current = currentSnapshot(metadata)
+    const manifests = await this.#unlessMoved(uuid, head, options, () =>
+      this.#reader.manifests(current, place, options),
+    )
+    if (manifests === 'moved') return undefined
     const base = { metadata, manifests }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
@@ -228,13 +281,70 @@ export class ManagedTables {
     work.lists.push(listPath)
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
-    if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
-      await this.hint(uuid, head.version + 1)
-      const metadataLocation = this.#metadataLocation(uuid, head.version + 1)
+    if (await this.#append(table.name, head, next, sinceMs)) {
+      const metadataLocation = this.metadataLocation(uuid, head.version + 1)
       return { snapshotId: addition.snapshotId, metadataLocation }
     }
     await this.removeAll(work.lists.splice(0))
     return undefined
+  }
+
+  /** What `read` makes of the newest state; `moved` when it fails because another version has followed since, and a vacuum removed what was to be read. */
+  async #unlessMoved<T>(uuid: string, head: Head, options: CallOptions, read: () => Promise<T>): Promise<T | 'moved'> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID') || (await this.#log(uuid).head(options)) === head.version) throw error
+      return 'moved'
+    }
+  }
+
+  /**
+   * True when `next` became the version after `head`, false when another writer was faster. Vacuum removes old versions, but none
+   * younger than hours: who took that long might "win" a number again that others had won before. Then, and only then, the version
+   * that was built upon is read again: old versions go in their order, so while it stands, none after it is gone.
+   *
+   * @throws COMMIT_CONFLICT when it does not stand any more
+   */
+  async #append(name: string, head: Head, next: TableMetadata, sinceMs: number): Promise<boolean> {
+    const uuid = head.metadata['table-uuid']
+    const log = this.#log(uuid)
+    if (!(await log.append(head.version + 1, printMetadata(next)))) return false
+    const tookMs = this.#sources.now() - sinceMs
+    const isFast = tookMs >= 0 && tookMs < this.#slowCommitMs
+    if (!isFast && !(await log.holds(head.version, head.metadata))) {
+      await this.removeAll([log.path(head.version + 1)])
+      throw conflict(name, 'the commit took so long that the state it follows was removed; run it again')
+    }
+    await this.hint(uuid, head.version + 1)
+    return true
+  }
+
+  /**
+   * Appends the version that `make` puts upon the newest one, once more when another writer was faster; gives what is newest then.
+   * Where `make` gives undefined there is nothing to do.
+   *
+   * @throws COMMIT_CONFLICT, STORE_UNAVAILABLE when the outcome is unknown
+   */
+  async update(
+    name: string,
+    uuid: string,
+    make: (head: Head, previousFile: string) => Promise<TableMetadata | undefined>,
+    options: CallOptions,
+  ): Promise<Head> {
+    for (let attempt = 0; ; attempt++) {
+      const sinceMs = this.#sources.now()
+      const head = await this.head(uuid, options)
+      const previousFile = `${head.metadata.location}/metadata/v${head.version}${SUFFIX}`
+      const next = await this.#unlessMoved(uuid, head, options, () => make(head, previousFile))
+      if (next === undefined) return head
+      throwIfAborted(options.signal)
+      if (next !== 'moved' && (await this.#append(name, head, next, sinceMs))) {
+        return { version: head.version + 1, metadata: next }
+      }
+      if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
+      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+    }
   }
 
   /** Appends the version that says the table is dropped. */
@@ -281,11 +391,13 @@ function writtenBy(work: Work): string[] {
   return work.added ? [...work.lists, work.added.storePath] : work.lists
 }
 
-function conflict(table: string, why: string): SkepError {
+/** The error of a change that cannot be combined with another one. */
+export function conflict(table: string, why: string): SkepError {
   return new SkepError('COMMIT_CONFLICT', `the table "${table}" was changed meanwhile: ${why}`, { table })
 }
 
-function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
+/** The snapshot of that id, or that was current at that time. @throws SNAPSHOT_NOT_FOUND */
+export function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
   if (at === undefined) return currentSnapshot(metadata)
   const isId = 'snapshotId' in at
   const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
@@ -303,6 +415,9 @@ function printTime(timeMs: number): string {
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition): void {
   if (isDropped(metadata)) throw tableNotFound(table.name, [])
   if (metadata['current-schema-id'] !== table.schema.id) throw conflict(table.name, 'its schema is another')
+  if (versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) < vacuumsOf(metadata).forgotten) {
+    throw conflict(table.name, 'since it was read, more vacuums cleaned it than are remembered')
+  }
   if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
   const seen = table.snapshot.id
   if (addition.operation === 'overwrite' && currentSnapshot(metadata)?.['snapshot-id'] !== seen) {

@@ -1,6 +1,6 @@
 /** The one way in which anything changes: a folder of numbered immutable versions, of which the highest counts. */
 import { isSkepError, SkepError } from '../errors.ts'
-import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import type { CallOptions, ObjectInfo, ObjectStore } from '../storage/object-store.ts'
 import type { Sources } from './sources.ts'
 
 const PAGE_OBJECTS = 100_000
@@ -68,6 +68,14 @@ export class VersionedLog {
     }
   }
 
+  /** Whether a version is there and is this document. */
+  async holds(version: number, document: object): Promise<boolean> {
+    const bytes = await this.#store.read(this.path(version))
+    return (
+      bytes !== undefined && JSON.stringify(JSON.parse(new TextDecoder().decode(bytes))) === JSON.stringify(document)
+    )
+  }
+
   /** Whether a version has these bytes; undefined when there is no such version. */
   async #holds(version: number, bytes: Uint8Array): Promise<boolean | undefined> {
     const found = await this.#store.read(this.path(version))
@@ -84,11 +92,20 @@ export function versionOf(name: string, suffix: string): number {
 
 /** The paths of all objects below a prefix, in the order of their bytes. */
 export async function* listAll(store: ObjectStore, prefix: string, options: CallOptions = {}): AsyncGenerator<string> {
+  for await (const { path } of listObjects(store, prefix, options)) yield path
+}
+
+/** All objects below a prefix, in the order of their paths' bytes. */
+export async function* listObjects(
+  store: ObjectStore,
+  prefix: string,
+  options: CallOptions = {},
+): AsyncGenerator<ObjectInfo> {
   let after: string | undefined
   do {
     const paging = after === undefined ? {} : { after }
     const page = await store.list(prefix, { ...options, ...paging, limit: PAGE_OBJECTS })
-    for (const { path } of page.objects) yield path
+    yield* page.objects
     after = page.next
   } while (after !== undefined)
 }

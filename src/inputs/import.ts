@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import type { ManagedTable, TableDraft } from '../catalog/catalog.ts'
+import type { ManagedTable, TableDraft, Writer } from '../catalog/catalog.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
 import type { DataFile, TableKeys } from '../catalog/types.ts'
@@ -163,7 +163,27 @@ async function commitOnce(
   count: number,
   table: ManagedTable | undefined,
 ): Promise<Done | undefined> {
-  const target = { ...(table ?? newTable(work, columns, keys, count)), prefix: crypto.randomUUID() }
+  const place = table ?? newTable(work, columns, keys, count)
+  const writer = await work.context.catalog.openWriter(place, work.run)
+  let keep = false
+  try {
+    return await writeOnce(work, { ...place, prefix: writer.id }, writer, rows, count, table)
+  } catch (error) {
+    keep = isSkepError(error, 'STORE_UNAVAILABLE')
+    throw error
+  } finally {
+    await writer.end({ keep })
+  }
+}
+
+async function writeOnce(
+  work: Import,
+  target: Target & (ManagedTable | TableDraft),
+  writer: Writer,
+  rows: string,
+  count: number,
+  table: ManagedTable | undefined,
+): Promise<Done | undefined> {
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
     throw error
@@ -171,7 +191,7 @@ async function commitOnce(
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
     work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
-    const id = await commit(work, table ?? (target as TableDraft & Target), files)
+    const id = await commit(work, table ?? target, files, writer)
     return { ...(id === undefined ? {} : { snapshotId: id }), ...done, created: table === undefined }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
@@ -192,10 +212,12 @@ async function commit(
   { context, options, run }: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
+  writer: Writer,
 ): Promise<number | undefined> {
-  if (!('snapshot' in table)) return (await context.catalog.create(table, files, run)).snapshotId
-  if (options.replace) return (await context.catalog.replace(table, files, run)).snapshotId
-  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, run)).snapshotId
+  const how = { ...run, writer }
+  if (!('snapshot' in table)) return (await context.catalog.create(table, files, how)).snapshotId
+  if (options.replace) return (await context.catalog.replace(table, files, how)).snapshotId
+  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, how)).snapshotId
 }
 
 function newTable(

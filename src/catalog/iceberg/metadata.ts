@@ -170,7 +170,8 @@ export function asDropped(
   return { ...nextVersion(metadata, nowMs, previousFile), properties }
 }
 
-function nextVersion(metadata: TableMetadata, nowMs: number, previousFile: string | undefined): TableMetadata {
+/** The same table as its next version. `previousFile` is where `metadata` stands, if it was written. */
+export function nextVersion(metadata: TableMetadata, nowMs: number, previousFile: string | undefined): TableMetadata {
   const log = metadata['metadata-log'] ?? []
   const previous = previousFile && { 'metadata-file': previousFile, 'timestamp-ms': metadata['last-updated-ms'] }
   return {

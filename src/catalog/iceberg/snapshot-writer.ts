@@ -23,6 +23,8 @@ export interface Addition {
   operation: 'append' | 'overwrite'
   files: readonly DataFile[]
   summary: Record<string, string>
+  /** The id of the writer whose lease covers the files, as their names say. */
+  writerId?: string
 }
 
 /** A manifest that was written but belongs to no snapshot yet. */
@@ -46,7 +48,8 @@ export async function writeAddedFiles(
   const entries = toEntries(addition.files, place, metadata, spec)
   const { snapshotId } = addition
   const bytes = writeManifest(entries, { schema, spec, snapshotId, sync: newBytes(sources, 16) })
-  const storePath = `${place.folder}/metadata/m-${newUuid(sources)}.avro`
+  const writer = addition.writerId === undefined ? '' : `${addition.writerId}-`
+  const storePath = `${place.folder}/metadata/m-${writer}${newUuid(sources)}.avro`
   await store.put(storePath, bytes)
   const path = toMetadataPath(place, storePath)
   return { storePath, manifest: describe(entries, { schema, spec, snapshotId, path, sizeBytes: bytes.length }) }
@@ -102,7 +105,8 @@ export async function writeSnapshot(
   const { snapshotId } = addition
   const parentId = parent?.['snapshot-id'] ?? null
   const context = { snapshotId, parentId, sequenceNumber, sync: newBytes(sources, 16) }
-  const listPath = `${place.folder}/metadata/snap-${snapshotId}-${newUuid(sources)}.avro`
+  const writer = addition.writerId === undefined ? '' : `${addition.writerId}-`
+  const listPath = `${place.folder}/metadata/snap-${snapshotId}-${writer}${newUuid(sources)}.avro`
   await store.put(listPath, writeManifestList([...own, ...kept], context))
   const snapshot: IcebergSnapshot = {
     'snapshot-id': snapshotId,

@@ -1,0 +1,117 @@
+/** Folders that no name leads to: of first imports that died, of drops that died half way, of tables that were dropped long ago. */
+import { isDropped, parseMetadata } from '../catalog/iceberg/metadata.ts'
+import { listObjects } from '../catalog/versioned-log.ts'
+import { isSkepError } from '../errors.ts'
+import {
+  foldersOf,
+  isLive,
+  isOld,
+  oldVersions,
+  removeObjects,
+  removeVersions,
+  type Survey,
+  surveyFolder,
+  type VacuumContext,
+} from './context.ts'
+import { countByKind, type FolderVacuum } from './report.ts'
+
+const TABLES = 'tables'
+
+/**
+ * The folders of tables that no name leads to. Folders are listed before names are read: whoever was at work in one then has its name by
+ * then, or has a lease, or has ended.
+ */
+export async function unnamedFolders(context: VacuumContext): Promise<Survey[]> {
+  const { store, run } = context
+  const before = await namedFolders(context)
+  const found = new Set<string>()
+  for await (const { path } of listObjects(store, `${TABLES}/`, run)) {
+    const folder = path.split('/').slice(0, 2).join('/')
+    if (!before.has(folder)) found.add(folder)
+  }
+  const surveys: Survey[] = []
+  for (const folder of found) surveys.push(await surveyFolder(context, folder))
+  const after = found.size === 0 ? before : await namedFolders(context)
+  return surveys.filter(({ folder }) => !after.has(folder))
+}
+
+async function namedFolders({ names, run }: VacuumContext): Promise<Set<string>> {
+  const entries = await names.list(run)
+  return new Set(entries.flatMap((entry) => (entry.state === 'managed' ? [`${TABLES}/${entry.uuid}`] : [])))
+}
+
+/** Removes what is in such a folder, unless its maker may be at work still; with a table, only when it was meant for that one. */
+export async function vacuumFolder(
+  context: VacuumContext,
+  survey: Survey,
+  table: string | undefined,
+): Promise<FolderVacuum[]> {
+  const meant = [...new Set(survey.leases.flatMap(({ document }) => document?.table ?? []))]
+  if (table !== undefined && !meant.some((name) => name.toLowerCase() === table.toLowerCase())) return []
+  const found = { folder: survey.folder, ...(meant[0] !== undefined && { table: meant[0] }) }
+  if (await isTombstone(context, survey)) {
+    return [{ ...found, why: 'dropped', removed: await clearDropped(context, survey) }]
+  }
+  if (survey.leases.some((lease) => isLive(context, lease))) return []
+  const objects = allOf(survey)
+  const hasMaker = survey.leases.some(({ document }) => document !== undefined)
+  if (!hasMaker && !objects.every(({ modifiedMs }) => isOld(context, modifiedMs))) return []
+  if (!context.dryRun && !(await fenceMakers(context, survey))) return []
+  return [{ ...found, why: 'unfinished', removed: await removeFolder(context, survey, objects) }]
+}
+
+/** Shuts makers that may be slow rather than dead out of the name first; false when one of them has just taken it. */
+async function fenceMakers({ names, run }: VacuumContext, { folder, leases }: Survey): Promise<boolean> {
+  const uuid = folder.slice(TABLES.length + 1)
+  for (const { document } of leases) {
+    if (document === undefined) continue
+    try {
+      if (!(await names.fence(document.table, uuid, run))) return false
+    } catch (error) {
+      // No writer ever wrote this lease: its table has no possible name.
+      if (!isSkepError(error, 'TABLE_NAME_INVALID')) throw error
+    }
+  }
+  return true
+}
+
+function allOf({ files, versions, rest, leases }: Survey) {
+  return [...files, ...versions, ...rest, ...leases]
+}
+
+async function isTombstone({ store, run }: VacuumContext, { versions }: Survey): Promise<boolean> {
+  const newest = versions.at(-1)
+  if (newest === undefined) return false
+  const bytes = await store.read(newest.path, run)
+  return bytes !== undefined && isDropped(parseMetadata(bytes, newest.path))
+}
+
+/** The leases go last: without them nobody would know for whom the rest was. */
+async function removeFolder(
+  context: VacuumContext,
+  survey: Survey,
+  objects: readonly { path: string; sizeBytes: number }[],
+) {
+  if (!context.dryRun) {
+    await removeObjects(context, [...survey.files, ...survey.rest, ...survey.versions])
+    await removeObjects(context, survey.leases)
+    await context.emptied([survey.folder], { below: true })
+  }
+  return countByKind(survey.folder, objects)
+}
+
+/**
+ * Removes what is left of a dropped table. The last version of its metadata shuts late writers out: it and those before it stay as long
+ * as versions are kept, and then go together.
+ */
+export async function clearDropped(context: VacuumContext, survey: Survey) {
+  const versions = oldVersions(context, survey, Number.POSITIVE_INFINITY)
+  const isLast = versions.length === survey.versions.length
+  const rest = [...survey.files, ...survey.leases, ...survey.rest]
+  if (!context.dryRun) {
+    await removeObjects(context, rest)
+    await removeVersions(context, isLast ? versions : [])
+    await context.emptied(isLast ? [survey.folder] : foldersOf(rest), { below: isLast })
+  }
+  return countByKind(survey.folder, [...rest, ...(isLast ? versions : [])])
+}
