@@ -262,7 +262,12 @@ export class Catalog {
     const { entry } = found
     if (entry.state === 'registered') return { found, entry: toEntry(entry) }
     if (entry.state === 'managed') {
-      const head = await this.#tables.head(entry.uuid, options)
+      const head = await this.#tables.head(entry.uuid, options).catch(async (error: unknown) => {
+        // The folder of a table that was dropped long ago goes as a whole: its name says something else by now.
+        if (!isSkepError(error, 'TABLE_INVALID')) throw error
+        if ((await this.#names.find(name, options)).version === found.version) throw error
+      })
+      if (head === undefined) return await this.#open(name, options)
       if (!isDropped(head.metadata)) return { found, entry: toEntry(entry), head }
     }
     const known = await this.#names.list(options)

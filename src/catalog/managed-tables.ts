@@ -117,11 +117,26 @@ export class ManagedTables {
     const log = this.#log(uuid)
     const version = await log.head(options)
     const file = log.path(Math.max(version, 1))
-    const known = this.#metadata.get(file)
+    const known = version > 0 ? this.#metadata.get(file) : undefined
     if (known) return { version, metadata: known }
-    const metadata = parseMetadata(await log.read(Math.max(version, 1), options), file)
+    const bytes = await log.read(Math.max(version, 1), options).catch(async (error: unknown) => {
+      // Vacuum removes no version that is newest: there is another one by now.
+      if (!isSkepError(error, 'TABLE_INVALID') || (await log.head(options)) <= version) throw error
+    })
+    if (bytes === undefined) return await this.head(uuid, options)
+    const metadata = parseMetadata(bytes, file)
     this.#metadata.set(file, metadata, 1)
     return { version, metadata }
+  }
+
+  /** The newest version of a table that was there. @throws TABLE_NOT_FOUND when its folder is empty: it was dropped long ago */
+  async #headOf(name: string, uuid: string, options: CallOptions): Promise<Head> {
+    try {
+      return await this.head(uuid, options)
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID') || (await this.#log(uuid).head(options)) > 0) throw error
+      throw tableNotFound(name, [])
+    }
   }
 
   /** Paths below the store's root of all that the snapshots of a state consist of: manifest lists, manifests, data files. @throws TABLE_INVALID */
@@ -152,7 +167,7 @@ export class ManagedTables {
     const uuid = head.metadata['table-uuid']
     const table = await this.#unlessMoved(uuid, head, options, () => this.#load(name, head, options))
     if (table !== 'moved') return table
-    const next = await this.head(uuid, options)
+    const next = await this.#headOf(name, uuid, options)
     if (isDropped(next.metadata)) throw tableNotFound(name, [])
     return await this.load(name, next, options)
   }
@@ -248,16 +263,19 @@ export class ManagedTables {
   ): Promise<Commit | undefined> {
     const { uuid } = table
     const sinceMs = this.#sources.now()
-    const head = await this.head(uuid, options)
+    const head = await this.#headOf(table.name, uuid, options)
     const { metadata } = head
     const done = snapshotOfCommit(metadata, addition.commitId)
     if (done) {
       if (done['snapshot-id'] !== addition.snapshotId) await this.removeAll(writtenBy(work))
       return { snapshotId: done['snapshot-id'], metadataLocation: this.metadataLocation(uuid, head.version) }
     }
+    if (isDropped(metadata)) throw tableNotFound(table.name, [])
     // An id that was given may be of a commit whose reply was lost long ago.
     const seen = options.commitId === undefined ? versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) : 0
-    const vacuumed = await this.#vacuums.since(tableFolder(uuid), metadata, seen, options)
+    const readRecords = () => this.#vacuums.since(tableFolder(uuid), metadata, seen, options)
+    const vacuumed = await this.#unlessMoved(uuid, head, options, readRecords)
+    if (vacuumed === 'moved') return undefined
     const earlier = expiredSnapshotOf(vacuumed, addition.commitId)
     if (earlier) return { snapshotId: earlier, metadataLocation: this.metadataLocation(uuid, head.version) }
     refuseConflict(table, metadata, addition)
@@ -334,7 +352,7 @@ export class ManagedTables {
   ): Promise<Head> {
     for (let attempt = 0; ; attempt++) {
       const sinceMs = this.#sources.now()
-      const head = await this.head(uuid, options)
+      const head = await this.#headOf(name, uuid, options)
       const previousFile = `${head.metadata.location}/metadata/v${head.version}${SUFFIX}`
       const next = await this.#unlessMoved(uuid, head, options, () => make(head, previousFile))
       if (next === undefined) return head
@@ -351,7 +369,7 @@ export class ManagedTables {
   async fence(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       throwIfAborted(options.signal)
-      const { version, metadata } = await this.head(uuid, options)
+      const { version, metadata } = await this.#headOf(name, uuid, options)
       if (droppedBy(metadata) === commitId) return
       if (isDropped(metadata)) throw tableNotFound(name, [])
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
@@ -403,7 +421,7 @@ export function pickSnapshot(table: string, metadata: TableMetadata, at: At | un
   const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
   if (found) return found
   const text = isId ? String(at.snapshotId) : printTime(at.timeMs)
-  const message = isId ? `has no snapshot ${text}` : `had no snapshot yet at ${text}`
+  const message = isId ? `has no snapshot ${text}` : `has no snapshot of ${text}: there was none yet, or it has expired`
   throw new SkepError('SNAPSHOT_NOT_FOUND', `the table "${table}" ${message}`, { table, at: text })
 }
 
@@ -413,7 +431,6 @@ function printTime(timeMs: number): string {
 }
 
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition): void {
-  if (isDropped(metadata)) throw tableNotFound(table.name, [])
   if (metadata['current-schema-id'] !== table.schema.id) throw conflict(table.name, 'its schema is another')
   if (versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) < vacuumsOf(metadata).forgotten) {
     throw conflict(table.name, 'since it was read, more vacuums cleaned it than are remembered')
