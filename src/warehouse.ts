@@ -219,7 +219,11 @@ export class Warehouse implements AsyncDisposable {
       }
       await context.session.run('BEGIN TRANSACTION', running)
       const scans = await bindTables(context, analysis, tables)
-      return { context, scans, close }
+      const restore = async () => {
+        await context.session.run('BEGIN TRANSACTION', running)
+        await bindTables(context, analysis, tables)
+      }
+      return { context: { ...context, restore }, scans, close }
     } catch (error) {
       close()
       throw error
