@@ -79,10 +79,11 @@ function allOf({ files, versions, rest, leases }: Survey) {
   return [...files, ...versions, ...rest, ...leases]
 }
 
-async function isTombstone({ store, run }: VacuumContext, { versions }: Survey): Promise<boolean> {
-  const newest = versions.at(-1)
+/** Looks anew: whoever dropped the table meanwhile shut late writers out before the name was free. */
+async function isTombstone(context: VacuumContext, { folder }: Survey): Promise<boolean> {
+  const newest = (await surveyFolder(context, folder)).versions.at(-1)
   if (newest === undefined) return false
-  const bytes = await store.read(newest.path, run)
+  const bytes = await context.store.read(newest.path, context.run)
   return bytes !== undefined && isDropped(parseMetadata(bytes, newest.path))
 }
 

@@ -54,7 +54,13 @@ export async function vacuum(place: VacuumPlace, table: string | undefined, run:
       failures.push(error)
     })
   }
-  for (const entry of entries) await attempt(() => vacuumEntry(context, entry, { tables, folders }))
+  for (const entry of entries) {
+    await attempt(async () => {
+      await vacuumEntry(context, entry, { tables, folders }).catch(async (error: unknown) => {
+        if (!(await isGone(context, entry, error))) throw error
+      })
+    })
+  }
   for (const survey of await unnamedFolders(context)) {
     await attempt(async () => {
       folders.push(...(await vacuumFolder(context, survey, table)))
@@ -99,6 +105,14 @@ async function entriesOf({ names, run }: VacuumContext, table: string | undefine
     throw new SkepError('TABLE_KIND', message, { table: entry.name, kind: 'registered' })
   }
   return entry.state === 'managed' ? [entry] : []
+}
+
+/** Whether what was not found, or not whole, is a table that was dropped meanwhile. */
+async function isGone({ names, run }: VacuumContext, { name, uuid }: ManagedEntry, error: unknown): Promise<boolean> {
+  if (isSkepError(error, 'TABLE_NOT_FOUND')) return true
+  if (!isSkepError(error, 'TABLE_INVALID')) return false
+  const { entry } = await names.find(name, run)
+  return entry.state !== 'managed' || entry.uuid !== uuid
 }
 
 /** A table, or what is left of a drop that died half way. */
