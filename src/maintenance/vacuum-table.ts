@@ -3,7 +3,7 @@
  * commit follows looks itself up there, one whose commit came first is seen. Leases and ages decide what is condemned, never what is safe.
  */
 
-import { expiredSnapshots, withoutSnapshots, withVacuum } from '../catalog/iceberg/history.ts'
+import { expiredSnapshots, rememberVacuum, withoutSnapshots, withVacuum } from '../catalog/iceberg/history.ts'
 import { COMMIT_ID, type IcebergSnapshot, isDropped, type TableMetadata } from '../catalog/iceberg/metadata.ts'
 import { tableFolder } from '../catalog/iceberg/place.ts'
 import type { Head } from '../catalog/managed-tables.ts'
@@ -83,12 +83,15 @@ async function commitPlan(
     plan = await makePlan(context, survey, metadata)
     if (plan.expired.length === 0 && plan.condemned.length === 0) return undefined
     const file = `metadata/vacuum-${newUuid(sources)}.json`
+    const nowMs = sources.now()
+    const entry = { version: version + 1, file, timeMs: nowMs }
+    const { versionKeepMs: keepMs, vacuumsKept: keepMost } = context.settings
+    const { vacuums, forgottenFiles } = rememberVacuum(metadata, entry, { nowMs, keepMs, keepMost })
+    const forgotten = new Set(forgottenFiles.map((path) => `${survey.folder}/${path}`))
+    plan.condemned.push(...survey.files.filter(({ path }) => forgotten.has(path)))
     records.push(`${survey.folder}/${file}`)
     await store.put(records.at(-1)!, printRecord(recordOf(survey.folder, plan)))
-    const nowMs = sources.now()
-    const { versionKeepMs: keepMs, vacuumsKept: keepMost } = context.settings
-    const entry = { version: version + 1, file, timeMs: nowMs }
-    return withVacuum(plan.kept, { commitId, nowMs, previousFile, entry, keepMs, keepMost })
+    return withVacuum(plan.kept, vacuums, { commitId, nowMs, previousFile })
   }
   const head = await tables.update(table, uuid, make, context.run).catch(async (error: unknown) => {
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await tables.removeAll(records)

@@ -31,6 +31,7 @@ export class Scene {
   readonly #tally: Tally
   /** Hosts on which a vacuum runs: from another one a writer that stalls looks dead. */
   readonly #vacuumHosts = new Set<string>()
+  readonly #opened = new Map<Actor, { store: ObjectStore; catalog: Catalog }>()
   /** The longest that an actor rests between two things that it does. */
   pauseMs = 150
   #files = 0
@@ -54,10 +55,15 @@ export class Scene {
     this.witness.faults.push(text)
   }
 
+  /** The warehouse as an actor has it open, all its life, with what it remembers. */
   open(actor: Actor): { store: ObjectStore; catalog: Catalog } {
+    const known = this.#opened.get(actor)
+    if (known) return known
     const store = this.world.reach(actor, this.witness)
     const options = { ...SETTINGS, sources: this.world.sources(actor), processes: this.world.processes(actor) }
-    return { store, catalog: new Catalog(store, options) }
+    const opened = { store, catalog: new Catalog(store, options) }
+    this.#opened.set(actor, opened)
+    return opened
   }
 
   /** The life of an actor: so many times what it does, with pauses. It ends when the actor dies. */

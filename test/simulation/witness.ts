@@ -1,6 +1,8 @@
 /** Sees every change of a simulated warehouse as it takes effect, and says when one must not be. */
 import { currentSnapshot, isDropped, parseMetadata, type TableMetadata } from '../../src/catalog/iceberg/metadata.ts'
+import type { TablePlace } from '../../src/catalog/iceberg/place.ts'
 import { SnapshotReader } from '../../src/catalog/iceberg/snapshot-reader.ts'
+import { isSkepError } from '../../src/errors.ts'
 import type { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { Witness } from './world.ts'
 
@@ -17,6 +19,8 @@ interface State {
   metadata: TableMetadata
   /** All paths that the snapshots of the newest version consist of. */
   live: Set<string>
+  /** False when some of them could not be read. */
+  isWhole: boolean
 }
 
 export class TableWitness implements Witness {
@@ -96,15 +100,12 @@ export class TableWitness implements Witness {
     if (version !== (before?.version ?? 0) + 1) this.#fault(`${path} follows version ${before?.version}`)
     const metadata = parseMetadata((await this.#store.read(path))!, path)
     const place = { root: this.#store.root, folder: `tables/${uuid}`, location: metadata.location }
-    const live = isDropped(metadata)
-      ? new Set<string>()
-      : await this.#reader.paths(metadata.snapshots ?? [], place).catch((error: unknown) => {
-          this.#fault(`${path} cannot be read: ${String(error)}`)
-          return new Set<string>()
-        })
-    this.#states.set(uuid, { version, metadata, live })
+    // Before it has a name, a table may well be torn down while its maker goes on.
+    const read = isDropped(metadata) ? new Set<string>() : await this.#paths(metadata, place)
+    this.#states.set(uuid, { version, metadata, live: read ?? new Set(), isWhole: read !== undefined })
     if (isDropped(metadata)) return
-    await this.#requireFiles(uuid, path)
+    if (this.named.has(uuid)) await this.#requireFiles(uuid, path)
+    if (read === undefined) return
     for (const snapshot of metadata.snapshots ?? []) {
       const key = `${uuid} ${snapshot['snapshot-id']}`
       if (this.snapshots.has(key)) continue
@@ -118,7 +119,15 @@ export class TableWitness implements Witness {
     this.#requireHistory(uuid, path, before?.metadata, metadata)
   }
 
+  async #paths(metadata: TableMetadata, place: TablePlace): Promise<Set<string> | undefined> {
+    return await this.#reader.paths(metadata.snapshots ?? [], place).catch((error: unknown) => {
+      if (isSkepError(error, 'TABLE_INVALID')) return undefined
+      throw error
+    })
+  }
+
   async #requireFiles(uuid: string, what: string): Promise<void> {
+    if (this.#states.get(uuid)?.isWhole !== true) this.#fault(`${what}: it cannot be read`)
     for (const path of this.#states.get(uuid)?.live ?? []) {
       if (!(await this.#store.stat(path))) this.#fault(`${what}: ${path} is needed and was deleted`)
     }

@@ -19,7 +19,7 @@ export interface VacuumEntry {
   timeMs: number
 }
 
-/** The vacuums that metadata still knows, oldest first, and the newest version of which it forgot the vacuum (0: none). */
+/** The vacuums that metadata remembers, oldest first, and the newest version of which it forgot the vacuum (0: none). */
 export interface Vacuums {
   kept: VacuumEntry[]
   forgotten: number
@@ -77,30 +77,36 @@ export function withoutSnapshots(metadata: TableMetadata, expired: readonly Iceb
   }
 }
 
-/** What the version of a vacuum is made of. */
-interface VacuumStep {
-  commitId: string
+/** How long, and how many, vacuums are remembered. */
+interface Memory {
   nowMs: number
-  previousFile: string
-  entry: VacuumEntry
-  /** How long, and how many, vacuums are remembered. */
   keepMs: number
   keepMost: number
 }
 
-/** The version of a vacuum: `metadata` without what has expired, and with an entry that names what is condemned. */
-export function withVacuum(metadata: TableMetadata, step: VacuumStep): TableMetadata {
+/** The vacuums to remember once there is one more, and the files of those that are then forgotten. */
+export function rememberVacuum(
+  metadata: TableMetadata,
+  entry: VacuumEntry,
+  { nowMs, keepMs, keepMost }: Memory,
+): { vacuums: Vacuums; forgottenFiles: string[] } {
   const { kept, forgotten } = vacuumsOf(metadata)
-  const all = [...kept, step.entry]
-  const remembered = all.filter((entry) => step.nowMs - entry.timeMs < step.keepMs || entry === step.entry)
-  const newest = remembered.slice(-step.keepMost)
-  const dropped = all.filter((entry) => !newest.includes(entry)).map((entry) => entry.version)
-  const vacuums: Vacuums = { kept: newest, forgotten: Math.max(forgotten, ...dropped) }
+  const young = kept.filter((earlier) => nowMs - earlier.timeMs < keepMs)
+  const remembered = [...young, entry].slice(-keepMost)
+  const dropped = kept.filter((earlier) => !remembered.includes(earlier))
+  const vacuums = { kept: remembered, forgotten: Math.max(forgotten, ...dropped.map(({ version }) => version)) }
+  return { vacuums, forgottenFiles: dropped.map(({ file }) => file) }
+}
+
+/** The version of a vacuum: `metadata` without what has expired, and with the vacuums to remember. */
+export function withVacuum(
+  metadata: TableMetadata,
+  vacuums: Vacuums,
+  step: { commitId: string; nowMs: number; previousFile: string },
+): TableMetadata {
   const next = nextVersion(metadata, step.nowMs, step.previousFile)
-  return {
-    ...next,
-    properties: { ...metadata.properties, [VACUUMS]: JSON.stringify(vacuums), [COMMIT_ID]: step.commitId },
-  }
+  const properties = { ...metadata.properties, [VACUUMS]: JSON.stringify(vacuums), [COMMIT_ID]: step.commitId }
+  return { ...next, properties }
 }
 
 /** Metadata in which an earlier snapshot is current again; undefined when it is so already. `snapshotId` has to be in the history. */
