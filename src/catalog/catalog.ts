@@ -10,13 +10,13 @@ import {
   type At,
   type Commit,
   type CommitOptions,
-  conflict,
   type Head,
   type ManagedTable,
   ManagedTables,
   type TableDraft,
 } from './managed-tables.ts'
 import { checkTableName, type FoundName, Names, tableNotFound } from './names.ts'
+import { conflict } from './pick-snapshot.ts'
 import { rollBack } from './rollback.ts'
 import { newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'

@@ -16,8 +16,6 @@ import {
   parseMetadata,
   printMetadata,
   schemaOf,
-  snapshotAtTime,
-  snapshotById,
   snapshotOfCommit,
   specsOf,
   type TableMetadata,
@@ -26,7 +24,9 @@ import {
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
 import { SnapshotReader } from './iceberg/snapshot-reader.ts'
 import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
+import { requireInHistory } from './late-commit.ts'
 import { tableNotFound } from './names.ts'
+import { type At, conflict, pickSnapshot } from './pick-snapshot.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
 import { condemnedIn, expiredSnapshotOf, type VacuumRecord, VacuumRecords } from './vacuum-records.ts'
@@ -53,8 +53,7 @@ export interface TableDraft {
   properties: Record<string, string>
 }
 
-/** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
-export type At = { snapshotId: number } | { timeMs: number }
+export type { At } from './pick-snapshot.ts'
 
 /** How a commit is made. */
 export interface CommitOptions extends CallOptions {
@@ -319,20 +318,17 @@ export class ManagedTables {
 
   /**
    * True when `next` became the version after `head`, false when another writer was faster. Vacuum removes old versions, but none
-   * younger than hours: who took that long might "win" a number again that others had won before. Then, and only then, the version
-   * that was built upon is read again: old versions go in their order, so while it stands, none after it is gone.
-   *
-   * @throws COMMIT_CONFLICT when it does not stand any more
+   * younger than minutes: only who took longer might "win" a number again that another had won before, and then makes sure.
    */
   async #append(name: string, head: Head, next: TableMetadata, sinceMs: number): Promise<boolean> {
     const uuid = head.metadata['table-uuid']
-    const log = this.#log(uuid)
-    if (!(await log.append(head.version + 1, printMetadata(next)))) return false
+    if (!(await this.#log(uuid).append(head.version + 1, printMetadata(next)))) return false
     const tookMs = this.#sources.now() - sinceMs
-    const isFast = tookMs >= 0 && tookMs < this.#slowCommitMs
-    if (!isFast && !(await log.holds(head.version, head.metadata))) {
-      await this.removeAll([log.path(head.version + 1)])
-      throw conflict(name, 'the commit took so long that the state it follows was removed; run it again')
+    if (tookMs < 0 || tookMs >= this.#slowCommitMs) {
+      const newest = await this.#headOf(name, uuid, {})
+      const records = () => this.#vacuums.since(tableFolder(uuid), newest.metadata, head.version)
+      const stray = this.#log(uuid).path(head.version + 1)
+      await requireInHistory({ name, head, next, newest, records, stray }, (path) => this.removeAll([path]))
     }
     await this.hint(uuid, head.version + 1)
     return true
@@ -369,12 +365,14 @@ export class ManagedTables {
   async fence(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       throwIfAborted(options.signal)
-      const { version, metadata } = await this.#headOf(name, uuid, options)
+      const sinceMs = this.#sources.now()
+      const head = await this.#headOf(name, uuid, options)
+      const { version, metadata } = head
       if (droppedBy(metadata) === commitId) return
       if (isDropped(metadata)) throw tableNotFound(name, [])
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
       const last = asDropped(metadata, commitId, this.#sources.now(), previousFile)
-      if (await this.#log(uuid).append(version + 1, printMetadata(last))) return
+      if (await this.#append(name, head, last, sinceMs)) return
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
       await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
     }
@@ -407,27 +405,6 @@ export class ManagedTables {
 
 function writtenBy(work: Work): string[] {
   return work.added ? [...work.lists, work.added.storePath] : work.lists
-}
-
-/** The error of a change that cannot be combined with another one. */
-export function conflict(table: string, why: string): SkepError {
-  return new SkepError('COMMIT_CONFLICT', `the table "${table}" was changed meanwhile: ${why}`, { table })
-}
-
-/** The snapshot of that id, or that was current at that time. @throws SNAPSHOT_NOT_FOUND */
-export function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
-  if (at === undefined) return currentSnapshot(metadata)
-  const isId = 'snapshotId' in at
-  const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
-  if (found) return found
-  const text = isId ? String(at.snapshotId) : printTime(at.timeMs)
-  const message = isId ? `has no snapshot ${text}` : `has no snapshot of ${text}: there was none yet, or it has expired`
-  throw new SkepError('SNAPSHOT_NOT_FOUND', `the table "${table}" ${message}`, { table, at: text })
-}
-
-function printTime(timeMs: number): string {
-  const time = new Date(timeMs)
-  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString()
 }
 
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition): void {

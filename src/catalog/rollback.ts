@@ -2,15 +2,9 @@
 
 import { withCurrent } from './iceberg/history.ts'
 import { currentSnapshot, isDropped } from './iceberg/metadata.ts'
-import {
-  type Commit,
-  type CommitOptions,
-  conflict,
-  type Head,
-  type ManagedTables,
-  pickSnapshot,
-} from './managed-tables.ts'
+import type { Commit, CommitOptions, Head, ManagedTables } from './managed-tables.ts'
 import { tableNotFound } from './names.ts'
+import { conflict, pickSnapshot } from './pick-snapshot.ts'
 import { newUuid, type Sources } from './sources.ts'
 
 /** What going back needs of a catalog. */

@@ -68,14 +68,6 @@ export class VersionedLog {
     }
   }
 
-  /** Whether a version is there and is this document. */
-  async holds(version: number, document: object): Promise<boolean> {
-    const bytes = await this.#store.read(this.path(version))
-    return (
-      bytes !== undefined && JSON.stringify(JSON.parse(new TextDecoder().decode(bytes))) === JSON.stringify(document)
-    )
-  }
-
   /** Whether a version has these bytes; undefined when there is no such version. */
   async #holds(version: number, bytes: Uint8Array): Promise<boolean | undefined> {
     const found = await this.#store.read(this.path(version))

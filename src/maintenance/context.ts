@@ -81,19 +81,12 @@ export async function removeObjects(
 }
 
 /**
- * The versions that may go: those before the newest that are older than `SKEP_VERSION_KEEP_MS`, from the first on without a gap.
- * A writer that takes longer than that for one commit is noticed: see `ManagedTables`.
+ * The version below which all may go: the first one that is younger than `SKEP_VERSION_KEEP_MS`, or the newest. A vacuum says so in the
+ * log before it removes any; a writer that took longer than that for one commit looks there: see `ManagedTables`.
  */
-export function oldVersions({ nowMs, settings }: VacuumContext, { versions }: Survey, newest: number): ObjectInfo[] {
-  const end = versions.findIndex(
-    ({ number, modifiedMs }) => number >= newest || nowMs - modifiedMs < settings.versionKeepMs,
-  )
-  return versions.slice(0, end < 0 ? undefined : end)
-}
-
-/** Removes versions from the first on: as long as one stands, all after it do. */
-export async function removeVersions({ store, run }: VacuumContext, versions: readonly ObjectInfo[]): Promise<void> {
-  for (const { path } of versions) await store.delete(path, run)
+export function floorOf({ nowMs, settings }: VacuumContext, { versions }: Survey, newest: number): number {
+  const kept = versions.find(({ modifiedMs }) => nowMs - modifiedMs < settings.versionKeepMs)
+  return Math.min(newest, kept?.number ?? newest)
 }
 
 /** The folders that these objects are in. */

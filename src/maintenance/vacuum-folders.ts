@@ -2,17 +2,7 @@
 import { isDropped, parseMetadata } from '../catalog/iceberg/metadata.ts'
 import { listObjects } from '../catalog/versioned-log.ts'
 import { isSkepError } from '../errors.ts'
-import {
-  foldersOf,
-  isLive,
-  isOld,
-  oldVersions,
-  removeObjects,
-  removeVersions,
-  type Survey,
-  surveyFolder,
-  type VacuumContext,
-} from './context.ts'
+import { floorOf, isLive, isOld, removeObjects, type Survey, surveyFolder, type VacuumContext } from './context.ts'
 import { countByKind, type FolderVacuum } from './report.ts'
 
 const TABLES = 'tables'
@@ -50,7 +40,8 @@ export async function vacuumFolder(
   if (table !== undefined && !meant.some((name) => name.toLowerCase() === table.toLowerCase())) return []
   const found = { folder: survey.folder, ...(meant[0] !== undefined && { table: meant[0] }) }
   if (await isTombstone(context, survey)) {
-    return [{ ...found, why: 'dropped', removed: await clearDropped(context, survey) }]
+    const removed = await clearDropped(context, survey)
+    return Object.keys(removed).length === 0 ? [] : [{ ...found, why: 'dropped', removed }]
   }
   if (survey.leases.some((lease) => isLive(context, lease))) return []
   const objects = allOf(survey)
@@ -102,17 +93,16 @@ async function removeFolder(
 }
 
 /**
- * Removes what is left of a dropped table. The last version of its metadata shuts late writers out: it and those before it stay as long
- * as versions are kept, and then go together.
+ * Removes what is left of a dropped table. The last version of its metadata shuts late writers out, and stays; those before it go when
+ * they are old.
  */
 export async function clearDropped(context: VacuumContext, survey: Survey) {
-  const versions = oldVersions(context, survey, Number.POSITIVE_INFINITY)
-  const isLast = versions.length === survey.versions.length
+  const floor = floorOf(context, survey, survey.versions.at(-1)?.number ?? 0)
   const rest = [...survey.files, ...survey.leases, ...survey.rest]
+  const versions = survey.versions.filter(({ number }) => number < floor)
   if (!context.dryRun) {
-    await removeObjects(context, rest)
-    await removeVersions(context, isLast ? versions : [])
-    await context.emptied(isLast ? [survey.folder] : foldersOf(rest), { below: isLast })
+    await removeObjects(context, [...rest, ...versions])
+    await context.emptied([survey.folder], { below: true })
   }
-  return countByKind(survey.folder, [...rest, ...(isLast ? versions : [])])
+  return countByKind(survey.folder, [...rest, ...versions])
 }

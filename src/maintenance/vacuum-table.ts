@@ -3,7 +3,13 @@
  * commit follows looks itself up there, one whose commit came first is seen. Leases and ages decide what is condemned, never what is safe.
  */
 
-import { expiredSnapshots, rememberVacuum, withoutSnapshots, withVacuum } from '../catalog/iceberg/history.ts'
+import {
+  expiredSnapshots,
+  rememberVacuum,
+  vacuumsOf,
+  withoutSnapshots,
+  withVacuum,
+} from '../catalog/iceberg/history.ts'
 import { COMMIT_ID, type IcebergSnapshot, isDropped, type TableMetadata } from '../catalog/iceberg/metadata.ts'
 import { tableFolder } from '../catalog/iceberg/place.ts'
 import type { Head } from '../catalog/managed-tables.ts'
@@ -13,12 +19,11 @@ import { condemnedIn, printRecord } from '../catalog/vacuum-records.ts'
 import { isSkepError } from '../errors.ts'
 import type { ObjectInfo } from '../storage/object-store.ts'
 import {
+  floorOf,
   foldersOf,
   isLive,
   isOld,
-  oldVersions,
   removeObjects,
-  removeVersions,
   type Survey,
   surveyFolder,
   type VacuumContext,
@@ -34,6 +39,8 @@ interface Plan {
   /** Condemned by an earlier vacuum that died before it had removed all. */
   overdue: ObjectInfo[]
   spared: ObjectInfo[]
+  /** Versions of the metadata below this one go. */
+  floor: number
 }
 
 /** Cuts the history of a table, and removes what nobody needs. @throws COMMIT_CONFLICT, TABLE_INVALID; STORE_UNAVAILABLE, with nothing removed that a table needs */
@@ -46,11 +53,12 @@ export async function vacuumTable(context: VacuumContext, table: string, uuid: s
   const leases = survey.leases.filter(
     (lease) => !isLive(context, lease) && (lease.document !== undefined || isOld(context, lease.modifiedMs)),
   )
-  const versions = oldVersions(context, survey, head.version)
+  const { floor } = context.dryRun ? plan : vacuumsOf(head.metadata)
+  const versions = survey.versions.filter(({ number }) => number < floor)
   if (!context.dryRun) {
     await removeObjects(context, removed)
     await removeObjects(context, leases)
-    await removeVersions(context, versions)
+    await removeObjects(context, versions)
     const own = ['data', 'metadata'].map((part) => `${survey.folder}/${part}`)
     const folders = foldersOf(removed).filter((folder) => !own.includes(folder))
     await context.emptied(folders, { below: false })
@@ -65,7 +73,7 @@ export async function vacuumTable(context: VacuumContext, table: string, uuid: s
 
 async function planOnly(context: VacuumContext, survey: Survey, uuid: string): Promise<{ plan: Plan; head: Head }> {
   const head = await context.tables.head(uuid, context.run)
-  return { plan: await makePlan(context, survey, head.metadata), head }
+  return { plan: await makePlan(context, survey, head), head }
 }
 
 async function commitPlan(
@@ -78,12 +86,18 @@ async function commitPlan(
   const commitId = newUuid(sources)
   const records: string[] = []
   let plan: Plan | undefined
-  const make = async ({ version, metadata }: Head, previousFile: string) => {
+  const make = async (head: Head, previousFile: string) => {
+    const { version, metadata } = head
     if (isDropped(metadata)) throw tableNotFound(table, [])
-    plan = await makePlan(context, survey, metadata)
-    if (plan.expired.length === 0 && plan.condemned.length === 0) return undefined
-    const file = `metadata/vacuum-${newUuid(sources)}.json`
+    plan = await makePlan(context, survey, head)
+    const { floor } = plan
     const nowMs = sources.now()
+    if (!hasWork(plan)) {
+      const earlier = vacuumsOf(metadata)
+      if (floor === earlier.floor) return undefined
+      return withVacuum(metadata, { ...earlier, floor }, { commitId, nowMs, previousFile })
+    }
+    const file = `metadata/vacuum-${newUuid(sources)}.json`
     const entry = { version: version + 1, file, timeMs: nowMs }
     const { versionKeepMs: keepMs, vacuumsKept: keepMost } = context.settings
     const { vacuums, forgottenFiles } = rememberVacuum(metadata, entry, { nowMs, keepMs, keepMost })
@@ -91,7 +105,7 @@ async function commitPlan(
     plan.condemned.push(...survey.files.filter(({ path }) => forgotten.has(path)))
     records.push(`${survey.folder}/${file}`)
     await store.put(records.at(-1)!, printRecord(recordOf(survey.folder, plan)))
-    return withVacuum(plan.kept, vacuums, { commitId, nowMs, previousFile })
+    return withVacuum(plan.kept, { ...vacuums, floor }, { commitId, nowMs, previousFile })
   }
   const head = await tables.update(table, uuid, make, context.run).catch(async (error: unknown) => {
     if (!isSkepError(error, 'STORE_UNAVAILABLE')) await tables.removeAll(records)
@@ -113,7 +127,7 @@ function recordOf(folder: string, { condemned, expired }: Plan) {
   }
 }
 
-async function makePlan(context: VacuumContext, survey: Survey, metadata: TableMetadata): Promise<Plan> {
+async function makePlan(context: VacuumContext, survey: Survey, { version, metadata }: Head): Promise<Plan> {
   const { tables, store, run, nowMs, olderThanMs } = context
   const expired = expiredSnapshots(metadata, nowMs - olderThanMs)
   const kept = withoutSnapshots(metadata, expired)
@@ -121,14 +135,22 @@ async function makePlan(context: VacuumContext, survey: Survey, metadata: TableM
   const named = namesIn(kept)
   const needless = await pathsOfExpired(context, metadata, expired)
   const isOverdue = condemnedIn(await tables.vacuumRecords(metadata, run), { root: store.root, folder: survey.folder })
-  const plan: Plan = { expired, kept, condemned: [], overdue: [], spared: [] }
+  const { floor } = vacuumsOf(metadata)
+  const plan: Plan = { expired, kept, condemned: [], overdue: [], spared: [], floor }
   for (const file of survey.files) {
     if (live.has(file.path) || named.has(file.path.split('/').at(-1)!)) continue
     if (isOverdue(file.path)) plan.overdue.push(file)
     else if (needless.has(file.path) || isAbandoned(context, survey, file)) plan.condemned.push(file)
     else plan.spared.push(file)
   }
-  return plan
+  const higher = floorOf(context, survey, hasWork(plan) ? version + 1 : version)
+  const old = survey.versions.filter(({ number }) => number >= floor && number < higher)
+  // A commit for nothing else has to take away more than it adds.
+  return old.length > (hasWork(plan) ? 0 : 1) ? { ...plan, floor: higher } : plan
+}
+
+function hasWork({ expired, condemned }: Plan): boolean {
+  return expired.length + condemned.length > 0
 }
 
 /** Of a writer that has a lease its life decides, of other files their age. */

@@ -19,16 +19,20 @@ export interface VacuumEntry {
   timeMs: number
 }
 
-/** The vacuums that metadata remembers, oldest first, and the newest version of which it forgot the vacuum (0: none). */
+/** The vacuums that metadata remembers, and what they did to its own versions. */
 export interface Vacuums {
+  /** Oldest first. */
   kept: VacuumEntry[]
+  /** The newest version of which the vacuum was forgotten; 0 for none. */
   forgotten: number
+  /** All versions below this one are gone, or will be: vacuum says so before it removes the first. */
+  floor: number
 }
 
 /** The vacuums in metadata. @throws TABLE_INVALID when their list is damaged */
 export function vacuumsOf(metadata: TableMetadata): Vacuums {
   const text = metadata.properties?.[VACUUMS]
-  if (text === undefined) return { kept: [], forgotten: 0 }
+  if (text === undefined) return { kept: [], forgotten: 0, floor: 0 }
   const vacuums = parseVacuums(text)
   if (vacuums) return vacuums
   const file = `${metadata.location}/metadata`
@@ -37,10 +41,12 @@ export function vacuumsOf(metadata: TableMetadata): Vacuums {
 
 function parseVacuums(text: string): Vacuums | undefined {
   try {
-    const { kept, forgotten } = JSON.parse(text) as Vacuums
+    const { kept, forgotten, floor } = JSON.parse(text) as Vacuums
     const isEntry = ({ version, file, timeMs }: VacuumEntry) =>
       Number.isSafeInteger(version) && Number.isFinite(timeMs) && /^metadata\/[\w.-]+$/.test(file)
-    return Number.isSafeInteger(forgotten) && kept.every(isEntry) ? { kept, forgotten } : undefined
+    return [forgotten, floor].every(Number.isSafeInteger) && kept.every(isEntry)
+      ? { kept, forgotten, floor }
+      : undefined
   } catch {
     return undefined
   }
@@ -90,11 +96,12 @@ export function rememberVacuum(
   entry: VacuumEntry,
   { nowMs, keepMs, keepMost }: Memory,
 ): { vacuums: Vacuums; forgottenFiles: string[] } {
-  const { kept, forgotten } = vacuumsOf(metadata)
+  const { kept, forgotten, floor } = vacuumsOf(metadata)
   const young = kept.filter((earlier) => nowMs - earlier.timeMs < keepMs)
   const remembered = [...young, entry].slice(-keepMost)
   const dropped = kept.filter((earlier) => !remembered.includes(earlier))
-  const vacuums = { kept: remembered, forgotten: Math.max(forgotten, ...dropped.map(({ version }) => version)) }
+  const forgottenNow = Math.max(forgotten, ...dropped.map(({ version }) => version))
+  const vacuums = { kept: remembered, forgotten: forgottenNow, floor }
   return { vacuums, forgottenFiles: dropped.map(({ file }) => file) }
 }
 
