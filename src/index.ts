@@ -60,9 +60,12 @@ export type { ErrorCode, ErrorDetails, ErrorKind, Violation } from './errors.ts'
 export { ERROR_CODES, ERROR_KINDS, isSkepError, SkepError } from './errors.ts'
 export type { FileFormat, ImportOptions, ImportProgress, ImportResult } from './inputs/import.ts'
 export type { RegisterOptions, RegisterResult } from './inputs/register.ts'
+export type { FileCount, FolderVacuum, Removed, RemovedKind, TableVacuum, VacuumResult } from './maintenance/vacuum.ts'
+export type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 export type {
   CallOptions,
   QueryOptions,
+  RollbackResult,
   SqlExplanation,
   SqlOptions,
   SqlResult,

@@ -41,8 +41,11 @@ import { isSkepError, SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
+import type { VacuumResult } from './maintenance/vacuum.ts'
+import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
 
 /** What every long call takes. */
@@ -94,6 +97,14 @@ interface BoundTables {
   running: { signal: AbortSignal; timeoutMs: number }
 }
 
+/** What a rollback did. */
+export interface RollbackResult {
+  table: string
+  /** The snapshot that is current now. */
+  snapshotId: number
+  metadataLocation: string
+}
+
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
 export class Warehouse implements AsyncDisposable {
   /** Absolute path of the folder. */
@@ -104,12 +115,13 @@ export class Warehouse implements AsyncDisposable {
   readonly #threads: Threads
   readonly #folders: Folders
   readonly #checker = new FileChecker()
+  readonly #store: DiskStore
 
   private constructor(root: string, settings: Settings) {
     this.root = root
     this.settings = settings
-    const store = new DiskStore(root)
-    this.#catalog = new Catalog(store, { ...settings, sources: systemSources() })
+    this.#store = new DiskStore(root)
+    this.#catalog = new Catalog(this.#store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
@@ -263,7 +275,11 @@ export class Warehouse implements AsyncDisposable {
       await context.session.run('BEGIN TRANSACTION', running)
       const bound = await stepUnchanged(reading.files, running, () => bindTables(context, analysis, loaded))
       const { scans, files } = bound
-      return { context, scans, files, close, tables, running }
+      const restore = async () => {
+        await context.session.run('BEGIN TRANSACTION', running)
+        await bindTables(context, analysis, loaded)
+      }
+      return { context: { ...context, restore }, scans, files, close, tables, running }
     } catch (error) {
       close()
       throw await this.#naming(error, { tables, running })
@@ -372,7 +388,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** A folder of this process's own for data that does not fit into memory; whoever uses it removes it. */
   #spillPath(): string {
-    return `${this.root}/.tmp/${process.pid}-${randomBytes(6).toString('hex')}`
+    return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
   /** Forgets a registered table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
@@ -427,6 +443,31 @@ export class Warehouse implements AsyncDisposable {
     return await verifySurvey(table, survey, this.#checker, options)
   }
 
+  /**
+   * Makes an earlier snapshot the current one. The history stays, and goes on from there: an append then adds to what that snapshot had.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND; SNAPSHOT_NOT_FOUND for one that is unknown or has expired
+   * @throws COMMIT_CONFLICT when another writer was faster
+   */
+  async rollback(table: string, snapshotId: number): Promise<RollbackResult> {
+    const { metadataLocation } = await this.#catalog.rollback(table, snapshotId)
+    return { table, snapshotId, metadataLocation }
+  }
+
+  /**
+   * Removes what nobody needs any more from a table, or from the whole warehouse: states that were replaced longer ago than `olderThan`,
+   * and what dead writers left. The files of writers at work stay.
+   *
+   * @throws TABLE_NOT_FOUND, TABLE_KIND for a registered table, TABLE_INVALID, COMMIT_CONFLICT
+   * @example
+   * const { total } = await warehouse.vacuum('events', { olderThan: '30d', dryRun: true })
+   * // total: { snapshots: 2, files: 31, bytes: 8123456 }
+   */
+  async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
+    const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
+    return await vacuumDisk(this.#store, this.settings, table, options)
+  }
+
   /** Ends the engines and removes spilled data. */
   async close(): Promise<void> {
     await Promise.all([this.#engines.close(), this.#threads[Symbol.asyncDispose]()])
@@ -437,7 +478,6 @@ export class Warehouse implements AsyncDisposable {
   }
 }
 
-/** The folders outside of the warehouse that these tables are in. */
 function readCall(
   first: string | TemplateStringsArray,
   rest: readonly unknown[],

@@ -1,7 +1,9 @@
 /** The tables of a warehouse by their names: finding and loading them, and the commits that change managed ones. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import { systemProcesses } from '../storage/processes.ts'
 import type { Alteration } from './alteration.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
@@ -17,11 +19,15 @@ import {
   type TableDraft,
 } from './managed-tables.ts'
 import { checkTableName, type FoundName, type NameEntry, Names, tableNotFound } from './names.ts'
+import { conflict } from './pick-snapshot.ts'
+import { rollBack } from './rollback.ts'
 import { newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'
 import { explainUnknown } from './versioned-log.ts'
+import { type LeaseOptions, openWriter, type Writer } from './writers.ts'
 
 export type { At, Commit, CommitOptions, ManagedTable, TableDraft } from './managed-tables.ts'
+export type { Writer } from './writers.ts'
 
 /** What a name stands for. `registration` is a JSON object that only its maker understands. */
 export type CatalogEntry =
@@ -68,9 +74,14 @@ export class Catalog {
   readonly #sources: Sources
   readonly #names: Names
   readonly #tables: ManagedTables
+  readonly #store: ObjectStore
+  readonly #leases: LeaseOptions
 
   constructor(store: ObjectStore, options: CatalogOptions) {
+    const { sources, processes = systemProcesses(), leaseRenewMs = SETTINGS.leaseRenewMs.default } = options
     this.#root = store.root
+    this.#store = store
+    this.#leases = { sources, processes, renewMs: leaseRenewMs }
     this.#sources = options.sources
     this.#names = new Names(store, options.sources)
     this.#tables = new ManagedTables(store, options)
@@ -151,13 +162,43 @@ export class Catalog {
    * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when the table may have been made; nothing is removed then
    */
   async create(draft: TableDraft, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
+    if (options.writer) return await this.#create(draft, files, options.writer, options)
+    const lease = { table: draft.name, nameVersion: 0 }
+    const writer = await openWriter(this.#store, tableFolder(draft.uuid), lease, { ...this.#leases, renewMs: 0 })
+    let keep = false
+    try {
+      return await this.#create(draft, files, writer, options)
+    } catch (error) {
+      keep = isSkepError(error, 'STORE_UNAVAILABLE')
+      throw error
+    } finally {
+      await writer.end({ keep })
+    }
+  }
+
+  /**
+   * Announces a writer before it writes its first file: vacuum spares files whose path contains the writer's `id`, as long as its process
+   * lives or the lease is renewed.
+   */
+  async openWriter({ name, uuid }: { name: string; uuid: string }, options: CallOptions = {}): Promise<Writer> {
+    const { version } = await this.#names.find(name, options)
+    return await openWriter(this.#store, tableFolder(uuid), { table: name, nameVersion: version }, this.#leases)
+  }
+
+  async #create(
+    draft: TableDraft,
+    files: readonly DataFile[],
+    writer: Writer,
+    options: CommitOptions,
+  ): Promise<Commit> {
     const earlier = await this.#tables.firstCommit(draft.uuid)
     try {
       const entry = { state: 'managed', name: draft.name, uuid: draft.uuid } as const
       let found = await this.#findFree(draft.name, options, draft.uuid)
-      const commit = earlier ?? (await this.#tables.writeFirstVersion(draft, files, options))
+      const commit = earlier ?? (await this.#tables.writeFirstVersion(draft, files, { ...options, writer }))
       throwIfAborted(options.signal)
       while (!isTable(found, draft.uuid)) {
+        await this.#refuseFenced(draft, writer, found.version)
         if (await this.#append(draft.name, found.version + 1, entry, `the table "${draft.name}" was made`)) break
         found = await this.#findFree(draft.name, options, draft.uuid)
       }
@@ -186,6 +227,24 @@ export class Catalog {
   /** Makes these files all there is in the table, as the next snapshot of its history. Errors as `append`; @throws COMMIT_CONFLICT when `table` is not current any more */
   async replace(table: ManagedTable, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     return await this.#tables.commit(table, 'overwrite', files, options)
+  }
+
+  /** A vacuum that took this maker for dead has shut it out of the name before it removed anything: see `Names.fence`. */
+  async #refuseFenced({ name, uuid }: TableDraft, { nameVersion }: Writer, version: number): Promise<void> {
+    if (!(await this.#names.isFenced(name, uuid, { after: nameVersion, upTo: version }))) return
+    throw conflict(name, 'a vacuum took the files of this writer for abandoned ones; run it again')
+  }
+
+  /**
+   * Makes an earlier snapshot the current one; the history stays, and goes on from there.
+   *
+   * @throws SNAPSHOT_NOT_FOUND for one that is unknown or has expired
+   * @throws COMMIT_CONFLICT when the table got another current snapshot meanwhile; TABLE_NOT_FOUND, TABLE_KIND
+   */
+  async rollback(name: string, snapshotId: number, options: CommitOptions = {}): Promise<Commit> {
+    const { entry, head } = await this.#open(name, options)
+    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'it has no history')
+    return await rollBack({ tables: this.#tables, sources: this.#sources }, entry.name, head!, snapshotId, options)
   }
 
   /**
@@ -316,7 +375,12 @@ export class Catalog {
     const { entry } = found
     if (entry.state === 'registered') return { found, entry: toEntry(entry) }
     if (entry.state === 'managed') {
-      const head = await this.#tables.head(entry.uuid, options)
+      const head = await this.#tables.head(entry.uuid, options).catch(async (error: unknown) => {
+        // The folder of a table that was dropped long ago goes as a whole: its name says something else by now.
+        if (!isSkepError(error, 'TABLE_INVALID')) throw error
+        if ((await this.#names.find(name, options)).version === found.version) throw error
+      })
+      if (head === undefined) return await this.#open(name, options)
       if (!isDropped(head.metadata)) return { found, entry: toEntry(entry), head }
     }
     const known = await this.#names.list(options)

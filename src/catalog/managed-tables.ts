@@ -3,6 +3,7 @@ import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import type { Processes } from '../storage/processes.ts'
 import {
   type Alteration,
   applyAlteration,
@@ -13,6 +14,7 @@ import {
 } from './alteration.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import { fileReading, isSchemaCommit, schemaIdAt, withColumns } from './iceberg/evolution.ts'
+import { vacuumsOf } from './iceberg/history.ts'
 import type { ManifestFile } from './iceberg/manifest-list.ts'
 import {
   asDropped,
@@ -26,8 +28,6 @@ import {
   parseMetadata,
   printMetadata,
   schemaOf,
-  snapshotAtTime,
-  snapshotById,
   snapshotOfCommit,
   specsOf,
   type TableMetadata,
@@ -44,10 +44,14 @@ import {
   writeMerges,
   writeSnapshot,
 } from './iceberg/snapshot-writer.ts'
+import { requireInHistory } from './late-commit.ts'
 import { tableNotFound } from './names.ts'
+import { type At, conflict, pickSnapshot } from './pick-snapshot.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
-import { explainUnknown, listAll, VersionedLog } from './versioned-log.ts'
+import { condemnedIn, expiredSnapshotOf, type VacuumRecord, VacuumRecords } from './vacuum-records.ts'
+import { explainUnknown, listAll, VersionedLog, versionOf } from './versioned-log.ts'
+import type { Writer } from './writers.ts'
 
 /** A managed table as it was loaded. */
 export interface ManagedTable extends Table {
@@ -71,14 +75,18 @@ export interface TableDraft {
   properties: Record<string, string>
 }
 
-/** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
-export type At = { snapshotId: number } | { timeMs: number }
+export type { At } from './pick-snapshot.ts'
 
 /** What a catalog works with; settings that are absent have their defaults. */
 export interface CatalogOptions {
   sources: Sources
   commitRetries: number
   manifestMergeCount?: number
+  /** Milliseconds after which a commit makes sure that it is part of the history. */
+  slowCommitMs?: number
+  /** How often a lease is renewed, and whose processes are asked about. */
+  leaseRenewMs?: number
+  processes?: Processes
 }
 
 /** How a commit is made. */
@@ -89,6 +97,8 @@ export interface CommitOptions extends CallOptions {
   summary?: Record<string, string>
   /** What `evolveSchema` made of the table's schema, when the files follow that: it becomes the table's in the same commit. */
   schema?: Schema
+  /** The writer that wrote the files; the manifest is then under its lease too. */
+  writer?: Writer
 }
 
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
@@ -118,6 +128,7 @@ const CACHED_METADATA = 64
 const CACHED_VERSIONS = 10_000
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
+const SUFFIX = '.metadata.json'
 
 /** The managed tables of a store. All state is in the store; what is cached is immutable. */
 export class ManagedTables {
@@ -125,7 +136,9 @@ export class ManagedTables {
   readonly #sources: Sources
   readonly #commitRetries: number
   readonly #manifestMergeCount: number
+  readonly #slowCommitMs: number
   readonly #reader: SnapshotReader
+  readonly #vacuums: VacuumRecords
   readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
   readonly #versions = new BoundedCache<number>(CACHED_VERSIONS)
 
@@ -134,11 +147,13 @@ export class ManagedTables {
     this.#sources = options.sources
     this.#commitRetries = options.commitRetries
     this.#manifestMergeCount = options.manifestMergeCount ?? SETTINGS.manifestMergeCount.default
+    this.#slowCommitMs = options.slowCommitMs ?? SETTINGS.slowCommitMs.default
     this.#reader = new SnapshotReader(store)
+    this.#vacuums = new VacuumRecords(store)
   }
 
   #log(uuid: string): VersionedLog {
-    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, '.metadata.json')
+    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, SUFFIX)
   }
 
   /** The newest version of a table, dropped ones included. One listing or two look-ups, and a read unless it is known. @throws TABLE_INVALID */
@@ -147,30 +162,69 @@ export class ManagedTables {
     const version = await log.head(options, this.#versions.get(uuid))
     this.#versions.set(uuid, version, 1)
     const file = log.path(Math.max(version, 1))
-    const known = this.#metadata.get(file)
+    const known = version > 0 ? this.#metadata.get(file) : undefined
     if (known) return { version, metadata: known }
-    const metadata = parseMetadata(await log.read(Math.max(version, 1), options), file)
+    const bytes = await log.read(Math.max(version, 1), options).catch(async (error: unknown) => {
+      // Vacuum removes no version that is newest: there is another one by now.
+      if (!isSkepError(error, 'TABLE_INVALID') || (await log.head(options)) <= version) throw error
+    })
+    if (bytes === undefined) return await this.head(uuid, options)
+    const metadata = parseMetadata(bytes, file)
     this.#metadata.set(file, metadata, 1)
     return { version, metadata }
+  }
+
+  /** The newest version of a table that was there. @throws TABLE_NOT_FOUND when its folder is empty: it was dropped long ago */
+  async #headOf(name: string, uuid: string, options: CallOptions): Promise<Head> {
+    try {
+      return await this.head(uuid, options)
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID') || (await this.#log(uuid).head(options)) > 0) throw error
+      throw tableNotFound(name, [])
+    }
+  }
+
+  /** Paths below the store's root of all that the snapshots of a state consist of: manifest lists, manifests, data files. @throws TABLE_INVALID */
+  async pathsOf(
+    metadata: TableMetadata,
+    snapshots: readonly IcebergSnapshot[],
+    options: CallOptions,
+  ): Promise<Set<string>> {
+    return await this.#reader.paths(snapshots, this.#place(metadata['table-uuid'], metadata.location), options)
+  }
+
+  /** What the vacuums that a state remembers condemned. @throws TABLE_INVALID */
+  async vacuumRecords(metadata: TableMetadata, options: CallOptions): Promise<VacuumRecord[]> {
+    return await this.#vacuums.since(tableFolder(metadata['table-uuid']), metadata, 0, options)
   }
 
   #place(uuid: string, location: string): TablePlace {
     return { root: this.#store.root, folder: tableFolder(uuid), location }
   }
 
-  #metadataLocation(uuid: string, version: number): string {
+  /** Where a version of a table's metadata is: an absolute path or URL. */
+  metadataLocation(uuid: string, version: number): string {
     return `${this.#store.root}/${this.#log(uuid).path(version)}`
   }
 
   /** The table with the files of one snapshot. @throws TABLE_INVALID, SNAPSHOT_NOT_FOUND */
-  async load(name: string, { version, metadata }: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
+  async load(name: string, head: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
+    const uuid = head.metadata['table-uuid']
+    const table = await this.#unlessMoved(uuid, head, options, () => this.#load(name, head, options))
+    if (table !== 'moved') return table
+    const next = await this.#headOf(name, uuid, options)
+    if (isDropped(next.metadata)) throw tableNotFound(name, [])
+    return await this.load(name, next, options)
+  }
+
+  async #load(name: string, { version, metadata }: Head, options: CallOptions & { at?: At }): Promise<ManagedTable> {
     const uuid = metadata['table-uuid']
     const place = this.#place(uuid, metadata.location)
     const snapshot = pickSnapshot(name, metadata, options.at)
     const schema = schemaOf(metadata, pickSchemaId(metadata, snapshot, options.at))
     const specs = specsOf(metadata)
     const spec = specs.get(metadata['default-spec-id'])
-    const metadataLocation = this.#metadataLocation(uuid, version)
+    const metadataLocation = this.metadataLocation(uuid, version)
     if (spec === undefined) {
       throw new SkepError('TABLE_INVALID', 'a partition transform is not known', {
         table: name,
@@ -210,7 +264,7 @@ export class ManagedTables {
     const bytes = await this.#store.read(file)
     if (bytes === undefined) return undefined
     const snapshot = currentSnapshot(parseMetadata(bytes, file))
-    const metadataLocation = this.#metadataLocation(uuid, 1)
+    const metadataLocation = this.metadataLocation(uuid, 1)
     return snapshot ? { snapshotId: snapshot['snapshot-id'], metadataLocation } : { metadataLocation }
   }
 
@@ -231,7 +285,7 @@ export class ManagedTables {
       const { snapshot } = await writeSnapshot(this.#store, this.#sources, place, base, addition, added)
       metadata = withSnapshot(metadata, snapshot, undefined)
     }
-    const metadataLocation = this.#metadataLocation(draft.uuid, 1)
+    const metadataLocation = this.metadataLocation(draft.uuid, 1)
     if (!(await this.#appendFirst(draft.uuid, printMetadata(metadata)))) {
       const earlier = await this.firstCommit(draft.uuid)
       if (earlier) return earlier
@@ -258,7 +312,9 @@ export class ManagedTables {
 
   #addition(operation: Addition['operation'], files: readonly DataFile[], options: CommitOptions): Addition {
     const commitId = options.commitId ?? newUuid(this.#sources)
-    return { snapshotId: newSnapshotId(this.#sources), commitId, operation, files, summary: options.summary ?? {} }
+    const { summary = {}, writer } = options
+    const snapshotId = newSnapshotId(this.#sources)
+    return { snapshotId, commitId, operation, files, summary, ...(writer && { writerId: writer.id }) }
   }
 
   /** Puts a snapshot upon the newest state of a table. @throws COMMIT_CONFLICT, TABLE_NOT_FOUND, STORE_UNAVAILABLE when the outcome is unknown */
@@ -303,23 +359,45 @@ export class ManagedTables {
     options: CommitOptions,
   ): Promise<Commit | undefined> {
     const { uuid } = table
-    const head = await this.head(uuid, options)
+    const sinceMs = this.#sources.now()
+    const head = await this.#headOf(table.name, uuid, options)
     const { metadata } = head
     const done = snapshotOfCommit(metadata, addition.commitId)
     if (done) {
-      const metadataLocation = this.#metadataLocation(uuid, head.version)
+      const metadataLocation = this.metadataLocation(uuid, head.version)
       const snapshotId = done['snapshot-id']
       if (snapshotId === addition.snapshotId) return { snapshotId, metadataLocation }
       await this.removeAll(writtenBy(work))
       return { snapshotId, metadataLocation, repeated: true }
     }
+    if (isDropped(metadata)) throw tableNotFound(table.name, [])
+    // An id that was given may be of a commit whose reply was lost long ago.
+    const seen = options.commitId === undefined ? versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) : 0
+    const readRecords = () => this.#vacuums.since(tableFolder(uuid), metadata, seen, options)
+    const vacuumed = await this.#unlessMoved(uuid, head, options, readRecords)
+    if (vacuumed === 'moved') return undefined
+    const earlier = expiredSnapshotOf(vacuumed, addition.commitId)
+    if (earlier) {
+      return { snapshotId: earlier, metadataLocation: this.metadataLocation(uuid, head.version), repeated: true }
+    }
     refuseConflict(table, metadata, addition, options.schema)
+    // The files of live writers are spared. When some are condemned all the same, the order of the log decides who was first.
+    const isCondemned = condemnedIn(vacuumed, { root: this.#store.root, folder: tableFolder(uuid) })
+    if (addition.files.some(({ path }) => isCondemned(path))) {
+      throw conflict(table.name, 'a vacuum took the files of this writer for abandoned ones; run it again')
+    }
+    if (work.added && isCondemned(work.added.storePath)) work.added = undefined
+    work.merges = work.merges.filter(({ written }) => !isCondemned(written.storePath))
     const made = { commitId: addition.commitId, nowMs: this.#sources.now() }
     const evolved = options.schema ? withColumns(metadata, options.schema, made) : metadata
     const place = this.#place(uuid, metadata.location)
     work.added ??= await writeAddedFiles(this.#store, this.#sources, place, evolved, addition)
-    const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
-    if (addition.operation === 'append') await this.#merge(manifests, addition, work, place, options)
+    const manifests = await this.#unlessMoved(uuid, head, options, async () => {
+      const found = await this.#reader.manifests(currentSnapshot(metadata), place, options)
+      if (addition.operation === 'append') await this.#merge(found, addition, work, place, options)
+      return found
+    })
+    if (manifests === 'moved') return undefined
     const base = { metadata: evolved, manifests, merges: work.merges }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
@@ -327,8 +405,8 @@ export class ManagedTables {
     work.lists.push(listPath)
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
-    if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
-      const metadataLocation = this.#metadataLocation(uuid, head.version + 1)
+    if (await this.#append(table.name, head, next, sinceMs)) {
+      const metadataLocation = this.metadataLocation(uuid, head.version + 1)
       return { snapshotId: addition.snapshotId, metadataLocation }
     }
     await this.removeAll(work.lists.splice(0))
@@ -339,18 +417,69 @@ export class ManagedTables {
   async alter(name: string, uuid: string, alteration: Alteration, options: CommitOptions): Promise<boolean> {
     const commitId = options.commitId ?? newUuid(this.#sources)
     let resolved: ResolvedAlteration | undefined
-    for (let attempt = 0; ; attempt++) {
-      throwIfAborted(options.signal)
-      const { version, metadata } = await this.head(uuid, options)
+    let isChanged = true
+    const make = async ({ metadata }: Head, previousFile: string) => {
       if (isDropped(metadata)) throw tableNotFound(name, [])
-      if (isSchemaCommit(metadata, commitId)) return true
+      if (isSchemaCommit(metadata, commitId)) return undefined
+      const isFirst = resolved === undefined
       resolved ??= resolveAlteration(name, metadata, alteration)
       const made = { commitId, nowMs: this.#sources.now() }
-      const altered = rebasing(name, attempt, () => applyAlteration(name, metadata, resolved!, made))
-      if (altered === metadata) return false
-      const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
-      if (await this.#log(uuid).append(version + 1, printMetadata(nextVersion(altered, made.nowMs, previousFile)))) {
-        return true
+      const altered = rebasing(name, isFirst, () => applyAlteration(name, metadata, resolved!, made))
+      isChanged = altered !== metadata
+      return isChanged ? nextVersion(altered, made.nowMs, previousFile) : undefined
+    }
+    await this.update(name, uuid, make, options)
+    return isChanged
+  }
+
+  /** What `read` makes of the newest state; `moved` when it fails because another version has followed since, and a vacuum removed what was to be read. */
+  async #unlessMoved<T>(uuid: string, head: Head, options: CallOptions, read: () => Promise<T>): Promise<T | 'moved'> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID') || (await this.#log(uuid).head(options)) === head.version) throw error
+      return 'moved'
+    }
+  }
+
+  /**
+   * True when `next` became the version after `head`, false when another writer was faster. Vacuum removes old versions, but none
+   * younger than minutes: only who took longer might "win" a number again that another had won before, and then makes sure.
+   */
+  async #append(name: string, head: Head, next: TableMetadata, sinceMs: number): Promise<boolean> {
+    const uuid = head.metadata['table-uuid']
+    if (!(await this.#log(uuid).append(head.version + 1, printMetadata(next)))) return false
+    const tookMs = this.#sources.now() - sinceMs
+    if (tookMs < 0 || tookMs >= this.#slowCommitMs) {
+      const newest = await this.#headOf(name, uuid, {})
+      const records = () => this.#vacuums.since(tableFolder(uuid), newest.metadata, head.version)
+      const stray = this.#log(uuid).path(head.version + 1)
+      await requireInHistory({ name, head, next, newest, records, stray }, (path) => this.removeAll([path]))
+    }
+    return true
+  }
+
+  /**
+   * Appends the version that `make` puts upon the newest one, once more when another writer was faster; gives what is newest then.
+   * Where `make` gives undefined there is nothing to do.
+   *
+   * @throws COMMIT_CONFLICT, STORE_UNAVAILABLE when the outcome is unknown
+   */
+  async update(
+    name: string,
+    uuid: string,
+    make: (head: Head, previousFile: string) => Promise<TableMetadata | undefined>,
+    options: CallOptions,
+  ): Promise<Head> {
+    for (let attempt = 0; ; attempt++) {
+      const sinceMs = this.#sources.now()
+      const head = await this.#headOf(name, uuid, options)
+      const previousFile = `${head.metadata.location}/metadata/v${head.version}${SUFFIX}`
+      const next = await this.#unlessMoved(uuid, head, options, () => make(head, previousFile))
+      if (next === undefined) return head
+      throwIfAborted(options.signal)
+      if (next !== 'moved' && (await this.#append(name, head, next, sinceMs))) {
+        return { version: head.version + 1, metadata: next }
       }
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
       await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
@@ -372,23 +501,23 @@ export class ManagedTables {
     const small = manifests.filter(({ sizeBytes }) => sizeBytes < SETTINGS.manifestBytes.default)
     if (useful.length > 0 || small.length + 1 < this.#manifestMergeCount) return
     const sources = await this.#reader.manifestBytes(small, place, options)
-    work.merges = await writeMerges(this.#store, this.#sources, place, sources, addition.snapshotId)
+    work.merges = await writeMerges(this.#store, this.#sources, place, sources, addition)
   }
 
   /** Appends the version that says the table is dropped. */
   async fence(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       throwIfAborted(options.signal)
-      const { version, metadata } = await this.head(uuid, options)
+      const sinceMs = this.#sources.now()
+      const head = await this.#headOf(name, uuid, options)
+      const { version, metadata } = head
       if (droppedBy(metadata) === commitId) return
       if (isDropped(metadata)) throw tableNotFound(name, [])
       const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
       const last = asDropped(metadata, commitId, this.#sources.now(), previousFile)
-      const isOurs = await this.#log(uuid)
-        .append(version + 1, printMetadata(last))
-        .catch((error: unknown) => {
-          throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
-        })
+      const isOurs = await this.#append(name, head, last, sinceMs).catch((error: unknown) => {
+        throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
+      })
       if (isOurs) return
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
       await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
@@ -437,25 +566,6 @@ function partition<T>(items: readonly T[], holds: (item: T) => boolean): [T[], T
   return [items.filter(holds), items.filter((item) => !holds(item))]
 }
 
-function conflict(table: string, why: string): SkepError {
-  return new SkepError('COMMIT_CONFLICT', `the table "${table}" was changed meanwhile: ${why}`, { table })
-}
-
-function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
-  if (at === undefined) return currentSnapshot(metadata)
-  const isId = 'snapshotId' in at
-  const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
-  if (found) return found
-  const text = isId ? String(at.snapshotId) : printTime(at.timeMs)
-  const message = isId ? `has no snapshot ${text}` : `had no snapshot yet at ${text}`
-  throw new SkepError('SNAPSHOT_NOT_FOUND', `the table "${table}" ${message}`, { table, at: text })
-}
-
-function printTime(timeMs: number): string {
-  const time = new Date(timeMs)
-  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString()
-}
-
 /** Now the schema that counts now; in the past the one that counted then; of a snapshot its own. */
 function pickSchemaId(metadata: TableMetadata, snapshot: IcebergSnapshot | undefined, at: At | undefined) {
   if (at === undefined) return undefined
@@ -463,11 +573,11 @@ function pickSchemaId(metadata: TableMetadata, snapshot: IcebergSnapshot | undef
 }
 
 /** What an alteration comes to after other writers changed the table: what cannot be done any more is a conflict, not a mistake. */
-function rebasing<T>(table: string, attempt: number, apply: () => T): T {
+function rebasing<T>(table: string, isFirst: boolean, apply: () => T): T {
   try {
     return apply()
   } catch (error) {
-    if (error instanceof ColumnGone || (attempt > 0 && isSkepError(error) && error.kind === 'user')) {
+    if (error instanceof ColumnGone || (!isFirst && isSkepError(error) && error.kind === 'user')) {
       throw conflict(table, error.message)
     }
     throw error
@@ -475,10 +585,12 @@ function rebasing<T>(table: string, attempt: number, apply: () => T): T {
 }
 
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition, evolved?: Schema): void {
-  if (isDropped(metadata)) throw tableNotFound(table.name, [])
   if (!acceptsSchema(table, metadata, evolved)) {
     const message = `the table "${table.name}" was changed meanwhile: its schema is another`
     throw new SkepError('COMMIT_CONFLICT', message, { table: table.name, changed: 'schema' })
+  }
+  if (versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) < vacuumsOf(metadata).forgotten) {
+    throw conflict(table.name, 'since it was read, more vacuums cleaned it than are remembered')
   }
   if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
   const seen = table.snapshot.id

@@ -106,7 +106,35 @@ export class Names {
   /** True when the entry follows the version that was found, false when another writer's does. @throws STORE_UNAVAILABLE when that is unknown */
   async append(name: string, version: number, entry: NameEntry): Promise<boolean> {
     const document = { ...entry, commitId: newUuid(this.#sources) }
-    return await this.#log(name).append(version, new TextEncoder().encode(JSON.stringify(document)))
+    return await this.#log(name).append(version, printEntry(document))
+  }
+
+  /**
+   * Shuts a table that no name leads to out of its name: its maker, should it be at work still, finds that entry before it takes the name.
+   * False when the name leads to the table, which then stays as it is.
+   */
+  async fence(name: string, uuid: string, options: CallOptions = {}): Promise<boolean> {
+    for (;;) {
+      const { version, entry } = await this.find(name, options)
+      if (entry.state === 'managed' && entry.uuid === uuid) return false
+      const document = { ...entry, fenced: uuid, commitId: newUuid(this.#sources) }
+      if (await this.#log(name).append(version + 1, printEntry(document))) return true
+    }
+  }
+
+  /** True when an entry after one version and up to another shuts the table out. */
+  async isFenced(
+    name: string,
+    uuid: string,
+    { after, upTo }: { after: number; upTo: number },
+    options: CallOptions = {},
+  ): Promise<boolean> {
+    const versions = Array.from({ length: Math.max(0, upTo - after) }, (_, k) => after + 1 + k)
+    const fenced = await mapConcurrent(versions, READS_AT_ONCE, async (version) => {
+      const log = this.#log(name)
+      return parseJson(await log.read(version, options), log.path(version), name)?.fenced
+    })
+    return fenced.includes(uuid)
   }
 
   #log(name: string): VersionedLog {
@@ -128,14 +156,20 @@ export class Names {
   }
 }
 
-function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
-  let json: Partial<Record<string, unknown>> | null
+function printEntry(document: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(document))
+}
+
+function parseJson(bytes: Uint8Array, file: string, table: string): Partial<Record<string, unknown>> | null {
   try {
-    json = JSON.parse(new TextDecoder().decode(bytes))
+    return JSON.parse(new TextDecoder().decode(bytes)) as Partial<Record<string, unknown>> | null
   } catch (cause) {
     throw damagedMetadata(file, 'it is not JSON', { table, cause })
   }
-  const { state, name, uuid, registration } = json ?? {}
+}
+
+function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
+  const { state, name, uuid, registration } = parseJson(bytes, file, table) ?? {}
   if (state === 'absent') return { state }
   if (typeof name === 'string' && name.toLowerCase() === table.toLowerCase()) {
     if (state === 'managed' && typeof uuid === 'string' && /^[0-9a-f-]{36}$/.test(uuid)) return { state, name, uuid }

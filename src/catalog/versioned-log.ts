@@ -1,6 +1,6 @@
 /** The one way in which anything changes: a folder of numbered immutable versions, of which the highest counts. */
 import { isSkepError, SkepError } from '../errors.ts'
-import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
+import type { CallOptions, ObjectInfo, ObjectStore } from '../storage/object-store.ts'
 import { missingMetadata } from './damage.ts'
 import { sealJson, unsealJson } from './seal.ts'
 import type { Sources } from './sources.ts'
@@ -194,7 +194,7 @@ export function explainUnknown(
 }
 
 /** The number in the name `v<number><suffix>` of a version, 0 for other names. */
-function versionOf(name: string, suffix: string): number {
+export function versionOf(name: string, suffix: string): number {
   if (!name.startsWith('v') || !name.endsWith(suffix)) return 0
   const digits = name.slice(1, -suffix.length)
   return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : 0
@@ -202,11 +202,20 @@ function versionOf(name: string, suffix: string): number {
 
 /** The paths of all objects below a prefix, in the order of their bytes. */
 export async function* listAll(store: ObjectStore, prefix: string, options: CallOptions = {}): AsyncGenerator<string> {
+  for await (const { path } of listObjects(store, prefix, options)) yield path
+}
+
+/** All objects below a prefix, in the order of their paths' bytes. */
+export async function* listObjects(
+  store: ObjectStore,
+  prefix: string,
+  options: CallOptions = {},
+): AsyncGenerator<ObjectInfo> {
   let after: string | undefined
   do {
     const paging = after === undefined ? {} : { after }
     const page = await store.list(prefix, { ...options, ...paging, limit: PAGE_OBJECTS })
-    for (const { path } of page.objects) yield path
+    yield* page.objects
     after = page.next
   } while (after !== undefined)
 }

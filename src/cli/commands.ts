@@ -12,6 +12,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   describe: async () => (await import('./commands/describe.ts')).describeCommand,
   snapshots: async () => (await import('./commands/snapshots.ts')).snapshotsCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  rollback: async () => (await import('./commands/rollback.ts')).rollbackCommand,
+  vacuum: async () => (await import('./commands/vacuum.ts')).vacuumCommand,
   sql: async () => (await import('./commands/sql.ts')).sqlCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
   demo: async () => (await import('./commands/demo.ts')).demoCommand,

@@ -5,6 +5,7 @@ import type { TargetOperator } from '../behaviour/types.ts'
 import { isFloat, quoteIdentifier } from '../common/data-type.ts'
 import { exactMean, exactSum, exactTermSql } from '../common/exact-sum.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
+import { streamChunks } from '../engine/stream.ts'
 import { type ActorTask, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
 import type { ValueCondition } from './targets.ts'
 import { wholeThresholds } from './thresholds.ts'
@@ -78,12 +79,7 @@ async function* sumRows(
   const sql = `SELECT w.place, ${group} AS bin, ${sum}, count(*) FROM (${values}) r JOIN ${EXACT_WORDS} w ON r.a = w.a
     WHERE (w.unsure & ${bit}) <> 0 AND v IS NOT NULL GROUP BY ALL ORDER BY w.place`
   const running = { ...options, params: bindings.values }
-  const result = await session.stream(sql, running)
-  for (;;) {
-    const chunk = await session.fetch(() => result.fetchChunk(), running)
-    if (!chunk || chunk.rowCount === 0) return
-    yield* chunk.getRows() as SumRow[]
-  }
+  for await (const chunk of streamChunks(session, sql, running)) yield* chunk.getRows() as SumRow[]
 }
 
 /** A sum that is no number, of both infinities, satisfies nothing. */

@@ -3,6 +3,7 @@ import type { DuckDBDataChunk } from '@duckdb/node-api'
 import { Kernel, type KernelLevels, type KernelRows, type KernelTotals } from '../behaviour/kernel.ts'
 import { isFloat } from '../common/data-type.ts'
 import type { Engine, RunOptions, Session } from '../engine/engine.ts'
+import { streamChunks } from '../engine/stream.ts'
 import { type ActorTask, Bindings, kernelRows, type RowSource } from './actor-rows.ts'
 import { decideTargets } from './targets.ts'
 
@@ -67,12 +68,7 @@ async function* taskChunks(
     for (let k = 0; k < result.chunkCount; k++) yield result.getChunk(k)
     return
   }
-  const result = await session.stream(sql, running)
-  for (;;) {
-    const chunk = await session.fetch(() => result.fetchChunk(), running)
-    if (!chunk || chunk.rowCount === 0) return
-    yield chunk
-  }
+  yield* streamChunks(session, sql, running)
 }
 
 /** The columns of {@link kernelRows}; vectors of numbers are views of their items. */

@@ -1,5 +1,5 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
-import type { DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
 import type { DataFile, Snapshot, Table } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
@@ -7,6 +7,7 @@ import { evaluateConstants, parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import type { BoundValues } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
+import { chunksOf } from '../engine/stream.ts'
 import { type JsonValue, toJson } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
 import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, withConstants } from '../planner/prune.ts'
@@ -51,6 +52,8 @@ export interface SqlContext {
   checker: FileChecker
   params?: BoundValues | undefined
   options: RunOptions
+  /** Begins the transaction anew and binds the tables again, to find out why a query failed half way. */
+  restore?: () => Promise<unknown>
 }
 
 /** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
@@ -132,10 +135,12 @@ export interface RowStream {
 }
 
 /** Starts a query whose tables are bound. */
-export async function startQuery({ session, params, options }: SqlContext, text: string): Promise<RowStream> {
+export async function startQuery(context: SqlContext, text: string): Promise<RowStream> {
+  const { session, params, options, restore } = context
   const running = { ...options, params, userSql: true }
   const result = await session.stream(text, running)
-  return { columns: columnsOf(result), batches: batchesOf(session, result, running) }
+  const chunks = chunksOf(session, result, { sql: text, options: running, restore })
+  return { columns: columnsOf(result), batches: batchesOf(result, chunks) }
 }
 
 /** A result's columns: names made unique (`a`, `a_1`), types by DuckDB's names. */
@@ -154,11 +159,9 @@ function uniqueNames(names: readonly string[]): string[] {
   })
 }
 
-async function* batchesOf(session: Session, result: DuckDBResult, options: RunOptions): AsyncGenerator<JsonValue[][]> {
+async function* batchesOf(result: DuckDBResult, chunks: AsyncIterable<DuckDBDataChunk>): AsyncGenerator<JsonValue[][]> {
   const types = result.columnTypes()
-  for (;;) {
-    const chunk = await session.fetch(() => result.fetchChunk(), options)
-    if (!chunk || chunk.rowCount === 0) return
+  for await (const chunk of chunks) {
     yield chunk.getRows().map((row) => row.map((value, k) => toJson(value, types[k]!)))
   }
 }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import type { Commit, ManagedTable, TableDraft } from '../catalog/catalog.ts'
+import type { Commit, ManagedTable, TableDraft, Writer } from '../catalog/catalog.ts'
 import { evolveSchema } from '../catalog/iceberg/evolution.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
@@ -194,11 +194,34 @@ async function commitOnce(
   table: ManagedTable | undefined,
 ): Promise<Done | undefined> {
   const schema = table && evolveSchema(table, columns.stored)
-  const target = {
-    ...(table ?? newTable(work, columns, keys, count)),
-    ...(schema && { schema }),
-    prefix: crypto.randomUUID(),
+  const place = { ...(table ?? newTable(work, columns, keys, count)), ...(schema && { schema }) }
+  const writer = await work.context.catalog.openWriter(place, work.run)
+  let keep = false
+  try {
+    return await writeOnce(work, { ...place, prefix: writer.id }, { writer, rows, count, schema }, table)
+  } catch (error) {
+    keep = isSkepError(error, 'STORE_UNAVAILABLE')
+    throw error
+  } finally {
+    await writer.end({ keep })
   }
+}
+
+interface Writing {
+  writer: Writer
+  /** SELECT of the stored columns, and how many rows it has. */
+  rows: string
+  count: number
+  /** What the table's schema becomes. */
+  schema: Schema | undefined
+}
+
+async function writeOnce(
+  work: Import,
+  target: Target & (ManagedTable | TableDraft),
+  { writer, rows, count, schema }: Writing,
+  table: ManagedTable | undefined,
+): Promise<Done | undefined> {
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
     throw await unlessDropped(work, table, error)
@@ -206,7 +229,7 @@ async function commitOnce(
   const done = { rows: count, files: files.length, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
   try {
     work.options.onProgress?.({ phase: 'commit', fraction: 1, rows: count, bytes: done.bytes })
-    const { snapshotId, repeated } = await commit(work, table ?? (target as TableDraft & Target), files, schema)
+    const { snapshotId, repeated } = await commit(work, table ?? target, files, { writer, schema })
     if (repeated) await work.context.catalog.discard(files)
     const made = { ...(snapshotId === undefined ? {} : { snapshotId }), created: table === undefined }
     if (repeated) return { ...made, repeated, rows: 0, files: 0, bytes: 0 }
@@ -261,9 +284,9 @@ async function commit(
   { context: { catalog }, options: { replace, commitId }, run }: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
-  schema: Schema | undefined,
+  { writer, schema }: Pick<Writing, 'writer' | 'schema'>,
 ): Promise<Pick<Commit, 'snapshotId' | 'repeated'>> {
-  const options = commitId === undefined ? run : { ...run, commitId }
+  const options = { ...run, writer, ...(commitId !== undefined && { commitId }) }
   if (!('snapshot' in table)) return await catalog.create(table, files, options)
   const evolving = { ...options, ...(schema && schema !== table.schema && { schema }) }
   return replace ? await catalog.replace(table, files, evolving) : await catalog.append(table, files, evolving)

@@ -7,6 +7,7 @@ import { compareUtf8 } from '../common/text.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import type { ByteRange, CallOptions, ObjectInfo, ObjectPage, ObjectStore } from './object-store.ts'
 import { checkPath, checkPrefix, isAfter, listLimit, pageOf } from './path.ts'
+import { nameOfProcess, systemProcesses } from './processes.ts'
 
 /** Folder below the root for files that are being written; what a crash leaves there is never listed. */
 const TEMPORARY = '.tmp'
@@ -18,6 +19,8 @@ const PLACE_ATTEMPTS = 3
  */
 export class DiskStore implements ObjectStore {
   readonly root: string
+  /** With which the names of temporary files begin, so that vacuum can tell whose they are. */
+  readonly #mark = nameOfProcess(systemProcesses().self)
 
   constructor(root: string) {
     this.root = resolve(root)
@@ -43,7 +46,8 @@ export class DiskStore implements ObjectStore {
     try {
       const found = await stat(this.#file(path), { bigint: true })
       if (!found.isFile()) return undefined
-      return { path, sizeBytes: Number(found.size), version: `${found.size}-${found.mtimeNs}-${found.ino}` }
+      const version = `${found.size}-${found.mtimeNs}-${found.ino}`
+      return { path, sizeBytes: Number(found.size), version, modifiedMs: Number(found.mtimeNs / 1_000_000n) }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw readError(error, path)
@@ -102,7 +106,7 @@ export class DiskStore implements ObjectStore {
   ): Promise<boolean> {
     throwIfAborted(signal)
     checkPath(path)
-    const temporary = join(this.root, TEMPORARY, randomUUID())
+    const temporary = join(this.root, TEMPORARY, `${this.#mark}-${randomUUID()}`)
     let isPlaced = false
     try {
       await this.#ensureFolder(dirname(temporary))

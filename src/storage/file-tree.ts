@@ -9,6 +9,9 @@ import { mapConcurrent } from './concurrent.ts'
 import { isMissing, readError } from './disk-store.ts'
 import type { CallOptions, ObjectInfo } from './object-store.ts'
 
+/** A file by its stamp. */
+export type StampedFile = Pick<ObjectInfo, 'path' | 'sizeBytes' | 'version'>
+
 /** A folder below the root: `''` is the root itself, others end in `/`. The version changes whenever names in it come or go. */
 export interface FolderStamp {
   path: string
@@ -17,7 +20,7 @@ export interface FolderStamp {
 
 /** Files with their versions, in the order of their paths' bytes, and all folders that were looked into for them. */
 export interface FileTree {
-  files: readonly ObjectInfo[]
+  files: readonly StampedFile[]
   folders: readonly FolderStamp[]
 }
 
@@ -80,7 +83,7 @@ export async function surveyTree(
   const walk: Walk = { root, filter, index, folders: [], paths: [], waitMs: 0, ...options }
   for (let level = ['']; level.length > 0; ) level = await walkLevel(walk, level)
   const stamps = await stampAll(root, walk.paths, options)
-  const files: ObjectInfo[] = []
+  const files: StampedFile[] = []
   for (const [k, stamp] of stamps.entries()) {
     if (!stamp?.isFile) continue
     files.push({ path: walk.paths[k]!, sizeBytes: stamp.sizeBytes, version: stamp.version })
@@ -95,7 +98,7 @@ export async function surveyTree(
 /** The first of these files, below the root, that is not any more as it was; undefined when all are. */
 export async function firstChanged(
   root: string,
-  files: readonly ObjectInfo[],
+  files: readonly StampedFile[],
   options: CallOptions = {},
 ): Promise<string | undefined> {
   const paths = files.map(({ path }) => path)
@@ -115,7 +118,7 @@ interface Children {
 }
 
 interface TreeIndex {
-  files: Map<string, ObjectInfo>
+  files: Map<string, StampedFile>
   folders: Map<string, Children>
 }
 
@@ -140,8 +143,8 @@ function parentOf(path: string): string {
 }
 
 /** A young version is like no other: what it stands for has to be looked at again. */
-function isSame(index: TreeIndex, files: readonly ObjectInfo[], folders: readonly FolderStamp[]): boolean {
-  const isKnown = ({ path, sizeBytes, version }: ObjectInfo) => {
+function isSame(index: TreeIndex, files: readonly StampedFile[], folders: readonly FolderStamp[]): boolean {
+  const isKnown = ({ path, sizeBytes, version }: StampedFile) => {
     const known = index.files.get(path)
     return known?.version === version && known.sizeBytes === sizeBytes && !isYoung(version)
   }

@@ -7,11 +7,13 @@ import { checkPath, checkPrefix, isAfter, listLimit, pageOf } from './path.ts'
 /** A store whose objects live as long as it does. Bytes are copied on their way in and out. */
 export class MemoryStore implements ObjectStore {
   readonly root: string
-  readonly #objects = new Map<string, { bytes: Uint8Array; version: number }>()
+  readonly #objects = new Map<string, { bytes: Uint8Array; version: number; modifiedMs: number }>()
+  readonly #now: () => number
   #writes = 0
 
-  constructor(root = 'memory:') {
+  constructor(root = 'memory:', options: { now?: () => number } = {}) {
     this.root = root
+    this.#now = options.now ?? Date.now
   }
 
   async list(prefix: string, options: CallOptions & { after?: string; limit?: number } = {}): Promise<ObjectPage> {
@@ -42,7 +44,7 @@ export class MemoryStore implements ObjectStore {
   async put(path: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
     throwIfAborted(options.signal)
     checkPath(path)
-    this.#objects.set(path, { bytes: bytes.slice(), version: ++this.#writes })
+    this.#objects.set(path, { bytes: bytes.slice(), version: ++this.#writes, modifiedMs: this.#now() })
   }
 
   async putIfAbsent(path: string, bytes: Uint8Array, options: CallOptions = {}): Promise<boolean> {
@@ -61,6 +63,8 @@ export class MemoryStore implements ObjectStore {
 
   #info(path: string): ObjectInfo | undefined {
     const object = this.#objects.get(path)
-    return object && { path, sizeBytes: object.bytes.length, version: String(object.version) }
+    if (object === undefined) return undefined
+    const { bytes, version, modifiedMs } = object
+    return { path, sizeBytes: bytes.length, version: String(version), modifiedMs }
   }
 }

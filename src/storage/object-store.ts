@@ -7,6 +7,8 @@ export interface ObjectInfo {
   sizeBytes: number
   /** Changes whenever the bytes may have changed: an entity tag, or size and modification time. */
   version: string
+  /** When its bytes were last written, by the store's clock: milliseconds since 1970. */
+  modifiedMs: number
 }
 
 /** One page of a listing, in the order of the paths' UTF-8 bytes. */

@@ -59,6 +59,22 @@ describe.each(STORES)('%s', (_name, open) => {
     expect(await store.read('a/b')).toEqual(new Uint8Array())
   })
 
+  test('says when an object was last written', async () => {
+    // File systems may round times down, to two seconds at the coarsest.
+    const before = Date.now() - 2000
+    await store.put('a/b', bytes('one'))
+    const { modifiedMs: first } = (await store.stat('a/b'))!
+    expect(first).toBeGreaterThanOrEqual(before)
+    expect(first).toBeLessThanOrEqual(Date.now() + 1)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(await store.putIfAbsent('a/b', bytes('two'))).toBe(false)
+    expect((await store.stat('a/b'))!.modifiedMs).toBe(first)
+    await store.put('a/b', bytes('three'))
+    const [listed] = (await store.list('a/')).objects
+    expect(listed!.modifiedMs).toBeGreaterThan(first)
+    expect(listed).toEqual(await store.stat('a/b'))
+  })
+
   test('a folder is not an object', async () => {
     await store.put('a/b/c', bytes('x'))
     expect(await store.stat('a/b')).toBeUndefined()

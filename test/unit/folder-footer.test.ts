@@ -118,14 +118,14 @@ describe('files that are not Parquet', () => {
   })
 
   test('a file that vanished is not found', async () => {
-    const object = { path: 'gone.parquet', sizeBytes: 100, version: '1' }
+    const object = { path: 'gone.parquet', sizeBytes: 100, version: '1', modifiedMs: 0 }
     await expect(readFooter(new MemoryStore(), object)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   })
 
   test('a file that became shorter is invalid', async () => {
     const store = new MemoryStore()
     await store.put('f.parquet', sample)
-    const object = { path: 'f.parquet', sizeBytes: sample.length + 10, version: '1' }
+    const object = { path: 'f.parquet', sizeBytes: sample.length + 10, version: '1', modifiedMs: 0 }
     await expect(readFooter(store, object)).rejects.toMatchObject({ code: 'FILE_INVALID' })
   })
 

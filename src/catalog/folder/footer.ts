@@ -2,7 +2,8 @@
 import type { DataType } from '../../common/data-type.ts'
 import { SETTINGS } from '../../config.ts'
 import { SkepError, throwIfAborted } from '../../errors.ts'
-import type { CallOptions, ObjectInfo, ObjectStore } from '../../storage/object-store.ts'
+import type { StampedFile } from '../../storage/file-tree.ts'
+import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import type { ColumnStatistics } from '../types.ts'
 import { type FileMetaData, type FormatRowGroup, fileMetaData } from './parquet-format.ts'
 import { type ParquetSchema, readSchema } from './parquet-schema.ts'
@@ -59,13 +60,13 @@ const TRAILER_BYTES = 8
  */
 export async function readFooter(
   store: ObjectStore,
-  object: ObjectInfo,
+  object: StampedFile,
   options: FooterOptions = {},
 ): Promise<FileFooter> {
   return parseFooter(object.path, object.sizeBytes, await readFooterBytes(store, object, options))
 }
 
-async function readFooterBytes(store: ObjectStore, object: ObjectInfo, options: FooterOptions): Promise<Uint8Array> {
+async function readFooterBytes(store: ObjectStore, object: StampedFile, options: FooterOptions): Promise<Uint8Array> {
   const { path: file, sizeBytes } = object
   throwIfAborted(options.signal)
   if (sizeBytes === 0) throw damagedFile(file, 'it is empty')

@@ -4,8 +4,9 @@ import { type DataType, isFloat, printType } from '../../common/data-type.ts'
 import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
+import type { StampedFile } from '../../storage/file-tree.ts'
 import { type FileTree, firstChanged, isYoung, surveyTree } from '../../storage/file-tree.ts'
-import type { CallOptions, ObjectInfo, ObjectStore } from '../../storage/object-store.ts'
+import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
 import type { Column, ColumnStatistics, Scalar, TableKeys } from '../types.ts'
 import { checkKeys } from './check-keys.ts'
 import { type FileColumn, readFooter } from './footer.ts'
@@ -88,7 +89,7 @@ async function settledTree(
 }
 
 /** Files that are not known as they are now. */
-function freshFiles(tree: FileTree, known: Registration | undefined): ObjectInfo[] {
+function freshFiles(tree: FileTree, known: Registration | undefined): StampedFile[] {
   const before = new Map(known?.files.map((file) => [file.path, file]))
   return tree.files.filter(({ path, sizeBytes, version }) => {
     const file = before.get(path)
@@ -97,7 +98,7 @@ function freshFiles(tree: FileTree, known: Registration | undefined): ObjectInfo
 }
 
 /** A file without what depends on the other files. */
-interface OwnFile extends ObjectInfo {
+interface OwnFile extends StampedFile {
   rows: number
   layout: readonly LayoutColumn[]
   /** From the footer, when that was read just now. */
@@ -109,7 +110,7 @@ interface OwnFile extends ObjectInfo {
 async function describeTree(
   store: ObjectStore,
   tree: FileTree,
-  fresh: readonly ObjectInfo[],
+  fresh: readonly StampedFile[],
   options: InspectOptions,
   toRead = fresh,
 ): Promise<Registration> {
@@ -161,7 +162,7 @@ function hasRetyped(known: Registration, columns: readonly Column[], hiveColumns
 async function ownFiles(
   store: ObjectStore,
   tree: FileTree,
-  { fresh, toRead }: { fresh: readonly ObjectInfo[]; toRead: readonly ObjectInfo[] },
+  { fresh, toRead }: { fresh: readonly StampedFile[]; toRead: readonly StampedFile[] },
   options: InspectOptions,
 ): Promise<OwnFile[]> {
   const footers = await readFooters(store, toRead, options)
@@ -199,7 +200,7 @@ interface OwnFooter {
 /** All footers by path, or the error of the first bad file by path: once a file is bad, those after it are not begun. */
 async function readFooters(
   store: ObjectStore,
-  objects: readonly ObjectInfo[],
+  objects: readonly StampedFile[],
   { signal, onProgress }: InspectOptions,
 ): Promise<Map<string, OwnFooter>> {
   const errors = new Map<number, unknown>()

@@ -184,7 +184,7 @@ export function asDropped(
   return { ...nextVersion(metadata, nowMs, previousFile), properties }
 }
 
-/** The metadata as the next version of the table, which `previousFile` is the current one of. */
+/** The same table as its next version. `previousFile` is where `metadata` stands, if it was written. */
 export function nextVersion(metadata: TableMetadata, nowMs: number, previousFile: string | undefined): TableMetadata {
   const log = metadata['metadata-log'] ?? []
   const previous = previousFile && { 'metadata-file': previousFile, 'timestamp-ms': metadata['last-updated-ms'] }

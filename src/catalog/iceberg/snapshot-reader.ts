@@ -101,6 +101,25 @@ export class SnapshotReader {
     return { snapshots: snapshots.length, manifests: manifests.length, dataFiles, damaged: [...damaged.values()] }
   }
 
+  /** Paths below the store's root of the manifest lists, manifests and data files of these snapshots. @throws TABLE_INVALID naming the damaged file */
+  async paths(
+    snapshots: readonly IcebergSnapshot[],
+    place: TablePlace,
+    options: CallOptions = {},
+  ): Promise<Set<string>> {
+    const lists = await mapConcurrent(snapshots, READS_AT_ONCE, (snapshot) => this.manifests(snapshot, place, options))
+    const manifests = new Map(lists.flat().map((manifest) => [manifest.path, manifest]))
+    const paths = new Set(snapshots.map((snapshot) => storePathOf(place, snapshot['manifest-list'])))
+    await mapConcurrent([...manifests.values()], READS_AT_ONCE, async (manifest) => {
+      paths.add(storePathOf(place, manifest.path))
+      for (const entry of await this.#entries(manifest, place, options)) {
+        const path = toStorePath(place, entry.path)
+        if (path !== undefined) paths.add(path)
+      }
+    })
+    return paths
+  }
+
   async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ReadEntry[]> {
     const file = storePathOf(place, manifest.path)
     const known = this.#manifests.get(file)

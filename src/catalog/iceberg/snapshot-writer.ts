@@ -28,6 +28,8 @@ export interface Addition {
   operation: 'append' | 'overwrite'
   files: readonly DataFile[]
   summary: Record<string, string>
+  /** The id of the writer whose lease covers the files, as their names say. */
+  writerId?: string
 }
 
 /** A manifest that was written but belongs to no snapshot yet. */
@@ -51,7 +53,7 @@ export async function writeAddedFiles(
   const entries = toEntries(addition.files, place, metadata, spec)
   const { snapshotId } = addition
   const bytes = writeManifest(entries, { schema, spec, snapshotId, sync: newBytes(sources, 16) })
-  const storePath = sealedName(`${place.folder}/metadata/m-${newUuid(sources)}`, bytes)
+  const storePath = sealedName(`${place.folder}/metadata/m-${writerPart(addition.writerId)}${newUuid(sources)}`, bytes)
   await store.put(storePath, bytes)
   const path = toMetadataPath(place, storePath)
   return { storePath, manifest: describe(entries, { schema, spec, snapshotId, path, sizeBytes: bytes.length }) }
@@ -97,17 +99,22 @@ export interface WrittenMerge {
   minSequenceNumber: number
 }
 
+/** The part of a name that puts what is written under the lease of its writer. */
+function writerPart(writerId: string | undefined): string {
+  return writerId === undefined ? '' : `${writerId}-`
+}
+
 /** Writes the manifests that small ones are merged into. */
 export async function writeMerges(
   store: ObjectStore,
   sources: Sources,
   place: TablePlace,
   small: readonly ManifestSource[],
-  snapshotId: number,
+  { snapshotId, writerId }: Addition,
 ): Promise<WrittenMerge[]> {
   const merges = mergeManifests(small, newBytes(sources, 16))
   return await mapConcurrent(merges, WRITES_AT_ONCE, async (merged) => {
-    const storePath = sealedName(`${place.folder}/metadata/m-${newUuid(sources)}`, merged.bytes)
+    const storePath = sealedName(`${place.folder}/metadata/m-${writerPart(writerId)}${newUuid(sources)}`, merged.bytes)
     await store.put(storePath, merged.bytes)
     const { minSequenceNumber, ...manifest } = merged.describe(toMetadataPath(place, storePath), snapshotId)
     return { sources: merged.sources, written: { storePath, manifest }, minSequenceNumber }
@@ -132,7 +139,8 @@ export async function writeSnapshot(
   const parentId = parent?.['snapshot-id'] ?? null
   const context = { snapshotId, parentId, sequenceNumber, sync: newBytes(sources, 16) }
   const bytes = writeManifestList([...own, ...kept], context)
-  const listPath = sealedName(`${place.folder}/metadata/snap-${snapshotId}-${newUuid(sources)}`, bytes)
+  const name = `snap-${snapshotId}-${writerPart(addition.writerId)}${newUuid(sources)}`
+  const listPath = sealedName(`${place.folder}/metadata/${name}`, bytes)
   await store.put(listPath, bytes)
   const snapshot: IcebergSnapshot = {
     'snapshot-id': snapshotId,

@@ -1,0 +1,70 @@
+/**
+ * Results in chunks, to their very end. In DuckDB 1.5.5 a streamed result that fails half way ends like one that is complete, and its
+ * error is out of reach. But the failure aborts the transaction that the query runs in: so every stream runs in one, and is asked for
+ * at its end. What went wrong is then found by running the query once more, without its rows.
+ */
+import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
+import { isSkepError, SkepError } from '../errors.ts'
+import type { RunOptions, Session } from './engine.ts'
+
+/** The chunks of a query, which runs in a transaction of its own. @throws what the query fails with, at any chunk or after the last */
+export async function* streamChunks(
+  session: Session,
+  sql: string,
+  options: RunOptions,
+): AsyncGenerator<DuckDBDataChunk> {
+  await session.run('BEGIN TRANSACTION', withoutQuery(options))
+  const result = await session.stream(sql, options)
+  yield* chunksOf(session, result, { sql, options })
+  await session.run('COMMIT', withoutQuery(options))
+}
+
+/**
+ * The chunks of a result whose query runs in the session's open transaction. When it fails half way the transaction is given up;
+ * `restore` then makes what the query needs once more.
+ *
+ * @throws what the query fails with, at any chunk or after the last
+ */
+export async function* chunksOf(
+  session: Session,
+  result: DuckDBResult,
+  query: { sql: string; options: RunOptions; restore?: (() => Promise<unknown>) | undefined },
+): AsyncGenerator<DuckDBDataChunk> {
+  for (;;) {
+    const chunk = await session.fetch(() => result.fetchChunk(), query.options)
+    if (!chunk || chunk.rowCount === 0) break
+    yield chunk
+  }
+  if (!(await isAborted(session, query.options))) return
+  await session.run('ROLLBACK', withoutQuery(query.options))
+  await query.restore?.()
+  throw await failureOf(session, query)
+}
+
+function withoutQuery({ signal, timeoutMs }: RunOptions): RunOptions {
+  return { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) }
+}
+
+async function isAborted(session: Session, options: RunOptions): Promise<boolean> {
+  try {
+    await session.run('SELECT 1', withoutQuery(options))
+    return false
+  } catch (error) {
+    if (/transaction is aborted/.test(causeOf(error))) return true
+    throw error
+  }
+}
+
+/** The error of a query that is known to fail. Each of its values is computed, and none is kept. */
+async function failureOf(session: Session, { sql, options }: { sql: string; options: RunOptions }): Promise<unknown> {
+  try {
+    await session.run(`SELECT bit_xor(hash(r)) FROM (${sql.replace(/[\s;]+$/, '')}\n) r`, options)
+  } catch (error) {
+    if (!/^(Parser|Binder|Catalog) Error/.test(causeOf(error))) return error
+  }
+  return new SkepError('INTERNAL', 'the engine failed in the middle of a result; run the query again', {})
+}
+
+function causeOf(error: unknown): string {
+  return isSkepError(error) && error.cause instanceof Error ? error.cause.message : ''
+}
