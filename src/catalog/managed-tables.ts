@@ -450,13 +450,17 @@ export class ManagedTables {
     const uuid = head.metadata['table-uuid']
     if (!(await this.#log(uuid).append(head.version + 1, printMetadata(next)))) return false
     const tookMs = this.#sources.now() - sinceMs
-    if (tookMs < 0 || tookMs >= this.#slowCommitMs) {
-      const newest = await this.#headOf(name, uuid, {})
-      const records = () => this.#vacuums.since(tableFolder(uuid), newest.metadata, head.version)
-      const stray = this.#log(uuid).path(head.version + 1)
-      await requireInHistory({ name, head, next, newest, records, stray }, (path) => this.removeAll([path]))
-    }
+    if (tookMs < 0 || tookMs >= this.#slowCommitMs) await this.#requireInHistory(name, head, next)
     return true
+  }
+
+  async #requireInHistory(name: string, head: Head, next: TableMetadata): Promise<void> {
+    const uuid = next['table-uuid']
+    const newest = await this.#headOf(name, uuid, {})
+    const records = () => this.#vacuums.since(tableFolder(uuid), newest.metadata, head.version)
+    const stray = this.#log(uuid).path(head.version + 1)
+    const check = () => requireInHistory({ name, head, next, newest, records, stray }, (path) => this.removeAll([path]))
+    if ((await this.#unlessMoved(uuid, newest, {}, check)) === 'moved') await this.#requireInHistory(name, head, next)
   }
 
   /**

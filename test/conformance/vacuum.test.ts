@@ -152,6 +152,8 @@ describe('vacuum', () => {
     expect(done.tables[0]!.removed).toEqual({ metadataVersions: { files: 2, bytes: expect.any(Number) } })
     // The vacuum is itself a version.
     expect(versions()).toEqual(['v3.metadata.json', 'v4.metadata.json', 'v5.metadata.json'])
+    const log = JSON.parse(readFileSync(join(metadata, 'v5.metadata.json'), 'utf8'))['metadata-log'] as object[]
+    expect(log).toMatchObject([3, 4].map((k) => ({ 'metadata-file': expect.stringContaining(`/v${k}.metadata.json`) })))
     ageAll(3, 4, 5)
     await lab.warehouse.vacuum('versions')
     expect(versions()).toEqual(['v5.metadata.json', 'v6.metadata.json'])

@@ -113,7 +113,13 @@ export function withVacuum(
 ): TableMetadata {
   const next = nextVersion(metadata, step.nowMs, step.previousFile)
   const properties = { ...metadata.properties, [VACUUMS]: JSON.stringify(vacuums), [COMMIT_ID]: step.commitId }
-  return { ...next, properties }
+  const log = (next['metadata-log'] ?? []).filter((entry) => versionIn(entry['metadata-file']) >= vacuums.floor)
+  return { ...next, 'metadata-log': log, properties }
+}
+
+/** The version that a path in the log of versions names; a path of another form stays in the log. */
+function versionIn(path: string): number {
+  return Number(/\/v(\d+)\.metadata\.json$/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
 }
 
 /** Metadata in which an earlier snapshot is current again; undefined when it is so already. `snapshotId` has to be in the history. */
