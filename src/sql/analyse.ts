@@ -1,7 +1,9 @@
 /** What a query reads and what it may do: its tables, the conditions on them, and a refusal of everything else. */
+import { asciiLower, didYouMean, nearest } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
 import { nullRejecting, readCondition, type TreeCondition, withoutShared } from './condition.ts'
-import { FORBIDDEN_FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
+import { FUNCTION_REASONS } from './function-lists.ts'
+import { allowedFunctions, type FunctionUse, functionVerdict } from './functions.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
 
 /** One mention of a table of the warehouse in a FROM clause. */
@@ -74,7 +76,7 @@ function visitChildren(walk: Walk, node: TreeNode, scope: Scope, depth: number):
   for (const [key, child] of Object.entries(node)) {
     if (key === 'cte_map') continue
     if (key === 'from_table' && isNode(child)) visitFrom(walk, child, scope, where, depth + 1)
-    else visit(walk, child, scope, depth + 1)
+    else visit(walk, child, recursiveScope(node, key, scope), depth + 1)
   }
 }
 
@@ -129,20 +131,29 @@ function sharedColumns(names: unknown): string[] {
 
 function visitCommonTables(walk: Walk, node: TreeNode, scope: Scope, depth: number): Scope {
   const names = new Set(scope)
-  if (node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE')
-    names.add(text(node.cte_name ?? node.ctename).toLowerCase())
   for (const entry of nodes(isNode(node.cte_map) ? node.cte_map.map : undefined)) {
+    const name = text(entry.key)
+    // Where the engine does not take it for a common table, it would look for a file of this name.
+    if (/[./]/.test(name)) {
+      throw forbidden(`the name "${name}" of a common table expression may not contain . or /`, name)
+    }
     visit(walk, entry.value, new Set(names), depth + 1)
-    names.add(text(entry.key).toLowerCase())
+    names.add(asciiLower(name))
   }
   return names
+}
+
+/** A recursive common table is seen by its second part alone: in the first one its name means something else. */
+function recursiveScope(node: TreeNode, key: string, scope: Scope): Scope {
+  if (node.type !== 'RECURSIVE_CTE_NODE' || key !== 'right') return scope
+  return new Set(scope).add(asciiLower(text(node.cte_name)))
 }
 
 function useTable(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition | undefined): void {
   const name = text(ref.table_name)
   if (ref.at_clause) throw forbidden('AT is not accepted in SQL; use --at (or the option `at`)', 'AT')
   const qualified = text(ref.schema_name) !== '' || text(ref.catalog_name) !== ''
-  if (!qualified && scope.has(name.toLowerCase())) return
+  if (!qualified && scope.has(asciiLower(name))) return
   const table = qualified ? [ref.catalog_name, ref.schema_name, name].map(text).filter(Boolean).join('.') : name
   const usable = where && !ref.sample && !hasColumnAliases(ref)
   walk.uses.push({ table, alias: text(ref.alias) || name, ...(usable ? { where } : {}) })
@@ -155,17 +166,23 @@ function hasColumnAliases(ref: TreeNode): boolean {
 
 function checkNode(node: TreeNode): void {
   if (node.type === 'TABLE_FUNCTION') {
-    const name = text(isNode(node.function) ? node.function.function_name : '').toLowerCase()
-    if (!TABLE_FUNCTIONS.has(name)) {
-      throw forbidden(
-        `the table function ${name || '(unnamed)'} is not allowed; import or register the data and query the table`,
-        name,
-      )
-    }
-  } else if (node.class === 'FUNCTION') {
-    const name = text(node.function_name).toLowerCase()
-    if (FORBIDDEN_FUNCTIONS.has(name)) throw forbidden(`the function ${name} is not allowed`, name)
+    checkFunction('table', text(isNode(node.function) ? node.function.function_name : ''))
+  } else if (node.class === 'FUNCTION' || node.class === 'WINDOW') {
+    if (node.export_state === true) throw forbidden('EXPORT_STATE is not accepted', 'EXPORT_STATE')
+    // Below a table function its own call comes again: a table function is refused in either place.
+    checkFunction('expression', text(node.function_name))
   } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
     throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
   }
+}
+
+function checkFunction(use: FunctionUse, name: string): void {
+  const verdict = functionVerdict(use, name)
+  if (verdict === 'allowed') return
+  const kind = use === 'table' ? 'table function' : 'function'
+  if (verdict === 'unknown') {
+    const near = didYouMean(nearest(name, allowedFunctions(use)))
+    throw new SkepError('SQL_INVALID', `there is no ${kind} "${name.slice(0, 200)}"${near}`, {})
+  }
+  throw forbidden(`the ${kind} ${asciiLower(name)} is not allowed: ${FUNCTION_REASONS[verdict]}`, asciiLower(name))
 }
