@@ -57,3 +57,8 @@ export function compareUtf8(a: string, b: string): number {
 export function asciiLower(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
+
+/** The names in a text that lists them between white space. */
+export function namesIn(list: string | undefined): string[] {
+  return list?.split(/\s+/).filter(Boolean) ?? []
+}

@@ -4,7 +4,10 @@ import { SkepError } from '../errors.ts'
 import { nullRejecting, readCondition, type TreeCondition, withoutShared } from './condition.ts'
 import { FUNCTION_REASONS } from './function-lists.ts'
 import { allowedFunctions, type FunctionUse, functionVerdict } from './functions.ts'
+import { checkGuardedCalls } from './guarded-calls.ts'
+import { singleCalls } from './single-calls.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
+import { checkWrittenArguments } from './written-arguments.ts'
 
 /** One mention of a table of the warehouse in a FROM clause. */
 export interface TableUse {
@@ -19,6 +22,10 @@ export interface TableUse {
 /** What a query needs. */
 export interface SqlAnalysis {
   uses: TableUse[]
+  /** True when a parameter stands where a text has to be short. */
+  shortParameters: boolean
+  /** The number of calls that may make large values, each made once; 0 when one of them is made for many rows. */
+  singleCalls: number
 }
 
 /** What the query of this tree reads. @throws SQL_INVALID, SQL_FORBIDDEN */
@@ -28,9 +35,11 @@ export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
     const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
     throw new SkepError('SQL_INVALID', message, {})
   }
-  const walk: Walk = { uses: [], maxDepth }
-  visit(walk, tree.statements[0]!.node, new Set(), 0)
-  return { uses: walk.uses }
+  const query = tree.statements[0]!.node
+  const walk: Walk = { uses: [], shortParameters: false, maxDepth }
+  visit(walk, query, new Set(), 0)
+  checkGuardedCalls(query)
+  return { uses: walk.uses, shortParameters: walk.shortParameters, singleCalls: singleCalls(query) }
 }
 
 function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
@@ -46,8 +55,7 @@ function forbidden(message: string, what: string): SkepError<'SQL_FORBIDDEN'> {
   return new SkepError('SQL_FORBIDDEN', message, { what })
 }
 
-interface Walk {
-  uses: TableUse[]
+interface Walk extends Omit<SqlAnalysis, 'singleCalls'> {
   maxDepth: number
 }
 
@@ -65,6 +73,7 @@ function visit(walk: Walk, value: unknown, scope: Scope, depth: number): void {
   } else if (isNode(value)) {
     const inner = 'cte_map' in value ? visitCommonTables(walk, value, scope, depth) : scope
     checkNode(value)
+    checkWrittenArguments(value, walk)
     if (value.type === 'BASE_TABLE') useTable(walk, value, scope, undefined)
     else visitChildren(walk, value, inner, depth)
   }
@@ -169,8 +178,13 @@ function checkNode(node: TreeNode): void {
     checkFunction('table', text(isNode(node.function) ? node.function.function_name : ''))
   } else if (node.class === 'FUNCTION' || node.class === 'WINDOW') {
     if (node.export_state === true) throw forbidden('EXPORT_STATE is not accepted', 'EXPORT_STATE')
-    // Below a table function its own call comes again: a table function is refused in either place.
+    // The guard of a function stands before its bare name; this one would lead past it.
+    if ([node.catalog, node.schema].some((part) => asciiLower(text(part)) === 'system')) {
+      throw forbidden('functions are called by their bare names', 'system')
+    }
     checkFunction('expression', text(node.function_name))
+  } else if (node.id === 'VARIANT') {
+    throw forbidden('the type VARIANT is not accepted', 'VARIANT')
   } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
     throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
   }

@@ -196,3 +196,6 @@ export const UNLISTED: FunctionLists = {
   allowed: 'unlist unnest',
   environment: 'getenv',
 }
+
+/** The allowed functions that give another value at every call. */
+export const VOLATILE_FUNCTIONS = 'gen_random_uuid random uuid uuidv4 uuidv7'

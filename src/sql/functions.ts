@@ -1,5 +1,5 @@
 /** What SQL from users may call. Files and settings are out of reach of everything else by the engine's own fence. */
-import { asciiLower } from '../common/text.ts'
+import { asciiLower, namesIn } from '../common/text.ts'
 import {
   COLLATIONS,
   FUNCTION_LISTS,
@@ -29,6 +29,13 @@ export function allowedFunctions(use: FunctionUse): ReadonlySet<string> {
   return ALLOWED[use]
 }
 
+/** The aggregates, in lower case. */
+export function allowedAggregates(): ReadonlySet<string> {
+  return AGGREGATES
+}
+
+const AGGREGATES: ReadonlySet<string> = new Set(namesIn(FUNCTION_LISTS.aggregate.allowed))
+
 const KINDS: Record<FunctionUse, readonly FunctionKind[]> = {
   expression: ['scalar', 'aggregate', 'macro'],
   table: ['table', 'table_macro'],
@@ -47,11 +54,6 @@ const REFUSED: Record<FunctionUse, ReadonlyMap<string, FunctionReason>> = {
 /** The functions of all collations. */
 export function collationFunctions(): string[] {
   return namesIn(COLLATIONS).map((language) => `icu_collate_${language}`)
-}
-
-/** The names of a list, as they are written there. */
-export function namesIn(list: string | undefined): string[] {
-  return list?.split(/\s+/).filter(Boolean) ?? []
 }
 
 function allowedIn(use: FunctionUse, more: string): ReadonlySet<string> {
