@@ -12,5 +12,7 @@ export async function runProcess(): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, cancel)
   const { stdin, stdout, stderr, env } = process
+  // A query that was given up may still be running: nothing waits for it.
+  process.once('beforeExit', () => process.exit())
   process.exitCode = await runCli(process.argv.slice(2), { stdin, stdout, stderr, env }, controller.signal)
 }

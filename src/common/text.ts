@@ -52,3 +52,13 @@ export function compareUtf8(a: string, b: string): number {
   }
   return a.length - b.length
 }
+
+/** The text with the letters A to Z in lower case and no other changed: names are equal to the engine when these are. */
+export function asciiLower(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
+/** The names in a text that lists them between white space. */
+export function namesIn(list: string | undefined): string[] {
+  return list?.split(/\s+/).filter(Boolean) ?? []
+}

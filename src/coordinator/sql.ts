@@ -1,10 +1,11 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
-import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBDataChunk, DuckDBResult, DuckDBType } from '@duckdb/node-api'
 import type { DataFile, Snapshot, Table } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
+import { valueLimitSql } from '../engine/guards.ts'
 import type { BoundValues } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
 import { chunksOf } from '../engine/stream.ts'
@@ -12,6 +13,7 @@ import { type JsonValue, toJson } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
 import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, withConstants } from '../planner/prune.ts'
 import { analyseSql, type SqlAnalysis, type TableUse } from '../sql/analyse.ts'
+import { checkShortParameters } from '../sql/written-arguments.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { requireWhole } from './whole-files.ts'
 
@@ -57,13 +59,15 @@ export interface SqlContext {
 }
 
 /** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
-export async function readSql({ session, settings, options }: SqlContext, text: string): Promise<SqlAnalysis> {
+export async function readSql({ session, settings, params, options }: SqlContext, text: string): Promise<SqlAnalysis> {
   if (Buffer.byteLength(text) > settings.queryBytes) {
     const message = `the SQL is larger than ${settings.queryBytes} bytes (SKEP_QUERY_BYTES)`
     throw new SkepError('QUERY_TOO_LARGE', message, { limitBytes: settings.queryBytes })
   }
   if (text.includes('\0')) throw new SkepError('SQL_INVALID', 'the SQL contains a NUL character', {})
-  return analyseSql(await parseSql(session, text, options), settings.sqlDepth)
+  const analysis = analyseSql(await parseSql(session, text, options), settings.sqlDepth)
+  if (analysis.shortParameters) checkShortParameters(Object.values(params ?? {}))
+  return analysis
 }
 
 /** What the tables of a query come to. */
@@ -81,6 +85,10 @@ export async function bindTables(
 ): Promise<BoundTables> {
   const scans: TableScan[] = []
   const files: DataFile[] = []
+  // Values of parameters are computed with where nothing else may wait for them.
+  if (analysis.singleCalls > 0 && context.params === undefined) {
+    await context.session.run(valueLimitSql(context.settings, analysis.singleCalls), context.options)
+  }
   for (const [key, table] of tables) {
     const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
     const pruning = await pruneUses(context, table, uses)
@@ -145,8 +153,18 @@ export async function startQuery(context: SqlContext, text: string): Promise<Row
 
 /** A result's columns: names made unique (`a`, `a_1`), types by DuckDB's names. */
 export function columnsOf(result: DuckDBResult): ResultColumn[] {
-  const types = result.columnTypes()
+  const types = typesOf(result)
   return uniqueNames(result.columnNames()).map((name, k) => ({ name, type: types[k]!.toString() }))
+}
+
+/** The types of a result's columns. @throws SQL_INVALID for one that the engine's interface does not know */
+function typesOf(result: DuckDBResult): readonly DuckDBType[] {
+  try {
+    return result.columnTypes()
+  } catch (cause) {
+    const message = 'a column of the result is of a type that results cannot have; cast it to VARCHAR'
+    throw new SkepError('SQL_INVALID', message, {}, { cause })
+  }
 }
 
 function uniqueNames(names: readonly string[]): string[] {

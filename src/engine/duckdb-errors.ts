@@ -1,5 +1,6 @@
 /** DuckDB's errors as ours: wrapped once, where they enter. */
 import { SkepError } from '../errors.ts'
+import { memoryError } from './memory-guard.ts'
 
 /** What was going on when DuckDB failed: decides whose fault a message is. */
 export interface FailureContext {
@@ -7,6 +8,8 @@ export interface FailureContext {
   timeoutMs?: number
   /** True while a user's SQL runs: whatever does not fit is the user's to correct. */
   userSql?: boolean
+  /** Why the statement was interrupted, when it was for another reason than the signal's. */
+  ended?: SkepError | undefined
 }
 
 /** DuckDB's message without the echo of the statement that follows it: one line. */
@@ -25,6 +28,7 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
   const text = firstParagraph(message)
   return (
     interruption(message, context) ??
+    guarded(message) ??
     shortage(message, error) ??
     damagedFile(message, text, error) ??
     (context.userSql ? unfitParameters(text, error) : undefined) ??
@@ -33,8 +37,9 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
   )
 }
 
-function interruption(message: string, { signal, timeoutMs }: FailureContext): SkepError | undefined {
+function interruption(message: string, { signal, timeoutMs, ended }: FailureContext): SkepError | undefined {
   if (!/^INTERRUPT Error|Interrupted!/.test(message)) return undefined
+  if (ended) return ended
   if (isTimeout(signal)) return timeoutError(timeoutMs ?? 0)
   return new SkepError('CANCELLED', 'the call was cancelled', {})
 }
@@ -53,6 +58,17 @@ export function timeoutError(limitMs: number): SkepError<'QUERY_TIMEOUT'> {
   )
 }
 
+/** A call that a guard refused: what it says comes from us, and stands for itself. */
+function guarded(message: string): SkepError | undefined {
+  const [, mark, most] = /skep_(bytes|pairs|depth) beyond (\d+)/.exec(message) ?? []
+  if (mark === 'depth') {
+    const text = `a JSON value is nested more than ${most} levels deep`
+    return new SkepError('QUERY_TOO_DEEP', text, { limit: Number(most) })
+  }
+  if (mark === 'bytes') return memoryError(`one call of a function would make values of more than ${most} bytes`)
+  return mark === undefined ? undefined : memoryError('texts are too long to be compared letter by letter')
+}
+
 function shortage(message: string, cause: unknown): SkepError | undefined {
   if (
     /No space left on device|ENOSPC|Disk quota exceeded|max_temp_directory_size|Could not write all bytes/i.test(
@@ -62,12 +78,7 @@ function shortage(message: string, cause: unknown): SkepError | undefined {
     return new SkepError('DISK_FULL', 'the disk of the warehouse is full; make room and repeat', {}, { cause })
   }
   if (/^Out of Memory Error|^std::bad_alloc/i.test(message)) {
-    return new SkepError(
-      'MEMORY_LIMIT',
-      'the query needs more memory than SKEP_MEMORY allows; raise it or ask for less',
-      { setting: 'SKEP_MEMORY' },
-      { cause },
-    )
+    return memoryError('the query needs more memory than there is', cause)
   }
   return undefined
 }

@@ -8,18 +8,16 @@ import {
   type DuckDBMaterializedResult,
   type DuckDBResult,
 } from '@duckdb/node-api'
-import { quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { throwIfAborted } from '../errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
 import { type FailureContext, fromDuckDB, isTimeout, timeoutError } from './duckdb-errors.ts'
+import { closeFence, startOptions } from './fence.ts'
+import { guardSql, valueLimitSql } from './guards.ts'
+import { type GuardedQuery, MemoryGuard } from './memory-guard.ts'
 import { type BoundValues, bindable } from './parameters.ts'
-
-/** DuckDB's own share of the memory of a process; the rest is for Node, the allocator and results. */
-const ENGINE_SHARE = 0.65
-
-/** How often an interrupt is repeated until the statement has noticed it. */
-const INTERRUPT_EVERY_MS = 20
+import { runPending, streamPending } from './pending.ts'
+import { StatementWatch } from './watch.ts'
 
 /** What an engine is made with. */
 export interface EngineOptions {
@@ -42,34 +40,36 @@ export interface RunOptions extends Omit<FailureContext, 'signal'> {
 export class Engine implements AsyncDisposable {
   readonly #instance: DuckDBInstance
   readonly #spillPath: string
+  readonly #limits: SessionLimits
 
-  private constructor(instance: DuckDBInstance, spillPath: string) {
+  private constructor(instance: DuckDBInstance, spillPath: string, limits: SessionLimits) {
     this.#instance = instance
     this.#spillPath = spillPath
+    this.#limits = limits
   }
 
   /** A new engine. */
   static async open({ settings, spillPath, roots }: EngineOptions): Promise<Engine> {
-    const instance = await DuckDBInstance.create(':memory:', {
-      threads: String(settings.threads),
-      memory_limit: `${Math.floor((settings.memoryBytes * ENGINE_SHARE) / 1024)}KiB`,
-      temp_directory: spillPath,
-      autoinstall_known_extensions: 'false',
-      autoload_known_extensions: 'false',
-    })
-    const engine = new Engine(instance, spillPath)
+    const instance = await DuckDBInstance.create(':memory:', startOptions(settings, spillPath, roots !== undefined))
+    const memory = roots && { memory: new MemoryGuard(settings), setup: valueLimitSql(settings) }
+    const limits = { graceMs: settings.interruptGraceMs, ...memory }
+    const engine = new Engine(instance, spillPath, limits)
     const session = await engine.session()
     await session.run(`SET GLOBAL TimeZone = 'UTC'`)
     await session.run(`SET GLOBAL parquet_metadata_cache = true`)
-    if (roots) await fence(session, roots)
+    if (roots) {
+      for (const macro of guardSql(settings)) await session.run(macro)
+      await closeFence(session, roots)
+    }
     session.close()
     return engine
   }
 
   /** A new session: its temporary views are its own. */
   async session(): Promise<Session> {
-    const session = new Session(await this.#instance.connect())
-    await session.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
+    const session = new Session(await this.#instance.connect(), this.#limits)
+    const setup = this.#limits.setup ?? ''
+    await session.run(`SET enable_progress_bar = true; SET enable_progress_bar_print = false; ${setup}`)
     return session
   }
 
@@ -80,27 +80,37 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-async function fence(session: Session, roots: readonly string[]): Promise<void> {
-  await session.run(`SET GLOBAL allowed_directories = [${roots.map(quoteString).join(', ')}]`)
-  await session.run('SET GLOBAL enable_external_access = false')
-  // Sessions switch on the counting of progress for themselves; nothing else stays open.
-  await session.run(`SET GLOBAL allowed_configs = ['enable_progress_bar', 'enable_progress_bar_print']`)
-  await session.run('SET GLOBAL lock_configuration = true')
+/** What bounds the statements of a session. The memory of a fenced engine is guarded, and its statements run on threads of its own. */
+interface SessionLimits {
+  graceMs: number
+  memory?: MemoryGuard
+  /** A statement for every session. */
+  setup?: string
 }
 
 /** One connection of an engine; runs one statement at a time. */
 export class Session implements Disposable {
   readonly connection: DuckDBConnection
+  readonly #limits: SessionLimits
+  #query: GuardedQuery | undefined
+  #stuck: Promise<void> | undefined
 
-  constructor(connection: DuckDBConnection) {
+  constructor(connection: DuckDBConnection, limits: SessionLimits) {
     this.connection = connection
+    this.#limits = limits
+  }
+
+  /** The end of a statement that went on after it was given up, if there was one: its threads are its own until then. */
+  get stuck(): Promise<void> | undefined {
+    return this.#stuck
   }
 
   /** Runs a statement and keeps its whole result. @throws what {@link fromDuckDB} makes of DuckDB's error */
   async run(sql: string, options: RunOptions = {}): Promise<DuckDBMaterializedResult> {
     return this.#guard(options, () => {
-      const { values, types } = bindable(options.params)
-      return this.connection.run(sql, values, types)
+      const bound = bindable(options.params)
+      const pending = this.#limits.memory && options.userSql
+      return pending ? runPending(this.connection, sql, bound) : this.connection.run(sql, bound.values, bound.types)
     })
   }
 
@@ -113,8 +123,11 @@ export class Session implements Disposable {
   /** Starts a query whose chunks are fetched with {@link fetch}: memory stays bounded whatever the size of the result. */
   async stream(sql: string, options: RunOptions = {}): Promise<DuckDBResult> {
     return this.#guard(options, () => {
-      const { values, types } = bindable(options.params)
-      return this.connection.stream(sql, values, types)
+      const bound = bindable(options.params)
+      const pending = this.#limits.memory !== undefined
+      return pending
+        ? streamPending(this.connection, sql, bound)
+        : this.connection.stream(sql, bound.values, bound.types)
     })
   }
 
@@ -123,9 +136,9 @@ export class Session implements Disposable {
     return this.#guard(options, step)
   }
 
-  /** Ends the session. */
+  /** Ends the session; one whose statement was given up ends with that statement. */
   close(): void {
-    this.connection.closeSync()
+    if (!this.#stuck) this.connection.closeSync()
   }
 
   [Symbol.dispose](): void {
@@ -134,39 +147,36 @@ export class Session implements Disposable {
 
   async #guard<T>(options: RunOptions, step: () => Promise<T>): Promise<T> {
     throwIfEnded(options)
-    const watch = this.#watch(options)
+    const watch = new StatementWatch(this.connection, { ...options, ...this.#watched(options) })
+    const running = step()
     try {
-      const result = await step()
+      const result = await Promise.race([running, watch.overdue])
       // An interrupted stream may end like one that is complete.
       throwIfEnded(options)
       return result
     } catch (error) {
-      throw fromDuckDB(error, options)
+      if (watch.isOverdue) this.#giveUp(running)
+      throw watch.isOverdue ? error : fromDuckDB(error, { ...options, ended: watch.reason() })
     } finally {
-      watch()
+      watch.end()
     }
   }
 
-  /** Interrupts the statement once the signal is aborted, and reports progress; the returned function ends both. */
-  #watch({ signal, onProgress }: RunOptions): () => void {
-    if (!signal && !onProgress) return () => {}
-    let interrupting: NodeJS.Timeout | undefined
-    const interrupt = () => {
-      this.connection.interrupt()
-      interrupting ??= setInterval(() => this.connection.interrupt(), INTERRUPT_EVERY_MS)
-    }
-    signal?.addEventListener('abort', interrupt)
-    const reporting = onProgress && setInterval(() => this.#report(onProgress), 100)
-    return () => {
-      signal?.removeEventListener('abort', interrupt)
+  #watched({ userSql }: RunOptions): { graceMs: number; memory?: GuardedQuery } {
+    const { graceMs, memory } = this.#limits
+    if (!memory || !userSql) return { graceMs }
+    this.#query ??= memory.begin()
+    return { graceMs, memory: this.#query }
+  }
+
+  /** Leaves a statement to itself; the session ends when it has. */
+  #giveUp(running: Promise<unknown>): void {
+    const interrupting = setInterval(() => this.connection.interrupt(), 100)
+    const end = () => {
       clearInterval(interrupting)
-      clearInterval(reporting)
+      this.connection.closeSync()
     }
-  }
-
-  #report(onProgress: (fraction: number) => void): void {
-    const { percentage } = this.connection.progress
-    if (percentage >= 0) onProgress(Math.min(1, percentage / 100))
+    this.#stuck = running.then(end, end)
   }
 }
 

@@ -60,7 +60,8 @@ export class EngineKeeper {
         if (!open) return
         open = false
         session.close()
-        this.#giveBack(kept)
+        if (session.stuck) this.#retire(kept, session.stuck)
+        else this.#giveBack(kept)
       }
       return { session, suits: (other) => suits(kept, other), close }
     } catch (error) {
@@ -104,6 +105,12 @@ export class EngineKeeper {
     if (!kept) return
     kept.outgrown = true
     if (kept.users === 0) this.#end(kept)
+  }
+
+  /** An engine whose threads are held by a statement that was given up gets no more queries, and ends after it. */
+  #retire(kept: Kept, stuck: Promise<void>): void {
+    if (this.#current === kept) this.#outgrow()
+    void stuck.then(() => this.#giveBack(kept))
   }
 
   #giveBack(kept: Kept): void {

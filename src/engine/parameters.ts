@@ -23,13 +23,14 @@ export type BoundValue = null | boolean | number | bigint | string | Date | Uint
 /** Values for `?` and `$1` in order, or for `$name` by name. */
 export type BoundValues = readonly BoundValue[] | Readonly<Record<string, BoundValue>>
 
-interface Bindable {
+/** Values and their types as the connection takes them; both absent when there are none. */
+export interface BoundParameters {
   values?: DuckDBValue[] | Record<string, DuckDBValue>
   types?: DuckDBType[] | Record<string, DuckDBType>
 }
 
 /** Values and their types as the connection takes them; both absent when there are none. @throws ARGUMENT_INVALID for a value of another kind */
-export function bindable(params: BoundValues | undefined): Bindable {
+export function bindable(params: BoundValues | undefined): BoundParameters {
   if (params === undefined || Object.keys(params).length === 0) return {}
   if (Array.isArray(params)) {
     const bound = params.map((value, k) => bindValue(value, String(k + 1)))

@@ -5,6 +5,7 @@ import { compareScalars } from '../catalog/scalar.ts'
 import type { Column, ColumnStatistics, DataFile, Scalar, Snapshot } from '../catalog/types.ts'
 import type { DataType } from '../common/data-type.ts'
 import { isFloat } from '../common/data-type.ts'
+import { asciiLower } from '../common/text.ts'
 import type { TableUse } from '../sql/analyse.ts'
 import type { ColumnName, CompareOp, Condition, TreeCondition } from '../sql/condition.ts'
 import type { TreeNode } from '../sql/tree.ts'
@@ -23,10 +24,10 @@ export interface Pruning {
 
 /** What a mention's WHERE clause says about this table's columns; columns of other tables become `unknown`. */
 export function conditionOf(use: TableUse, columns: readonly Column[]): BoundCondition {
-  const byName = new Map(columns.map((column) => [column.name.toLowerCase(), column]))
-  const alias = use.alias.toLowerCase()
+  const byName = new Map(columns.map((column) => [asciiLower(column.name), column]))
+  const alias = asciiLower(use.alias)
   return mapCondition(use.where ?? { kind: 'unknown' }, ({ qualifier, column }) =>
-    qualifier === undefined || qualifier.toLowerCase() === alias ? byName.get(column.toLowerCase()) : undefined,
+    qualifier === undefined || asciiLower(qualifier) === alias ? byName.get(asciiLower(column)) : undefined,
   )
 }
 

@@ -1,8 +1,13 @@
 /** What a query reads and what it may do: its tables, the conditions on them, and a refusal of everything else. */
+import { asciiLower, didYouMean, nearest } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
 import { nullRejecting, readCondition, type TreeCondition, withoutShared } from './condition.ts'
-import { FORBIDDEN_FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
+import { FUNCTION_REASONS } from './function-lists.ts'
+import { allowedFunctions, type FunctionUse, functionVerdict } from './functions.ts'
+import { checkGuardedCalls } from './guarded-calls.ts'
+import { singleCalls } from './single-calls.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
+import { checkWrittenArguments } from './written-arguments.ts'
 
 /** One mention of a table of the warehouse in a FROM clause. */
 export interface TableUse {
@@ -17,6 +22,10 @@ export interface TableUse {
 /** What a query needs. */
 export interface SqlAnalysis {
   uses: TableUse[]
+  /** True when a parameter stands where a text has to be short. */
+  shortParameters: boolean
+  /** The number of calls that may make large values, each made once; 0 when one of them is made for many rows. */
+  singleCalls: number
 }
 
 /** What the query of this tree reads. @throws SQL_INVALID, SQL_FORBIDDEN */
@@ -26,9 +35,11 @@ export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
     const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
     throw new SkepError('SQL_INVALID', message, {})
   }
-  const walk: Walk = { uses: [], maxDepth }
-  visit(walk, tree.statements[0]!.node, new Set(), 0)
-  return { uses: walk.uses }
+  const query = tree.statements[0]!.node
+  const walk: Walk = { uses: [], shortParameters: false, maxDepth }
+  visit(walk, query, new Set(), 0)
+  checkGuardedCalls(query)
+  return { uses: walk.uses, shortParameters: walk.shortParameters, singleCalls: singleCalls(query) }
 }
 
 function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
@@ -44,8 +55,7 @@ function forbidden(message: string, what: string): SkepError<'SQL_FORBIDDEN'> {
   return new SkepError('SQL_FORBIDDEN', message, { what })
 }
 
-interface Walk {
-  uses: TableUse[]
+interface Walk extends Omit<SqlAnalysis, 'singleCalls'> {
   maxDepth: number
 }
 
@@ -63,6 +73,7 @@ function visit(walk: Walk, value: unknown, scope: Scope, depth: number): void {
   } else if (isNode(value)) {
     const inner = 'cte_map' in value ? visitCommonTables(walk, value, scope, depth) : scope
     checkNode(value)
+    checkWrittenArguments(value, walk)
     if (value.type === 'BASE_TABLE') useTable(walk, value, scope, undefined)
     else visitChildren(walk, value, inner, depth)
   }
@@ -74,7 +85,7 @@ function visitChildren(walk: Walk, node: TreeNode, scope: Scope, depth: number):
   for (const [key, child] of Object.entries(node)) {
     if (key === 'cte_map') continue
     if (key === 'from_table' && isNode(child)) visitFrom(walk, child, scope, where, depth + 1)
-    else visit(walk, child, scope, depth + 1)
+    else visit(walk, child, recursiveScope(node, key, scope), depth + 1)
   }
 }
 
@@ -129,20 +140,29 @@ function sharedColumns(names: unknown): string[] {
 
 function visitCommonTables(walk: Walk, node: TreeNode, scope: Scope, depth: number): Scope {
   const names = new Set(scope)
-  if (node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE')
-    names.add(text(node.cte_name ?? node.ctename).toLowerCase())
   for (const entry of nodes(isNode(node.cte_map) ? node.cte_map.map : undefined)) {
+    const name = text(entry.key)
+    // Where the engine does not take it for a common table, it would look for a file of this name.
+    if (/[./]/.test(name)) {
+      throw forbidden(`the name "${name}" of a common table expression may not contain . or /`, name)
+    }
     visit(walk, entry.value, new Set(names), depth + 1)
-    names.add(text(entry.key).toLowerCase())
+    names.add(asciiLower(name))
   }
   return names
+}
+
+/** A recursive common table is seen by its second part alone: in the first one its name means something else. */
+function recursiveScope(node: TreeNode, key: string, scope: Scope): Scope {
+  if (node.type !== 'RECURSIVE_CTE_NODE' || key !== 'right') return scope
+  return new Set(scope).add(asciiLower(text(node.cte_name)))
 }
 
 function useTable(walk: Walk, ref: TreeNode, scope: Scope, where: TreeCondition | undefined): void {
   const name = text(ref.table_name)
   if (ref.at_clause) throw forbidden('AT is not accepted in SQL; use --at (or the option `at`)', 'AT')
   const qualified = text(ref.schema_name) !== '' || text(ref.catalog_name) !== ''
-  if (!qualified && scope.has(name.toLowerCase())) return
+  if (!qualified && scope.has(asciiLower(name))) return
   const table = qualified ? [ref.catalog_name, ref.schema_name, name].map(text).filter(Boolean).join('.') : name
   const usable = where && !ref.sample && !hasColumnAliases(ref)
   walk.uses.push({ table, alias: text(ref.alias) || name, ...(usable ? { where } : {}) })
@@ -155,17 +175,28 @@ function hasColumnAliases(ref: TreeNode): boolean {
 
 function checkNode(node: TreeNode): void {
   if (node.type === 'TABLE_FUNCTION') {
-    const name = text(isNode(node.function) ? node.function.function_name : '').toLowerCase()
-    if (!TABLE_FUNCTIONS.has(name)) {
-      throw forbidden(
-        `the table function ${name || '(unnamed)'} is not allowed; import or register the data and query the table`,
-        name,
-      )
+    checkFunction('table', text(isNode(node.function) ? node.function.function_name : ''))
+  } else if (node.class === 'FUNCTION' || node.class === 'WINDOW') {
+    if (node.export_state === true) throw forbidden('EXPORT_STATE is not accepted', 'EXPORT_STATE')
+    // The guard of a function stands before its bare name; this one would lead past it.
+    if ([node.catalog, node.schema].some((part) => asciiLower(text(part)) === 'system')) {
+      throw forbidden('functions are called by their bare names', 'system')
     }
-  } else if (node.class === 'FUNCTION') {
-    const name = text(node.function_name).toLowerCase()
-    if (FORBIDDEN_FUNCTIONS.has(name)) throw forbidden(`the function ${name} is not allowed`, name)
+    checkFunction('expression', text(node.function_name))
+  } else if (node.id === 'VARIANT') {
+    throw forbidden('the type VARIANT is not accepted', 'VARIANT')
   } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
     throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
   }
+}
+
+function checkFunction(use: FunctionUse, name: string): void {
+  const verdict = functionVerdict(use, name)
+  if (verdict === 'allowed') return
+  const kind = use === 'table' ? 'table function' : 'function'
+  if (verdict === 'unknown') {
+    const near = didYouMean(nearest(name, allowedFunctions(use)))
+    throw new SkepError('SQL_INVALID', `there is no ${kind} "${name.slice(0, 200)}"${near}`, {})
+  }
+  throw forbidden(`the ${kind} ${asciiLower(name)} is not allowed: ${FUNCTION_REASONS[verdict]}`, asciiLower(name))
 }

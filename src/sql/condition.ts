@@ -1,4 +1,5 @@
 /** The part of a WHERE clause that can tell whole files to be irrelevant. */
+import { asciiLower } from '../common/text.ts'
 import { STABLE_FUNCTIONS } from './functions.ts'
 import { isNode, nodes, type TreeNode, text } from './tree.ts'
 
@@ -121,8 +122,7 @@ function isConstant(expression: unknown): expression is TreeNode {
       return isConstant(expression.child)
     case 'FUNCTION':
       return (
-        STABLE_FUNCTIONS.has(text(expression.function_name).toLowerCase()) &&
-        nodes(expression.children).every(isConstant)
+        STABLE_FUNCTIONS.has(asciiLower(text(expression.function_name))) && nodes(expression.children).every(isConstant)
       )
     default:
       return false
@@ -140,9 +140,9 @@ export function nullRejecting(condition: TreeCondition): TreeCondition {
 /** The condition without what it says about columns that both sides of a join share (USING, NATURAL) and that it names without a table. */
 export function withoutShared(condition: TreeCondition, shared: readonly string[] | 'all'): TreeCondition {
   if (shared.length === 0) return condition
-  const names = shared === 'all' ? undefined : new Set(shared.map((name) => name.toLowerCase()))
+  const names = shared === 'all' ? undefined : new Set(shared.map((name) => asciiLower(name)))
   const isShared = ({ qualifier, column }: ColumnName) =>
-    qualifier === undefined && (names === undefined || names.has(column.toLowerCase()))
+    qualifier === undefined && (names === undefined || names.has(asciiLower(column)))
   return mapLeaves(condition, (leaf) => (leaf.kind !== 'unknown' && isShared(leaf.column) ? UNKNOWN : leaf))
 }
 

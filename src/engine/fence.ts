@@ -1,0 +1,44 @@
+/** How an engine is started, and how it is fenced in. */
+import { quoteString } from '../common/data-type.ts'
+import { namesIn } from '../common/text.ts'
+import type { Settings } from '../config.ts'
+import type { Session } from './engine.ts'
+import { SESSION_SETTINGS } from './setting-lists.ts'
+
+/** The engine's own share of the memory of a process; the rest is for Node, the allocator and results. */
+const ENGINE_SHARE = 0.65
+
+/**
+ * What an engine is made with. A fenced one runs its statements on its own threads and none of the process's, each task
+ * for a short time in turn, so that no query keeps another waiting.
+ */
+export function startOptions(settings: Settings, spillPath: string, fenced: boolean): Record<string, string> {
+  return {
+    memory_limit: `${Math.floor((settings.memoryBytes * ENGINE_SHARE) / 1024)}KiB`,
+    temp_directory: spillPath,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    ...(fenced ? fencedOptions(settings) : { threads: String(settings.threads) }),
+  }
+}
+
+function fencedOptions({ threads }: Settings): Record<string, string> {
+  return {
+    // One of the threads is counted as the process's own, which never works for the engine here.
+    threads: String(threads + 1),
+    external_threads: '1',
+    scheduler_process_partial: 'true',
+    allow_community_extensions: 'false',
+    allow_persistent_secrets: 'false',
+  }
+}
+
+/** Fences an engine in: it reads only below these folders, and its settings are locked. */
+export async function closeFence(session: Session, roots: readonly string[]): Promise<void> {
+  await session.run(`SET GLOBAL allowed_directories = [${roots.map(quoteString).join(', ')}]`)
+  await session.run('SET GLOBAL enable_external_access = false')
+  // Sessions switch on the counting of progress for themselves; nothing else stays open.
+  const open = namesIn(SESSION_SETTINGS).map(quoteString)
+  await session.run(`SET GLOBAL allowed_configs = [${open.join(', ')}]`)
+  await session.run('SET GLOBAL lock_configuration = true')
+}
