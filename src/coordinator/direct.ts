@@ -231,10 +231,12 @@ function lookupOf({ engine, options }: DirectContext, { columns }: TextLeaves): 
       leaves.map(({ predicate }) => predicate),
       bindings.bind,
     )
+    // Whatever the column is called: the number beside it is called something else.
+    const place = quoteIdentifier(`${name}#`)
     using session = await engine.session()
     const rows = await session.rows<{ place: bigint; mask: number | bigint }>(
-      `SELECT place, ${mask} AS mask FROM (
-         SELECT unnest(range(len($1))) AS place, unnest(CAST($1 AS VARCHAR[])) AS ${quoteIdentifier(name)})`,
+      `SELECT ${mask} AS mask, ${place} AS place FROM (
+         SELECT unnest(range(len($1))) AS ${place}, unnest(CAST($1 AS VARCHAR[])) AS ${quoteIdentifier(name)})`,
       { ...options, params: bindings.values },
     )
     const masks = new BigUint64Array(texts.length)
