@@ -211,19 +211,17 @@ const layouts: fc.Arbitrary<DirectLayout> = fc.record({
 const nulls = fc.constantFrom<Nulls[]>('none', 'none', 'some', 'blocks', 'all')
 const keyNulls = fc.constantFrom<Nulls[]>('none', 'none', 'none', 'none', 'some', 'blocks')
 
-const textSpecs = fc
-  .shuffledSubarray(NAMES, { minLength: 1, maxLength: 3 })
-  .chain((names) =>
-    fc.tuple(
-      ...names.map((name) =>
-        fc.record<TextSpec>({
-          name: fc.constant(name),
-          count: fc.constantFrom(1, 3, 3, 8, 12, 12, 40, 40, 40, 300),
-          nulls,
-        }),
-      ),
+const textSpecs = fc.shuffledSubarray(NAMES, { minLength: 1, maxLength: 3 }).chain((names) =>
+  fc.tuple(
+    ...names.map((name) =>
+      fc.record<TextSpec>({
+        name: fc.constant(name),
+        count: fc.constantFrom(1, 3, 3, 8, 12, 12, 40, 40, 40, 300),
+        nulls,
+      }),
     ),
-  )
+  ),
+)
 
 /** Random cases. */
 export function directCases(): fc.Arbitrary<DirectCase> {
