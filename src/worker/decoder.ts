@@ -56,10 +56,16 @@ export class Decoder {
     if (!(rows >= 0 && rows <= this.#decoding.groupRows)) throw new Undecodable('a row group is too long')
     const { columns } = this.kernel
     columns.beginGroup(rows)
-    for (const [index, { physical, length, optional, chunks }] of found.columns.entries()) {
+    for (const [index, { physical, length, optional, unicode, chunks }] of found.columns.entries()) {
       const chunk = chunks[group]!
       if (chunk.values !== rows) throw new Undecodable('a column has more or fewer values than rows')
-      columns.openColumn(index === 0 ? ACTOR : index === 1 ? TIME : MASK, physical, length, Number(optional))
+      columns.openColumn(
+        index === 0 ? ACTOR : index === 1 ? TIME : MASK,
+        physical,
+        length,
+        Number(optional),
+        Number(unicode),
+      )
       const texts = this.#masks[index - 2]
       // A chunk without a dictionary may still hold nulls.
       if (texts) await texts.fill(0)
