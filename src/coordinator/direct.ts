@@ -184,7 +184,7 @@ function newDecoding(
   const { conditions, relation, funnel } = query
   return {
     program: { conditions, ...(relation && { relation }), ...(funnel && { funnel }) },
-    files: tasks.flatMap(({ files }) => files.map(({ path }) => path)),
+    files: tasks.flatMap(({ files }) => files.map(({ path, sizeBytes }) => ({ path, sizeBytes }))),
     actor,
     time,
     texts: texts as SoughtColumn[],

@@ -18,7 +18,8 @@ interface Running {
 
 /** A thread and the shares that run in it. */
 class Thread {
-  readonly #worker = new Worker(THREAD)
+  // Options of the process are for its own program: with `--input-type` no thread would start.
+  readonly #worker = new Worker(THREAD, { execArgv: [] })
   readonly #running = new Map<number, Running>()
   #shares = 0
   #ended = false

@@ -40,8 +40,10 @@ export class Decoder {
   /** Opens the file of that place among the job's. @throws Undecodable, FILE_INVALID, or the system's error */
   open(place: number): DecodableFile {
     const { files, actor, time, texts } = this.#decoding
-    const file = new OpenFile(files[place]!, this.#buffer)
+    const { path, sizeBytes } = files[place]!
+    const file = new OpenFile(path, this.#buffer)
     try {
+      if (file.sizeBytes !== sizeBytes) throw new Undecodable('it is not the file that the table has')
       const found = findColumns(file, [actor, time, ...texts])
       return { file, found, [Symbol.dispose]: () => file[Symbol.dispose]() }
     } catch (error) {

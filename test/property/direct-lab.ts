@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { BehaviouralResult } from '../../src/behaviour/result.ts'
 import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour.ts'
-import { isSkepError } from '../../src/errors.ts'
+import { type ErrorCode, isSkepError } from '../../src/errors.ts'
 import { type QueryOptions, Warehouse } from '../../src/warehouse.ts'
 import { comparable } from '../oracle/document.ts'
 import { ParquetWriter } from '../oracle/parquet.ts'
@@ -48,6 +48,13 @@ export class DirectLab implements AsyncDisposable {
   /** The warehouse whose queries are direct where they can be. */
   direct(threads: ThreadCount = 2): Warehouse {
     return this.#direct.get(threads)!
+  }
+
+  /** A warehouse of the same folder that has read nothing yet; queries are direct where they can be. */
+  static async beside({ folder }: DirectLab, env: Record<string, string> = {}): Promise<Warehouse> {
+    return await Warehouse.open(join(folder, 'warehouse'), {
+      env: { SKEP_DIRECT_ROWS: '0', SKEP_THREADS: '2', ...env },
+    })
   }
 
   /** A name that has not been used. */
@@ -97,13 +104,12 @@ export async function compareReaders(
   return given.stats
 }
 
-/** The code of the error that a call ends with; undefined when it ends well. An error without a code is thrown on. */
-export async function codeOf(call: Promise<unknown>): Promise<string | undefined> {
+/** What a query ends with: its document, or the code of its error. An error without a code is thrown on. */
+export async function outcomeOf(call: Promise<Document>): Promise<{ facts: unknown } | { code: ErrorCode }> {
   try {
-    await call
-    return undefined
+    return { facts: facts(await call) }
   } catch (error) {
-    if (isSkepError(error)) return error.code
+    if (isSkepError(error)) return { code: error.code }
     throw error
   }
 }
