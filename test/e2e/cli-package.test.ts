@@ -57,9 +57,12 @@ describe('the built command', () => {
   })
 
   test('decodes files on threads of its own', async () => {
-    await writeFile(join(folder, 'events.csv'), 'who,ts,event\n1,1,a\n1,2,b\n2,1,a\n')
+    const lines = Array.from({ length: 500 }, (_, k) => `${k % 100},${k},${k % 100 < 60 && k >= 300 ? 'b' : 'a'}\n`)
+    await writeFile(join(folder, 'events.csv'), `who,ts,event\n${lines.join('')}`)
     const keys = ['--actor', 'who', '--time', 'ts']
-    expect(await node(CLI, 'import', 'events', 'events.csv', ...keys, '--warehouse', 'direct')).toMatchObject({
+    expect(
+      await node(CLI, 'import', 'events.csv', '--table', 'events', ...keys, '--warehouse', 'direct'),
+    ).toMatchObject({
       code: 0,
     })
     const program = `import { Warehouse } from 'skep'
@@ -73,7 +76,7 @@ console.log(JSON.stringify(await warehouse.query('events', ${TWO_STEPS})))`
       const env = { ...process.env, SKEP_DIRECT_ROWS: '0' }
       const { stdout, stderr } = await run(process.execPath, argv, { cwd: folder, env })
       expect(stderr).toBe('')
-      const funnel = { sequence: [{ matchingGroups: 2 }, { matchingGroups: 1 }] }
+      const funnel = { sequence: [{ matchingGroups: 100 }, { matchingGroups: 60 }] }
       expect(JSON.parse(stdout)).toMatchObject({ funnel, stats: { reader: 'direct' } })
     }
   })
