@@ -2,7 +2,7 @@
  * Columns of a Parquet row group, decoded straight into the kernel's rows: one column says where an actor begins, one when, and any
  * number add bits to the masks. A column's chunk is opened, its dictionary read if it has one, then its pages in order.
  */
-import { PADDING, readDeltas, readEnd, readHybrid } from './encodings'
+import { isUtf8, PADDING, readDeltas, readEnd, readHybrid } from './encodings'
 import { grown, inputStart, masksEnd, reserve, startsEnd, timesEnd } from './memory'
 import { beginNumbers, hasTests, testNumbers } from './numbers'
 import { actorWords, firstWords, reserveWords, secondWords } from './regroup'
@@ -55,6 +55,8 @@ let purpose: i32 = ACTOR
 let physical: i32 = INT64
 let typeLength: i32 = 0
 let optional: bool = false
+/** Texts that are not UTF-8 are refused. */
+let isUnicode: bool = false
 /** Rows of the group that the open column has filled. */
 let filled: i32 = 0
 
@@ -108,12 +110,13 @@ export function beginGroup(rows: i32): void {
   hasMasks = false
 }
 
-/** Begins a column of the row group. `length` is that of texts of fixed length. */
-export function openColumn(forWhat: i32, physicalType: i32, length: i32, mayBeNull: bool): void {
+/** Begins a column of the row group. `length` is that of texts of fixed length; `unicode` says that they have to be UTF-8. */
+export function openColumn(forWhat: i32, physicalType: i32, length: i32, mayBeNull: bool, unicode: bool): void {
   purpose = forWhat
   physical = physicalType
   typeLength = length
   optional = mayBeNull
+  isUnicode = unicode
   filled = 0
   entryCount = 0
   hashedEntries = 0
@@ -145,6 +148,7 @@ export function readDictionary(bytes: i32, count: i32): bool {
     entries = grown(entryRoom, 8)
   }
   entryCount = count
+  hashedEntries = 0
   if (isText()) {
     if (bytes > textRoom) {
       textRoom = max(bytes, textRoom * 2)
@@ -181,22 +185,21 @@ export function tableStart(count: i32): usize {
  */
 export function readPage(encoding: i32, rows: i32, levelsEnd: i32, bytes: i32): bool {
   if (rows < 0 || rows > groupRows - filled) return false
-  let at = page
   const end = page + bytes
+  let at = page + max(levelsEnd, 0)
+  if (at > end) return false
   let count = rows
   if (optional) {
-    let levelsTo = page + levelsEnd
+    let levels = page
     if (levelsEnd < 0) {
       if (bytes < 4) return false
       const length = load<u32>(page)
       if (length > ((bytes - 4) as u32)) return false
-      at = page + 4
-      levelsTo = at + length
+      levels = page + 4
+      at = levels + length
     }
-    if (levelsTo > end) return false
-    count = readLevels(at, levelsTo, rows)
+    count = readLevels(levels, at, rows)
     if (count < 0) return false
-    at = levelsTo
   }
   const read =
     purpose === TIME
@@ -284,6 +287,7 @@ function readCodes(at: usize, end: usize, count: i32, to: usize): bool {
 
 /** Integers and doubles, of 8 bytes each at `to`. */
 function readIntegers(encoding: i32, at: usize, end: usize, count: i32, to: usize): bool {
+  if (count === 0) return true
   if (encoding === DELTA_BINARY_PACKED) return readDeltas(at, end, count, to) && narrowed(count, to)
   if (encoding === PLAIN) return readPlainIntegers(at, end, count, to)
   if (encoding === BYTE_STREAM_SPLIT) return readSplit(at, end, count, to)
@@ -531,6 +535,7 @@ function findTexts(at: usize, end: usize, count: i32, to: usize): bool {
       at += 4
     }
     if ((length as usize) > end - at) return false
+    if (isUnicode && !isUtf8(at, at + length)) return false
     store<u32>(to + ((k as usize) << 3), at as u32)
     store<u32>(to + ((k as usize) << 3) + 4, length)
     at += length
@@ -540,12 +545,14 @@ function findTexts(at: usize, end: usize, count: i32, to: usize): bool {
 
 /** The same for texts whose lengths stand before them all. */
 function findMeasuredTexts(from: usize, end: usize, count: i32, to: usize): bool {
+  if (count === 0) return true
   if (!readDeltas(from, end, count, to)) return false
   let at = readEnd()
   for (let k = 0; k < count; k++) {
     const place = to + ((k as usize) << 3)
     const length = load<u32>(place)
     if ((length as usize) > end - at) return false
+    if (isUnicode && !isUtf8(at, at + length)) return false
     store<u32>(place, at as u32)
     store<u32>(place + 4, length)
     at += length

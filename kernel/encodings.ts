@@ -166,3 +166,28 @@ function unpackDeltas(from: usize, width: i32, count: i32, least: i64, start: i6
   }
   return value
 }
+
+const HIGH_BITS: u64 = 0x8080808080808080
+
+/** True when the bytes [from, end) are UTF-8: no longer forms than needed, no surrogates, nothing beyond U+10FFFF. */
+export function isUtf8(from: usize, end: usize): bool {
+  let at = from
+  while (at < end) {
+    while (end - at >= 8 && (load<u64>(at) & HIGH_BITS) === 0) at += 8
+    if (at === end) return true
+    const first = load<u8>(at)
+    if (first < 0x80) {
+      at++
+      continue
+    }
+    if (first < 0xc2 || first > 0xf4) return false
+    const more: usize = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
+    if (end - at <= more) return false
+    const second = load<u8>(at + 1)
+    if (second < (first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80)) return false
+    if (second > (first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf)) return false
+    for (let k: usize = 2; k <= more; k++) if ((load<u8>(at + k) & 0xc0) !== 0x80) return false
+    at += more + 1
+  }
+  return true
+}

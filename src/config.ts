@@ -161,6 +161,25 @@ export const SETTINGS = {
     minimum: 0,
     help: 'Longest row group that is decoded so; files with longer ones go through the engine. 0 sends all through the engine.',
   },
+  directPartRows: {
+    variable: 'SKEP_DIRECT_PART_ROWS',
+    unit: 'rows',
+    default: 200_000,
+    minimum: 1,
+    help: 'Rows that unsorted files are cut into by their actors when they are decoded so: few enough for a processor’s cache.',
+  },
+  directMemoryBytes: {
+    variable: 'SKEP_DIRECT_MEMORY',
+    unit: 'bytes',
+    default: 0,
+    minimum: 0,
+    help: 'Memory for the rows of unsorted files that are decoded so; 0 means 40 % of `SKEP_MEMORY`. Files whose rows need more are decoded several times.',
+  },
+  directPasses: {
+    unit: 'count',
+    default: 8,
+    help: 'How often unsorted files are decoded at most for one query; beyond that they go through the engine.',
+  },
   interruptGraceMs: {
     unit: 'ms',
     default: 1000,

@@ -54,7 +54,7 @@ export interface KernelColumns {
   combinationsRoom(count: number): number
   beginTask(): void
   beginGroup(rows: number): void
-  openColumn(purpose: number, physical: number, length: number, optional: number): void
+  openColumn(purpose: number, physical: number, length: number, optional: number, unicode: number): void
   pageStart(bytes: number): number
   inputStart(bytes: number): number
   unpackPage(packed: number, at: number, end: number): number

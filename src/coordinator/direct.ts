@@ -103,15 +103,20 @@ async function runSorted(
   return shares && outcomes && { totals: shares.map(({ totals }) => totals), outcomes }
 }
 
-/** Rows of a part: few enough for its actors to stay in a processor's cache. */
-const PART_ROWS = 200_000
 const PART_BITS_MAX = 12
-/** The share of memory that rows between the two jobs may take. */
+/** The share of memory that rows between the two jobs may take, unless a setting says how much. */
 const ARENA_SHARE = 0.4
-/** How often files are decoded at most: once for each arena that their rows fill. */
-const PASSES_MAX = 8
 /** Rows that a row group is taken to have at least: the arena rounds each one up. */
 const GROUP_ROWS_MIN = 64
+/** How much greater than the others the parts of one pass may be together. */
+const UNEVEN = 1.5
+/** Places in the arena are counted in 31 bits of words. */
+const ARENA_BYTES_MAX = 2 ** 34
+
+function passesFor(bytes: number, { directMemoryBytes, memoryBytes }: Settings): number {
+  const limit = Math.min(directMemoryBytes || memoryBytes * ARENA_SHARE, ARENA_BYTES_MAX)
+  return bytes <= limit ? 1 : Math.ceil((bytes * UNEVEN) / limit)
+}
 
 /** In as many passes as memory asks for: each decodes all files and keeps the rows of some parts. */
 async function runUnsorted(
@@ -121,17 +126,18 @@ async function runUnsorted(
   shape: Omit<PartLayout, 'arena'>,
 ): Promise<RunOutcome | undefined> {
   const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
-  const partBits = Math.min(PART_BITS_MAX, Math.ceil(Math.log2(Math.max(1, rows / PART_ROWS))))
+  const partBits = Math.min(PART_BITS_MAX, Math.ceil(Math.log2(Math.max(1, rows / settings.directPartRows))))
   const bytes = arenaBytes(rows, rows / GROUP_ROWS_MIN + decoding.files.length, shape)
-  const passes = Math.ceil(bytes / (settings.memoryBytes * ARENA_SHARE))
-  if (passes > Math.min(PASSES_MAX, 2 ** partBits)) return undefined
-  // The parts of a pass are not all of one size.
-  const arenaSize = passes === 1 ? bytes : Math.ceil((bytes / passes) * 1.5)
+  const passes = passesFor(bytes, settings)
+  if (passes > Math.min(settings.directPasses, 2 ** partBits)) return undefined
+  const arenaSize = passes === 1 ? bytes : Math.ceil((bytes / passes) * UNEVEN)
   return await threads.withArena(arenaSize, async (arena) => {
     const shares: ShareOutcome[] = []
+    // One for all passes: it says which part an actor is in.
+    const key = hashKey()
     for (let pass = 0; pass < passes; pass++) {
       const [from, to] = [pass, pass + 1].map((k) => Math.round((k * 2 ** partBits) / passes)) as [number, number]
-      const parts = await runPass(run, decoding, { layout: { ...shape, arena }, partBits, from, to })
+      const parts = await runPass(run, decoding, { layout: { ...shape, arena }, partBits, from, to, key })
       if (!parts) return undefined
       shares.push(...parts)
     }
@@ -145,15 +151,17 @@ async function runUnsorted(
 async function runPass(
   run: Run,
   decoding: Decoding,
-  { partBits, ...parts }: { layout: PartLayout; partBits: number; from: number; to: number },
+  { partBits, key, ...parts }: { layout: PartLayout; partBits: number; from: number; to: number; key: HashKey },
 ): Promise<ShareOutcome[] | undefined> {
-  const cut = await run({ kind: 'cut', decoding, control: newControl(), ...parts, partBits, hashKey: hashKey() })
+  const cut = await run({ kind: 'cut', decoding, control: newControl(), ...parts, partBits, hashKey: key })
   const blocks = cut?.flatMap((share) => share.blocks)
   return blocks && (await run({ kind: 'parts', program: decoding.program, control: newControl(), ...parts, blocks }))
 }
 
+type HashKey = [bigint, bigint]
+
 /** A key that nobody can know in advance, so that nobody can make texts whose hashes are the same. */
-function hashKey(): [bigint, bigint] {
+function hashKey(): HashKey {
   const [low, high] = crypto.getRandomValues(new BigUint64Array(2))
   return [low!, high!]
 }
@@ -202,7 +210,7 @@ function newDecoding(
   const { conditions, relation, funnel } = query
   return {
     program: { conditions, ...(relation && { relation }), ...(funnel && { funnel }) },
-    files: tasks.flatMap(({ files }) => files.map(({ path }) => path)),
+    files: tasks.flatMap(({ files }) => files.map(({ path, sizeBytes }) => ({ path, sizeBytes }))),
     actor,
     time,
     texts: textColumns as SoughtColumn[],
@@ -262,10 +270,12 @@ function lookupOf({ engine, options }: DirectContext, { texts }: ColumnLeaves): 
       leaves.map(({ predicate }) => predicate),
       bindings.bind,
     )
+    // Whatever the column is called: the number beside it is called something else.
+    const place = quoteIdentifier(`${name}#`)
     using session = await engine.session()
     const rows = await session.rows<{ place: bigint; mask: number | bigint }>(
-      `SELECT place, ${mask} AS mask FROM (
-         SELECT unnest(range(len($1))) AS place, unnest(CAST($1 AS VARCHAR[])) AS ${quoteIdentifier(name)})`,
+      `SELECT ${mask} AS mask, ${place} AS place FROM (
+         SELECT unnest(range(len($1))) AS ${place}, unnest(CAST($1 AS VARCHAR[])) AS ${quoteIdentifier(name)})`,
       { ...options, params: bindings.values },
     )
     const masks = new BigUint64Array(values.length)

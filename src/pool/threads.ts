@@ -1,5 +1,6 @@
 /** Worker threads of one process: started when they are first needed, kept for the next query. */
 import { Worker } from 'node:worker_threads'
+import { toSkepError } from '../errors.ts'
 import { CONTROL, type DirectJob, type Lookup, type ShareOutcome } from '../worker/direct-job.ts'
 import type { FromThread, ToThread } from '../worker/thread.ts'
 
@@ -17,15 +18,16 @@ interface Running {
 
 /** A thread and the shares that run in it. */
 class Thread {
-  readonly #worker = new Worker(THREAD)
+  // Options of the process are for its own program: with `--input-type` no thread would start.
+  readonly #worker = new Worker(THREAD, { execArgv: [] })
   readonly #running = new Map<number, Running>()
   #shares = 0
   #ended = false
 
   constructor() {
     this.#worker.on('message', (message: FromThread) => void this.#hear(message))
-    this.#worker.on('error', (error) => this.#end(error))
-    this.#worker.on('exit', () => this.#end(new Error('a worker thread ended')))
+    this.#worker.on('error', (error) => this.#end(`a worker thread failed: ${error}`))
+    this.#worker.on('exit', () => this.#end('a worker thread ended'))
     this.#worker.unref()
   }
 
@@ -65,12 +67,12 @@ class Thread {
       this.#tell({ kind: 'masks', question: message.question, masks })
     } else if (message.kind === 'done') running?.resolve(message.outcome)
     else if (message.kind === 'undecodable') running?.resolve(message.reason)
-    else running?.reject(message.error)
+    else running?.reject(toSkepError(message.error))
   }
 
-  #end(error: unknown): void {
+  #end(reason: string): void {
     this.#ended = true
-    for (const { reject } of this.#running.values()) reject(error)
+    for (const { resolve } of this.#running.values()) resolve(reason)
   }
 }
 
@@ -88,7 +90,7 @@ export class Threads implements AsyncDisposable {
     this.#count = count
   }
 
-  /** Runs a job on all threads. A thread that dies fails its queries; the next query gets a new one. */
+  /** Runs a job on all threads. A thread that dies leaves its jobs to the engine; the next query gets a new one. @throws INTERNAL */
   async run(job: DirectJob, lookup: Lookup): Promise<JobOutcome> {
     this.#threads = this.#threads.filter((thread) => !thread.ended)
     while (this.#threads.length < this.#count) this.#threads.push(new Thread())

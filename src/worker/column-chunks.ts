@@ -33,6 +33,8 @@ export interface ChunkedColumn {
   /** Bytes of each value where all have the same length. */
   length: number
   optional: boolean
+  /** Its texts are to be UTF-8. */
+  unicode: boolean
   chunks: ColumnChunk[]
 }
 
@@ -64,6 +66,7 @@ export function findColumns(file: OpenFile, sought: readonly SoughtColumn[]): Co
       physical: physicalOf(element),
       length: element.typeLength ?? 0,
       optional: element.repetition === REPETITION.OPTIONAL,
+      unicode: printType(found.type) === 'VARCHAR',
       chunks: groups.map((group) => chunkOf(file, group, index)),
     }
   })

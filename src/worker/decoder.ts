@@ -43,8 +43,10 @@ export class Decoder {
   /** Opens the file of that place among the job's. @throws Undecodable, FILE_INVALID, or the system's error */
   open(place: number): DecodableFile {
     const { files, actor, time, texts, numbers } = this.#decoding
-    const file = new OpenFile(files[place]!, this.#buffer)
+    const { path, sizeBytes } = files[place]!
+    const file = new OpenFile(path, this.#buffer)
     try {
+      if (file.sizeBytes !== sizeBytes) throw new Undecodable('it is not the file that the table has')
       const found = findColumns(file, [actor, time, ...texts, ...numbers])
       return { file, found, [Symbol.dispose]: () => file[Symbol.dispose]() }
     } catch (error) {
@@ -59,12 +61,12 @@ export class Decoder {
     if (!(rows >= 0 && rows <= this.#decoding.groupRows)) throw new Undecodable('a row group is too long')
     const { columns } = this.kernel
     columns.beginGroup(rows)
-    for (const [index, { physical, length, optional, chunks }] of found.columns.entries()) {
+    for (const [index, { physical, length, optional, unicode, chunks }] of found.columns.entries()) {
       const chunk = chunks[group]!
       if (chunk.values !== rows) throw new Undecodable('a column has more or fewer values than rows')
       const texts = this.#masks[index - 2]
       const purpose = index === 0 ? ACTOR : index === 1 ? TIME : texts ? MASK : NUMBER
-      columns.openColumn(purpose, physical, length, Number(optional))
+      columns.openColumn(purpose, physical, length, Number(optional), Number(unicode))
       if (purpose === NUMBER) columns.useNumbers(index - 2 - this.#masks.length)
       // A chunk without a dictionary may still hold nulls.
       if (texts) await texts.fill(0)

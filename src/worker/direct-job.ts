@@ -11,7 +11,8 @@ import type { SoughtColumn } from './column-chunks.ts'
 /** What decoding files needs to know. */
 export interface Decoding {
   program: KernelProgram
-  files: string[]
+  /** Their sizes tell a file from another that has taken its place. */
+  files: { path: string; sizeBytes: number }[]
   actor: SoughtColumn
   time: SoughtColumn
   /** Text columns whose dictionaries are asked for: they add the bits of {@link Lookup}'s answer to the masks. */

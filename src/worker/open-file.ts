@@ -1,9 +1,24 @@
 /** A file that a worker reads ranges of, without waiting: its thread has nothing else to do. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { isSkepError } from '../errors.ts'
 
 /** Says that a file cannot be decoded here; the engine reads it, or says what is wrong with it. */
 export class Undecodable extends Error {
   override readonly name = 'Undecodable'
+}
+
+/**
+ * Why the engine has to run a query instead, or says what is wrong: what an error of reading, unpacking or decoding means. Undefined for
+ * a mistake of ours.
+ */
+export function reasonForEngine(error: unknown): string | undefined {
+  // Traps are for want of memory, which is no more than 4 GB here; the engine spills.
+  const isExpected =
+    error instanceof Undecodable ||
+    isSkepError(error) ||
+    error instanceof RangeError ||
+    (error instanceof Error && (error.name === 'RuntimeError' || 'syscall' in error))
+  return isExpected ? (error as Error).message : undefined
 }
 
 /** Bytes that are read into again and again. */

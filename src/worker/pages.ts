@@ -47,19 +47,22 @@ export async function decodePages(
     if (header.type === DICTIONARY_PAGE && dictionary) {
       const { values: entries = -1, encoding } = dictionary
       require(encoding === PLAIN || encoding === PLAIN_DICTIONARY)
+      // Every entry has a byte at least, unless there is only the empty one.
+      require(entries >= 0 && entries <= Math.max(1, unpacked))
       unpack(kernel, page, codec, 0, unpacked)
       require(kernel.readDictionary(unpacked, entries))
       const waiting = onDictionary(entries)
       if (waiting) await waiting
     } else if (header.type === DATA_PAGE && data) {
       const { values: rows = -1, encoding = -1, levelEncoding = RLE } = data
-      require(levelEncoding === RLE)
+      require(levelEncoding === RLE && rows >= 0 && rows <= left)
       unpack(kernel, page, codec, 0, unpacked)
       require(kernel.readPage(encoding, rows, -1, unpacked))
       left -= rows
     } else if (header.type === DATA_PAGE_V2 && dataV2) {
       const { values: rows = -1, encoding = -1, levelBytes = 0, repetitionBytes = 0, packed: isPacked = true } = dataV2
-      require(repetitionBytes === 0 && levelBytes >= 0 && levelBytes <= packed && levelBytes <= unpacked)
+      require(rows >= 0 && rows <= left && repetitionBytes === 0)
+      require(levelBytes >= 0 && levelBytes <= packed && levelBytes <= unpacked)
       unpack(kernel, page, isPacked ? codec : UNCOMPRESSED, levelBytes, unpacked)
       require(kernel.readPage(encoding, rows, levelBytes, unpacked))
       left -= rows

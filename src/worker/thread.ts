@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { runActorFiles } from './actor-files.ts'
 import type { DirectJob, Lookup, ShareOutcome } from './direct-job.ts'
-import { Undecodable } from './open-file.ts'
+import { reasonForEngine, Undecodable } from './open-file.ts'
 import { runCut, runParts } from './parts.ts'
 
 /** What a thread is told. */
@@ -37,8 +37,8 @@ async function run(share: number, job: DirectJob): Promise<void> {
     )
     tell({ kind: 'done', share, outcome }, buffers)
   } catch (error) {
-    if (error instanceof Undecodable) tell({ kind: 'undecodable', share, reason: error.message })
-    else tell({ kind: 'failed', share, error })
+    const reason = reasonForEngine(error)
+    tell(reason === undefined ? { kind: 'failed', share, error } : { kind: 'undecodable', share, reason })
   }
 }
 

@@ -13,6 +13,10 @@ const CLI = join(ROOT, 'dist/cli.js')
 const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 const run = promisify(execFile)
 
+const TWO_STEPS = JSON.stringify({
+  funnel: { sequence: ['a', 'b'].map((event) => ({ filter: ['event', '==', event] })) },
+})
+
 let folder = ''
 
 beforeAll(async () => {
@@ -50,6 +54,31 @@ describe('the built command', () => {
     })
     const enough = old.replace('22.17.1', '22.18.0')
     expect(await node('--import', enough, CLI, '--version')).toMatchObject({ code: 0 })
+  })
+
+  test('decodes files on threads of its own', async () => {
+    const lines = Array.from({ length: 500 }, (_, k) => `${k % 100},${k},${k % 100 < 60 && k >= 300 ? 'b' : 'a'}\n`)
+    await writeFile(join(folder, 'events.csv'), `who,ts,event\n${lines.join('')}`)
+    const keys = ['--actor', 'who', '--time', 'ts']
+    expect(
+      await node(CLI, 'import', 'events.csv', '--table', 'events', ...keys, '--warehouse', 'direct'),
+    ).toMatchObject({
+      code: 0,
+    })
+    const program = `import { Warehouse } from 'skep'
+const warehouse = await Warehouse.open('direct')
+console.log(JSON.stringify(await warehouse.query('events', ${TWO_STEPS})))`
+    await writeFile(join(folder, 'query.js'), program)
+    for (const argv of [
+      [CLI, 'query', 'events', '--query', TWO_STEPS, '--warehouse', 'direct', '--json'],
+      ['query.js'],
+    ]) {
+      const env = { ...process.env, SKEP_DIRECT_ROWS: '0' }
+      const { stdout, stderr } = await run(process.execPath, argv, { cwd: folder, env })
+      expect(stderr).toBe('')
+      const funnel = { sequence: [{ matchingGroups: 100 }, { matchingGroups: 60 }] }
+      expect(JSON.parse(stdout)).toMatchObject({ funnel, stats: { reader: 'direct' } })
+    }
   })
 
   test('names what it contains of others', async () => {
