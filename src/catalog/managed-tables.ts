@@ -24,6 +24,15 @@ import {
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
 import { SnapshotReader } from './iceberg/snapshot-reader.ts'
 import { type Addition, type WrittenManifest, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
+import {
+  extendLedger,
+  knownHashes,
+  type LedgerEntries,
+  ledgerPath,
+  nextLedger,
+  readLedger,
+  writeLedger,
+} from './ledger.ts'
 import { tableNotFound } from './names.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
@@ -58,6 +67,8 @@ export interface CommitOptions extends CallOptions {
   commitId?: string
   /** More entries for the snapshot's summary. */
   summary?: Record<string, string>
+  /** The source files that the data comes from. */
+  ledger?: LedgerEntries
 }
 
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
@@ -75,6 +86,7 @@ export interface Head {
 /** What a commit has written so far, to be removed when it does not come about. Paths are below the store's root. */
 interface Work {
   added?: WrittenManifest | undefined
+  /** Manifest lists and ledgers of the attempt under way. */
   lists: string[]
 }
 
@@ -167,6 +179,11 @@ export class ManagedTables {
       const base = { metadata, manifests: [] }
       const { snapshot } = await writeSnapshot(this.#store, this.#sources, place, base, addition, added)
       metadata = withSnapshot(metadata, snapshot, undefined)
+      if (options.ledger) {
+        const hashes = extendLedger([], options.ledger)
+        const { properties } = await writeLedger(this.#store, this.#sources, place.folder, hashes)
+        metadata = { ...metadata, properties: { ...metadata.properties, ...properties } }
+      }
     }
     const metadataLocation = this.#metadataLocation(draft.uuid, 1)
     if (!(await this.#log(draft.uuid).append(1, printMetadata(metadata)))) {
@@ -219,13 +236,19 @@ export class ManagedTables {
     }
     refuseConflict(table, metadata, addition)
     const place = this.#place(uuid, metadata.location)
+    const replaces = addition.operation === 'overwrite'
+    const ledger = await this.#unlessMoved(head, () =>
+      nextLedger(this.#store, this.#sources, { metadata, folder: place.folder, replaces }, options.ledger, options),
+    )
+    if (!ledger) return undefined
+    if (ledger.path !== undefined) work.lists.push(ledger.path)
     work.added ??= await writeAddedFiles(this.#store, this.#sources, place, metadata, addition)
     const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
     const base = { metadata, manifests }
     const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
     const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
-    const next = withSnapshot(metadata, snapshot, previousFile)
     work.lists.push(listPath)
+    const next = { ...withSnapshot(metadata, snapshot, previousFile), properties: ledger.properties }
     // From here on the outcome may not be left open by a cancellation.
     throwIfAborted(options.signal)
     if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
@@ -235,6 +258,28 @@ export class ManagedTables {
     }
     await this.removeAll(work.lists.splice(0))
     return undefined
+  }
+
+  /** Those of these hashes of source files that are in the ledger of a table's newest state. @throws TABLE_INVALID */
+  async imported(uuid: string, hashes: readonly string[], options: CallOptions): Promise<string[]> {
+    for (;;) {
+      const head = await this.head(uuid, options)
+      const path = ledgerPath(head.metadata, tableFolder(uuid))
+      const ledger = await this.#unlessMoved(head, () => readLedger(this.#store, path, options))
+      if (ledger) return knownHashes(ledger, hashes)
+    }
+  }
+
+  /** What `read` gives; undefined when it missed a ledger that only an older state of the table has, for that may be removed. */
+  async #unlessMoved<T>(head: Head, read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID')) throw error
+      const newest = await this.#log(head.metadata['table-uuid']).head()
+      if (newest !== head.version) return undefined
+      throw error
+    }
   }
 
   /** Appends the version that says the table is dropped. */

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import type { ManagedTable, TableDraft } from '../catalog/catalog.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
+import { AlreadyImported, type LedgerEntries } from '../catalog/ledger.ts'
 import type { DataFile, TableKeys } from '../catalog/types.ts'
 import { quoteString } from '../common/data-type.ts'
 import { Engine } from '../engine/engine.ts'
@@ -9,6 +10,7 @@ import { isSkepError, SkepError } from '../errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
 import { type ImportColumns, planColumns } from './columns.ts'
 import { requireWhole } from './compressed.ts'
+import { requireUnchanged, startHashing } from './hashes.ts'
 import { chooseKeys } from './keys.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
 import { readerSql } from './readers.ts'
@@ -28,8 +30,10 @@ export interface ImportResult {
   /** True when the table was made by this import. */
   created: boolean
   rows: number
-  /** Source files. */
+  /** Source files that were imported. */
   sources: number
+  /** Source files that `once` left out. */
+  skipped: string[]
   /** Data files written, and their size. */
   files: number
   bytes: number
@@ -45,14 +49,17 @@ export async function importFiles(
 ): Promise<ImportResult> {
   const started = performance.now()
   const { settings, spillPath } = context
+  if (options.once && options.replace) throw onceReplaces()
   const existing = await findTable(context, table, options.signal)
   try {
     const files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
     requireOneFormat(files)
+    using hashing = startHashing(files, options.signal)
     await using engine = await Engine.open({ settings, spillPath })
     using session = await engine.session()
-    const done = await runImport(newImport({ context, session, engine, table, options, files }), existing)
-    return { ...done, table, sources: files.length, ms: Math.round(performance.now() - started) }
+    const parts = { context, session, engine, table, options, files, hashes: hashing.done }
+    const done = await runImport(newImport(parts), existing)
+    return { table, ...done, ms: Math.round(performance.now() - started) }
   } catch (error) {
     throw wrapWriteError(error, context.root)
   } finally {
@@ -71,6 +78,11 @@ async function findTable(
     if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
     throw error
   }
+}
+
+function onceReplaces(): SkepError {
+  const message = 'once and replace cannot be combined: what is left out would be lost with the rows that are replaced'
+  return new SkepError('ARGUMENT_INVALID', message, { argument: 'once' })
 }
 
 function requireOneFormat(files: readonly SourceFile[]): void {
@@ -103,23 +115,49 @@ interface Done {
   snapshotId?: number
   created: boolean
   rows: number
+  sources: number
+  skipped: string[]
   files: number
   bytes: number
 }
 
-/** Imports into the table as it is; once more from the start when another first import made it meanwhile: its columns and keys then count. */
+/**
+ * Imports into the table as it is; once more from the start when another first import made it meanwhile (its columns and keys
+ * then count), or when another import brought in a file that is to be there once.
+ */
 async function runImport(work: Import, existing: ManagedTable | undefined): Promise<Done> {
   const { context, table: name, options } = work
   let table = existing
   for (let attempt = 1; ; attempt++) {
-    const own = { ...work, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
+    const files = await filesToImport(work, table)
+    const skipped = work.files.filter((file) => !files.includes(file)).map(({ label }) => label)
+    if (files.length === 0) return nothingNew(table, skipped)
+    const own = { ...work, files, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
     const columns = await planColumns(own.session, own.files, options.types ?? {}, table)
     const keys = chooseKeys(name, options, columns.stored, table)
     const rows = await stageRows(own, columns)
     const done = await commitOnce(own, columns, keys, rows, await countRows(own, rows), table)
-    if (done) return done
+    if (done) return { ...done, sources: files.length, skipped }
     table = await findTable(context, name, options.signal)
   }
+}
+
+/** The source files, or with `once` those of them that the table has not, each content once. */
+async function filesToImport({ files, hashes, context, options, run }: Import, table?: ManagedTable) {
+  if (!options.once) return files
+  const byPath = await hashes
+  const known = table ? await context.catalog.imported(table, [...byPath.values()], run) : []
+  const seen = new Set(known)
+  return files.filter(({ path }) => {
+    const hash = byPath.get(path)!
+    return !seen.has(hash) && seen.add(hash)
+  })
+}
+
+function nothingNew(table: ManagedTable | undefined, skipped: string[]): Done {
+  const id = table?.snapshot.id
+  const done = { created: false, rows: 0, sources: 0, skipped, files: 0, bytes: 0 }
+  return id === undefined ? done : { snapshotId: id, ...done }
 }
 
 /** A SELECT of the stored columns: over the sources themselves where they are Parquet, else over rows that were parsed once. */
@@ -154,7 +192,7 @@ async function countRows(work: Import, rows: string): Promise<number> {
   return Number(row!.n)
 }
 
-/** Writes the data files and commits them; undefined when another first import made the table meanwhile. */
+/** Writes the data files and commits them; undefined when the import has to start over. */
 async function commitOnce(
   work: Import,
   columns: ImportColumns,
@@ -162,7 +200,7 @@ async function commitOnce(
   rows: string,
   count: number,
   table: ManagedTable | undefined,
-): Promise<Done | undefined> {
+): Promise<Omit<Done, 'sources' | 'skipped'> | undefined> {
   const target = { ...(table ?? newTable(work, columns, keys, count)), prefix: crypto.randomUUID() }
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
@@ -175,7 +213,11 @@ async function commitOnce(
     return { ...(id === undefined ? {} : { snapshotId: id }), ...done, created: table === undefined }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
-    if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
+    if (!isSkepError(error, 'STORE_UNAVAILABLE')) {
+      await work.context.catalog.discard(files)
+      if (!table) await removeWritten(target, true)
+    }
+    if (error instanceof AlreadyImported) return undefined
     if (table || !isSkepError(error, 'TABLE_EXISTS')) throw error
     if (work.options.replace) throw replacedMeanwhile(work.table)
     return undefined
@@ -188,14 +230,20 @@ function replacedMeanwhile(table: string): SkepError {
 }
 
 /** Makes files part of a table; gives the id of its snapshot, if it has one. An append of nothing changes nothing. */
-async function commit(
-  { context, options, run }: Import,
-  table: ManagedTable | TableDraft,
-  files: DataFile[],
-): Promise<number | undefined> {
-  if (!('snapshot' in table)) return (await context.catalog.create(table, files, run)).snapshotId
-  if (options.replace) return (await context.catalog.replace(table, files, run)).snapshotId
-  return files.length === 0 ? table.snapshot.id : (await context.catalog.append(table, files, run)).snapshotId
+async function commit(work: Import, table: ManagedTable | TableDraft, files: DataFile[]): Promise<number | undefined> {
+  const { catalog } = work.context
+  const how = { ...work.run, ledger: await ledgerEntries(work) }
+  if (!('snapshot' in table)) return (await catalog.create(table, files, how)).snapshotId
+  if (work.options.replace) return (await catalog.replace(table, files, how)).snapshotId
+  return files.length === 0 ? table.snapshot.id : (await catalog.append(table, files, how)).snapshotId
+}
+
+/** What the table is to remember of the sources. @throws FILE_CHANGED */
+async function ledgerEntries({ files, hashes, options, context: { settings } }: Import): Promise<LedgerEntries> {
+  const byPath = await hashes
+  await requireUnchanged(files)
+  const own = [...new Set(files.map(({ path }) => byPath.get(path)!))]
+  return { hashes: own, once: options.once ?? false, limit: settings.ledgerFiles }
 }
 
 function newTable(

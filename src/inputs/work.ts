@@ -29,6 +29,8 @@ export interface ImportOptions {
   buckets?: number
   /** Replaces the rows of the table; its history is kept. */
   replace?: boolean
+  /** Leaves out source files that the table has already, by the SHA-256 of their bytes. */
+  once?: boolean
   /** Types of columns by name, in DuckDB's names, instead of the inferred ones. */
   types?: TypeOverrides
   /** Format of all files, instead of the one that their names say. */
@@ -46,6 +48,8 @@ export interface Import {
   options: ImportOptions
   run: RunOptions
   files: SourceFile[]
+  /** Hashes of the sources by their paths. */
+  hashes: Promise<ReadonlyMap<string, string>>
   /** Reports progress inside a phase that spans [from, to) of the whole. */
   phase(name: ImportProgress['phase'], from: number, to: number): RunOptions
 }
