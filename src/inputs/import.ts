@@ -14,6 +14,9 @@ import { requireUnchanged, startHashing } from './hashes.ts'
 import { chooseKeys } from './keys.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
 import { readerSql } from './readers.ts'
+import { RejectFile } from './rejects/file.ts'
+import { siftSources } from './rejects/sift.ts'
+import { rejectAll, stageChecked } from './rejects/stage.ts'
 import { findSources, type SourceFile } from './sources.ts'
 import type { InputContext } from './types.ts'
 import { type Import, type ImportOptions, reading } from './work.ts'
@@ -34,6 +37,8 @@ export interface ImportResult {
   sources: number
   /** Source files that `once` left out. */
   skipped: string[]
+  /** Rows that were left out, and written to `rejects`. */
+  rejected: number
   /** Data files written, and their size. */
   files: number
   bytes: number
@@ -54,11 +59,12 @@ export async function importFiles(
   try {
     const files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
     requireOneFormat(files)
+    await using rejects = options.rejects === undefined ? undefined : await RejectFile.open(options.rejects, files)
     using hashing = startHashing(files, options.signal)
     await using engine = await Engine.open({ settings, spillPath })
     using session = await engine.session()
-    const parts = { context, session, engine, table, options, files, hashes: hashing.done }
-    const done = await runImport(newImport(parts), existing)
+    const parts = { context, session, engine, table, options, files, rejects, hashes: hashing.done }
+    const done = await publishing(rejects, () => runImport(newImport(parts), existing))
     return { table, ...done, ms: Math.round(performance.now() - started) }
   } catch (error) {
     throw wrapWriteError(error, context.root)
@@ -76,6 +82,19 @@ async function findTable(
     return await context.catalog.loadManaged(table, signal ? { signal } : {})
   } catch (error) {
     if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/** What an import did, with its rejected rows in their place; there they are, too, when nobody knows whether it did it. */
+async function publishing<T>(rejects: RejectFile | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    await rejects?.clear()
+    const done = await run()
+    await rejects?.publish()
+    return done
+  } catch (error) {
+    if (isSkepError(error, 'STORE_UNAVAILABLE')) await rejects?.publish()
     throw error
   }
 }
@@ -117,6 +136,7 @@ interface Done {
   rows: number
   sources: number
   skipped: string[]
+  rejected: number
   files: number
   bytes: number
 }
@@ -131,13 +151,12 @@ async function runImport(work: Import, existing: ManagedTable | undefined): Prom
   for (let attempt = 1; ; attempt++) {
     const files = await filesToImport(work, table)
     const skipped = work.files.filter((file) => !files.includes(file)).map(({ label }) => label)
-    if (files.length === 0) return nothingNew(table, skipped)
+    if (files.length === 0) return nothingDone(table, { skipped })
     const own = { ...work, files, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
-    const columns = await planColumns(own.session, own.files, options.types ?? {}, table)
-    const keys = chooseKeys(name, options, columns.stored, table)
-    const rows = await stageRows(own, columns)
-    const done = await commitOnce(own, columns, keys, rows, await countRows(own, rows), table)
-    if (done) return { ...done, sources: files.length, skipped }
+    const found = await readRows(own, table)
+    if (found.count === 0 && found.rejected > 0) return nothingDone(table, { skipped, rejected: found.rejected })
+    const done = await commitOnce(own, found, table)
+    if (done) return { ...done, sources: files.length, skipped, rejected: found.rejected }
     table = await findTable(context, name, options.signal)
   }
 }
@@ -154,10 +173,45 @@ async function filesToImport({ files, hashes, context, options, run }: Import, t
   })
 }
 
-function nothingNew(table: ManagedTable | undefined, skipped: string[]): Done {
+function nothingDone(table: ManagedTable | undefined, told: { skipped: string[]; rejected?: number }): Done {
   const id = table?.snapshot.id
-  const done = { created: false, rows: 0, sources: 0, skipped, files: 0, bytes: 0 }
+  const done = { created: false, rows: 0, sources: 0, files: 0, bytes: 0, rejected: 0, ...told }
   return id === undefined ? done : { snapshotId: id, ...done }
+}
+
+/** Rows to be imported, and for what columns and keys. */
+interface Found {
+  columns: ImportColumns
+  keys: TableKeys
+  /** SELECT of the stored columns. */
+  rows: string
+  count: number
+  rejected: number
+}
+
+const NO_COLUMNS: ImportColumns = { reader: {}, stored: [], select: '' }
+
+async function readRows(work: Import, table: ManagedTable | undefined): Promise<Found> {
+  const { table: name, options, session, files, rejects } = work
+  const types = options.types ?? {}
+  if (rejects && files[0]!.format !== 'parquet') return await readSifted(work, rejects, table)
+  const columns = await planColumns(session, files, types, table)
+  const keys = chooseKeys(name, options, columns.stored, table)
+  const rows = await stageRows(work, columns)
+  return { columns, keys, rows, count: await countRows(work, rows), rejected: 0 }
+}
+
+/** The rows that parse; every other one is written to the rejects. */
+async function readSifted(work: Import, rejects: RejectFile, table: ManagedTable | undefined): Promise<Found> {
+  const { table: name, options, session } = work
+  const sifted = await siftSources(work)
+  if (sifted.sound === 0 && sifted.damaged > 0) {
+    await rejectAll(work, sifted, rejects)
+    return { columns: NO_COLUMNS, keys: {}, rows: '', count: 0, rejected: sifted.damaged }
+  }
+  const columns = await planColumns(session, sifted.copies, options.types ?? {}, table, sifted.names.number)
+  const keys = columns.reader.columns?.length ? chooseKeys(name, options, columns.stored, table) : {}
+  return { columns, keys, ...(await stageChecked(work, sifted, columns, rejects)) }
 }
 
 /** A SELECT of the stored columns: over the sources themselves where they are Parquet, else over rows that were parsed once. */
@@ -195,12 +249,9 @@ async function countRows(work: Import, rows: string): Promise<number> {
 /** Writes the data files and commits them; undefined when the import has to start over. */
 async function commitOnce(
   work: Import,
-  columns: ImportColumns,
-  keys: TableKeys,
-  rows: string,
-  count: number,
+  { columns, keys, rows, count }: Found,
   table: ManagedTable | undefined,
-): Promise<Omit<Done, 'sources' | 'skipped'> | undefined> {
+): Promise<Omit<Done, 'sources' | 'skipped' | 'rejected'> | undefined> {
   const target = { ...(table ?? newTable(work, columns, keys, count)), prefix: crypto.randomUUID() }
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)

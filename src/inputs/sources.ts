@@ -166,23 +166,33 @@ function formatOfBytes(head: Buffer): FileFormat | undefined {
   return /^\s*[{[]/.test(text) ? 'ndjson' : 'csv'
 }
 
-/** The first line of a text file, without its end; decompressed as far as needed. @throws FILE_INVALID */
-export async function firstLine(file: SourceFile): Promise<string> {
+/** The text of a file as it is read, decompressed; ending the loop over it closes the file. @throws FILE_INVALID, CANCELLED */
+export async function* textOf(file: SourceFile, readBytes: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const { path, compression } = file
-  const raw = createReadStream(path, { highWaterMark: 64 * 1024 })
-  const unpack = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createZstdDecompress() : undefined
+  const raw = createReadStream(path, { highWaterMark: readBytes })
+  const options = { chunkSize: readBytes }
+  const unpack =
+    compression === 'gzip' ? createGunzip(options) : compression === 'zstd' ? createZstdDecompress(options) : undefined
   const stream = unpack ? raw.on('error', (error) => unpack.destroy(error)).pipe(unpack) : raw
-  let text = ''
   try {
     for await (const part of stream) {
-      text += (part as Buffer).toString('utf8')
-      if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
+      throwIfAborted(signal)
+      yield part as Buffer
     }
   } catch (error) {
     throw damagedError(error, file)
   } finally {
     raw.destroy()
     unpack?.destroy()
+  }
+}
+
+/** The first line of a text file, without its end; decompressed as far as needed. @throws FILE_INVALID */
+export async function firstLine(file: SourceFile): Promise<string> {
+  let text = ''
+  for await (const part of textOf(file, 64 * 1024)) {
+    text += part.toString('utf8')
+    if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
   }
   return text.split(/\r?\n/, 1)[0]!.replace(/^\uFEFF/, '')
 }

@@ -110,7 +110,7 @@ describe('a file that was imported before', () => {
       promisify(execFile)('bash', ['-c', `${process.execPath} ${CLI} import ${line} --warehouse ${lab.root}`])
     const json = JSON.parse((await run(`- --table piped --once --json < ${path}`)).stdout)
     expect(json).toMatchObject({ rows: 1, skipped: [] })
-    expect((await run(`- --table piped --once < ${path}`)).stdout).toMatch(/nothing to import, 1 file skipped/)
+    expect((await run(`- --table piped --once < ${path}`)).stdout).toMatch(/nothing imported, 1 file skipped/)
     expect(await lab.warehouse.import('piped', [path], ONCE)).toMatchObject({ skipped: [path] })
     expect(await rowsOf('piped')).toEqual([11])
   })

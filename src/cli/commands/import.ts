@@ -11,7 +11,7 @@ import { readTypes } from '../types-flag.ts'
 export const importCommand = defineCommand({
   summary: 'Brings Parquet, CSV or NDJSON files into a table',
   usage:
-    'skep import FILE… --table T [--actor COL] [--time COL] [--time-unit s|ms|us|ns] [--buckets N] [--replace] [--once] [--types COL=TYPE,…] [--format parquet|csv|ndjson]',
+    'skep import FILE… --table T [--actor COL] [--time COL] [--time-unit s|ms|us|ns] [--buckets N] [--replace] [--once] [--rejects FILE] [--types COL=TYPE,…] [--format parquet|csv|ndjson]',
   description:
     'The table is made when there is none, its columns as the files have them; else rows are appended. All files or none: a failed import changes nothing.',
   arguments: [
@@ -26,6 +26,10 @@ export const importCommand = defineCommand({
     replace: { help: 'Replaces the rows of the table; its history is kept.' },
     once: {
       help: 'Leaves out files that the table has already, whatever their names; see the guide on importing again.',
+    },
+    rejects: {
+      value: 'FILE',
+      help: 'Takes rows of CSV and NDJSON that do not parse, with file, line and reason, as NDJSON or CSV; without it they end the import.',
     },
     types: {
       value: 'COL=TYPE,…',
@@ -45,9 +49,13 @@ export const importCommand = defineCommand({
     },
     { line: "skep import prices.csv --table prices --types 'price=DECIMAL(10,2)'", does: 'a plain table' },
     { line: "skep import 'clicks/*.parquet' --table events --once", does: 'only the files that are new' },
+    {
+      line: 'skep import prices.csv --table prices --rejects bad-rows.ndjson',
+      does: 'the rows that parse; the others are listed in the file',
+    },
     { line: 'zcat log.gz | skep import - --table log --format ndjson', does: 'from the standard input' },
   ],
-  run: async ({ arguments: files, flags, open, json, signal, progress, document, confirm }) => {
+  run: async ({ arguments: files, flags, open, json, signal, progress, document, confirm, warn }) => {
     const options: ImportOptions = {
       ...(flags.actor === undefined ? {} : { actor: flags.actor }),
       ...(flags.time === undefined ? {} : { time: flags.time }),
@@ -57,6 +65,7 @@ export const importCommand = defineCommand({
       ...(flags.format === undefined ? {} : { format: flags.format }),
       replace: flags.replace,
       once: flags.once,
+      ...(flags.rejects === undefined ? {} : { rejects: flags.rejects }),
       signal,
     }
     const warehouse = await open()
@@ -66,6 +75,7 @@ export const importCommand = defineCommand({
       const onProgress = (state: ImportProgress) => bar.update(state.fraction, progressDetails(state))
       result = await warehouse.import(flags.table, files, { ...options, onProgress })
     }
+    if (result.rejected > 0) warn(`${counted(result.rejected, 'row')} rejected, see ${visible(flags.rejects!)}`)
     if (json) await document(result)
     else await confirm(importLine(result))
   },
@@ -80,7 +90,7 @@ function progressDetails({ phase, rows, bytes }: ImportProgress): string {
 function importLine(result: ImportResult): string {
   const { table, created, rows, sources, skipped, files, bytes, ms, snapshotId } = result
   const left = skipped.length === 0 ? '' : `, ${counted(skipped.length, 'file')} skipped: imported before`
-  if (sources === 0) return `${visible(table)}: nothing to import${left}`
+  if (sources === 0) return `${visible(table)}: nothing imported${left}`
   const what = `${counted(rows, 'row')} from ${counted(sources, 'file')}`
   const written = `${counted(files, 'data file')}, ${sizeText(bytes)}, ${durationText(ms)}`
   return `${visible(table)}: ${what} imported${created ? ' into a new table' : ''} (${written}; snapshot ${snapshotId})${left}`
