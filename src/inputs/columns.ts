@@ -63,11 +63,9 @@ export async function planColumns(
   return { reader, stored, select: selectList(sources, stored, cast) }
 }
 
-/** The columns of numbered copies; one in which no record is sound tells none. */
+/** The sources' own columns of numbered copies. */
 function withoutNumbers(found: readonly FileColumns[], number: string): FileColumns[] {
-  return found
-    .filter(({ columns }) => columns.some(({ name }) => name === number))
-    .map(({ file, columns }) => ({ file, columns: columns.filter(({ name }) => name !== number) }))
+  return found.map(({ file, columns }) => ({ file, columns: columns.filter(({ name }) => name !== number) }))
 }
 
 function keysAsColumns(overrides: TypeOverrides): { name: string }[] {
@@ -169,7 +167,7 @@ function uniteColumns(found: readonly FileColumns[], isSettled: (name: string) =
     const column = missing ?? added
     if (column) throw differing(column.name, missing ? first! : other, missing ? other : first!)
   }
-  return (first?.columns ?? []).map(({ name }) => ({
+  return first!.columns.map(({ name }) => ({
     name,
     type: unite(name, found, isSettled(name)),
     late: found.some(({ columns }) => findColumn(columns, name)!.late === true),

@@ -210,7 +210,7 @@ async function readSifted(work: Import, rejects: RejectFile, table: ManagedTable
     return { columns: NO_COLUMNS, keys: {}, rows: '', count: 0, rejected: sifted.damaged }
   }
   const columns = await planColumns(session, sifted.copies, options.types ?? {}, table, sifted.names.number)
-  const keys = columns.reader.columns?.length ? chooseKeys(name, options, columns.stored, table) : {}
+  const keys = chooseKeys(name, options, columns.stored, table)
   return { columns, keys, ...(await stageChecked(work, sifted, columns, rejects)) }
 }
 

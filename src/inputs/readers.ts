@@ -24,7 +24,7 @@ export interface ReaderOptions {
   full?: boolean
   /** Every column as text, the first line as names: to find the line that does not fit. */
   plain?: boolean
-  /** The files are numbered copies of sound records (see `rejects/sift.ts`): CSV with header, or lines of JSON of which some may be damaged. */
+  /** The files are numbered copies of sound records (see `rejects/sift.ts`): CSV with header, or lines of JSON. */
   numbered?: boolean
 }
 
@@ -65,8 +65,7 @@ function jsonSql(
     types && types.size > 0 && columns
       ? `, columns = ${structOf(new Map(columns.map(({ name, type }) => [name, types.get(name) ?? printType(type)])))}`
       : ''
-  const lenient = numbered ? ', ignore_errors = true' : ''
-  return `read_json(${paths}, ${packed}, ${format}${lenient}, hive_partitioning = false${typed}${full ? ', sample_size = -1' : ''})`
+  return `read_json(${paths}, ${packed}, ${format}, hive_partitioning = false${typed}${full ? ', sample_size = -1' : ''})`
 }
 
 function structOf(values: ReadonlyMap<string, string>): string {

@@ -9,6 +9,7 @@ import { requireWhole } from '../compressed.ts'
 import { delimiterOf, dialectSql } from '../readers.ts'
 import { firstLine, type SourceFile, textOf } from '../sources.ts'
 import type { Import } from '../work.ts'
+import { judgeLines } from './json-lines.ts'
 import { type Cutter, csvCutter, firstText, jsonCutter, type TextRecord } from './records.ts'
 import type { NumberedNames } from './values.ts'
 
@@ -21,8 +22,6 @@ export interface Sifted {
   /** Records that can be a row, and such that cannot. */
   sound: number
   damaged: number
-  /** By source: the last line on which a record begins. */
-  lines: number[]
 }
 
 /** Some records of a file, in the order of its lines. */
@@ -47,7 +46,14 @@ export function placeOf(file: number, line: number): number {
 }
 
 /** The records of a text file, in bounded memory. @throws FILE_INVALID, CANCELLED */
-export async function* cutSource(file: SourceFile, delimiter: string, signal?: AbortSignal): AsyncGenerator<Batch> {
+export async function* cutSource(work: Import, file: SourceFile, delimiter: string): AsyncGenerator<Batch> {
+  for await (const { bytes, records } of cutText(file, delimiter, work.options.signal)) {
+    const judged = file.format === 'csv' ? records : await judgeLines(work.session, bytes, records, work.run)
+    yield { bytes, records: judged }
+  }
+}
+
+async function* cutText(file: SourceFile, delimiter: string, signal?: AbortSignal): AsyncGenerator<Batch> {
   const cutter: Cutter = file.format === 'csv' ? csvCutter(delimiter) : jsonCutter()
   let rest: Buffer = Buffer.alloc(0)
   let isFirst = true
@@ -70,13 +76,12 @@ export async function siftSources(work: Import): Promise<Sifted> {
   const delimiter = files[0]!.format === 'csv' ? delimiterOf(await firstLine(files[0]!)) : ','
   const suffix = randomBytes(4).toString('hex')
   const names = { number: `skep_place_${suffix}`, column: `skep_column_${suffix}`, reason: `skep_reason_${suffix}` }
-  const sifted: Sifted = { copies: [], names, delimiter, sound: 0, damaged: 0, lines: [] }
+  const sifted: Sifted = { copies: [], names, delimiter, sound: 0, damaged: 0 }
   const copies: { copy: SourceFile; sound: number }[] = []
   for (const [k, file] of files.entries()) {
     const done = await siftFile(work, file, k, sifted)
     sifted.sound += done.sound
     sifted.damaged += done.damaged
-    sifted.lines.push(done.lastLine)
     copies.push(done)
   }
   const filled = copies.filter(({ sound }) => sound > 0)
@@ -87,23 +92,31 @@ async function siftFile(work: Import, file: SourceFile, k: number, { names, deli
   const header = file.format === 'csv' ? await readHeader(work, file, k, delimiter) : undefined
   const path = `${work.context.spillPath}/numbered-${k}`
   await using copy = await open(path, 'w')
-  let [sound, damaged, sizeBytes, lastLine] = [0, 0, 0, 0]
+  let [sound, damaged, sizeBytes] = [0, 0, 0]
   if (header) {
     const line = [names.number, ...header.columns].map(quoteIdentifier).join(delimiter)
     sizeBytes += await write(copy, Buffer.from(`${line}\n`))
   }
   let isHeader = header?.isLine ?? false
-  for await (const { bytes, records } of cutSource(file, delimiter, work.options.signal)) {
+  for await (const { bytes, records } of cutSource(work, file, delimiter)) {
+    if (sound + damaged === 0) refuseArray(file, bytes, records[0])
     const rows = isHeader ? records.slice(1) : records
     if (records.length > 0) isHeader = false
-    lastLine = records.at(-1)?.line ?? lastLine
     const good = rows.filter(({ reason }) => reason === undefined)
     sound += good.length
     damaged += rows.length - good.length
     sizeBytes += await write(copy, numbered(bytes, good, { file, k, names, delimiter }))
   }
   const { label, format, stamp } = file
-  return { copy: { path, label, format, stamp, compression: 'none' as const, sizeBytes }, sound, damaged, lastLine }
+  return { copy: { path, label, format, stamp, compression: 'none' as const, sizeBytes }, sound, damaged }
+}
+
+/** Passes unless a file that may be one JSON document is a list of objects: its lines are no rows. @throws ARGUMENT_INVALID */
+function refuseArray({ format, label }: SourceFile, bytes: Buffer, first: TextRecord | undefined): void {
+  if (format !== 'ndjson' || !first || !/\.json(\.\w+)?$/i.test(label) || bytes[firstText(bytes, first)] !== BRACKET)
+    return
+  const message = `${label} is a JSON list; with --rejects every line has to be an object of its own`
+  throw new SkepError('ARGUMENT_INVALID', message, { argument: 'rejects' })
 }
 
 async function write(file: FileHandle, bytes: Buffer): Promise<number> {
@@ -111,6 +124,7 @@ async function write(file: FileHandle, bytes: Buffer): Promise<number> {
   return bytes.length
 }
 
+const BRACKET = 91
 const BRACE_END = 125
 const PREFIX_BYTES = 48
 
@@ -147,7 +161,7 @@ async function readHeader(
 ): Promise<{ columns: string[]; isLine: boolean }> {
   const parts: Buffer[] = []
   let headBytes = 0
-  for await (const { bytes, records } of cutSource(file, delimiter, work.options.signal)) {
+  for await (const { bytes, records } of cutSource(work, file, delimiter)) {
     const [first] = records
     if (parts.length === 0 && first?.reason !== undefined) throw headerError(file, first)
     const sound = records.filter(({ reason }) => reason === undefined)

@@ -36,18 +36,20 @@ export async function stageChecked(
     ),
   )
   const staged = `read_parquet(${quoteString(path)})`
-  const good = `${quoteIdentifier(names.reason)} IS NULL AND ${quoteIdentifier(names.number)} IS NOT NULL`
-  const [counts] = await session.rows<{ good: bigint; named: bigint }>(
-    `SELECT count(*) FILTER (WHERE ${good}) AS good, count(${quoteIdentifier(names.number)}) AS named FROM ${staged}`,
+  const [number, column, reason] = [names.number, names.column, names.reason].map(quoteIdentifier)
+  const [counts] = await session.rows<{ good: bigint; read: bigint }>(
+    `SELECT count(*) FILTER (WHERE ${reason} IS NULL) AS good, count(DISTINCT ${number}) AS read FROM ${staged}`,
     work.run,
   )
   const count = Number(counts!.good)
-  const malformed = sifted.sound - Number(counts!.named)
-  assert(malformed >= 0 && (malformed === 0 || copies[0]!.format === 'ndjson'), `${malformed} records were not read`)
+  assert(Number(counts!.read) === sifted.sound, `${counts!.read} records were read of ${sifted.sound}`)
   const rejected = sifted.damaged + sifted.sound - count
-  await writeRejects(work, sifted, readPlaces(work, badPlaces(sifted, staged, malformed > 0)), rejects, rejected)
+  const bad = `SELECT ${number}, ${column}, ${reason} FROM ${staged} WHERE ${reason} IS NOT NULL ORDER BY 1`
+  // Lines are judged meanwhile, and a session does one thing at a time.
+  using reader = await work.engine.session()
+  await writeRejects(work, sifted, readPlaces({ ...work, session: reader }, bad), rejects, rejected)
   const stored = columns.stored.map(({ name }) => quoteIdentifier(name)).join(', ')
-  return { rows: `SELECT ${stored} FROM ${staged} WHERE ${good}`, count, rejected }
+  return { rows: `SELECT ${stored} FROM ${staged} WHERE ${reason} IS NULL`, count, rejected }
 }
 
 /** Writes down the damaged records of sources of which no record can be a row. */
@@ -56,25 +58,13 @@ export async function rejectAll(work: Import, sifted: Sifted, rejects: RejectFil
   await writeRejects(work, sifted, undefined, rejects, sifted.damaged)
 }
 
-const NOT_JSON = 'not JSON'
-
-/** A query of places and what is wrong there, by place. Of lines that are no JSON no place was read: those are the ones that are missing. */
-function badPlaces({ names, lines }: Sifted, staged: string, withMissing: boolean): string {
-  const [number, column, reason] = [names.number, names.column, names.reason].map(quoteIdentifier)
-  const bad = `SELECT ${number} AS place, ${column} AS "column", ${reason} AS reason FROM ${staged} WHERE ${reason} IS NOT NULL AND ${number} IS NOT NULL`
-  if (!withMissing) return `${bad} ORDER BY place`
-  const all = lines.map((count, k) => `SELECT ${placeOf(k, 0)} + i AS place FROM range(1, ${count + 1}) t(i)`)
-  const missing = `SELECT place, NULL, ${quoteString(NOT_JSON)} FROM (${all.join(' UNION ALL ')}) ANTI JOIN ${staged} ON place = ${number}`
-  return `${bad} UNION ALL ${missing} ORDER BY place`
-}
-
 interface BadPlace {
   place: number
   column?: string
   reason: string
 }
 
-/** The rows of {@link badPlaces}, a chunk at a time. */
+/** Places with what is wrong there, a chunk at a time. */
 async function* readPlaces({ session, run }: Import, sql: string): AsyncGenerator<BadPlace> {
   const result = await session.stream(sql, run)
   for (;;) {
@@ -95,12 +85,12 @@ async function writeRejects(
   rejects: RejectFile,
   expected: number,
 ): Promise<void> {
-  const { files, context, options } = work
+  const { files, context } = work
   await rejects.clear()
   let written = 0
   let next = expected > 0 ? await bad?.next() : undefined
   for (const [k, file] of expected > 0 ? files.entries() : []) {
-    for await (const { bytes, records } of cutSource(file, sifted.delimiter, options.signal)) {
+    for await (const { bytes, records } of cutSource(work, file, sifted.delimiter)) {
       for (const record of records) {
         const place = placeOf(k, record.line)
         while (next && !next.done && next.value.place < place) next = await bad!.next()
