@@ -144,6 +144,7 @@ export function csvCutter(delimiter: string): Cutter {
         continue
       }
       const own = lineAt(bytes, start, isLast)
+      if (!own && bytes.length - start <= CSV_BYTES_MAX) break
       const reason = own ? look.reason : undefined
       found.push({ start, end: own?.end ?? bytes.length, line, reason: reason ?? longReason(CSV_BYTES_MAX) })
       isSkipping = own === undefined
