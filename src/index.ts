@@ -50,6 +50,14 @@ export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/ty
 export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'
 export type { BehaviouralStats } from './coordinator/behaviour.ts'
+export type {
+  CallOptions,
+  QueryOptions,
+  SqlExplanation,
+  SqlOptions,
+  SqlResult,
+  SqlStream,
+} from './coordinator/calls.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
 export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
 export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
@@ -60,12 +68,4 @@ export type { ErrorCode, ErrorDetails, ErrorKind, Violation } from './errors.ts'
 export { ERROR_CODES, ERROR_KINDS, isSkepError, SkepError } from './errors.ts'
 export type { FileFormat, ImportOptions, ImportProgress, ImportResult } from './inputs/import.ts'
 export type { RegisterOptions, RegisterResult } from './inputs/register.ts'
-export type {
-  CallOptions,
-  QueryOptions,
-  SqlExplanation,
-  SqlOptions,
-  SqlResult,
-  SqlStream,
-} from './warehouse.ts'
 export { Warehouse } from './warehouse.ts'

@@ -12,13 +12,12 @@ import {
   resolveAlteration,
 } from './alteration.ts'
 import { BoundedCache } from './bounded-cache.ts'
-import { fileReading, isSchemaCommit, schemaIdAt, withColumns } from './iceberg/evolution.ts'
-import type { ManifestFile } from './iceberg/manifest-list.ts'
+import { type CommitContext, type CommitOptions, type CommitOutcome, DataCommit } from './data-commit.ts'
+import { fileReading, isSchemaCommit } from './iceberg/evolution.ts'
 import {
   asDropped,
   currentSnapshot,
   droppedBy,
-  type IcebergSnapshot,
   isDropped,
   keysOf,
   newMetadata,
@@ -26,28 +25,22 @@ import {
   parseMetadata,
   printMetadata,
   schemaOf,
-  snapshotAtTime,
-  snapshotById,
-  snapshotOfCommit,
   specsOf,
   type TableMetadata,
   withSnapshot,
 } from './iceberg/metadata.ts'
 import { type TablePlace, tableFolder } from './iceberg/place.ts'
-import { fitsSchema } from './iceberg/promote.ts'
 import { SnapshotReader, type Survey } from './iceberg/snapshot-reader.ts'
-import {
-  type Addition,
-  type WrittenManifest,
-  type WrittenMerge,
-  writeAddedFiles,
-  writeMerges,
-  writeSnapshot,
-} from './iceberg/snapshot-writer.ts'
+import { type Addition, writeAddedFiles, writeSnapshot } from './iceberg/snapshot-writer.ts'
+import { extendLedger, knownHashes, ledgerPath, readLedger, writeLedger } from './ledger.ts'
 import { tableNotFound } from './names.ts'
+import { type At, conflict, pickSchemaId, pickSnapshot } from './pick-snapshot.ts'
 import { newSnapshotId, newUuid, type Sources } from './sources.ts'
 import type { DataFile, PartitionSpec, Schema, Table, TableKeys } from './types.ts'
 import { explainUnknown, listAll, VersionedLog } from './versioned-log.ts'
+
+export type { CommitOptions } from './data-commit.ts'
+export type { At } from './pick-snapshot.ts'
 
 /** A managed table as it was loaded. */
 export interface ManagedTable extends Table {
@@ -71,9 +64,6 @@ export interface TableDraft {
   properties: Record<string, string>
 }
 
-/** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
-export type At = { snapshotId: number } | { timeMs: number }
-
 /** What a catalog works with; settings that are absent have their defaults. */
 export interface CatalogOptions {
   sources: Sources
@@ -81,21 +71,8 @@ export interface CatalogOptions {
   manifestMergeCount?: number
 }
 
-/** How a commit is made. */
-export interface CommitOptions extends CallOptions {
-  /** A commit of an id that is in the table's history already succeeds without doing anything; random when absent. */
-  commitId?: string
-  /** More entries for the snapshot's summary. */
-  summary?: Record<string, string>
-  /** What `evolveSchema` made of the table's schema, when the files follow that: it becomes the table's in the same commit. */
-  schema?: Schema
-}
-
 /** What a commit made. `snapshotId` is absent for a table that was created without files. */
-export interface Commit {
-  snapshotId?: number
-  /** True when another call had made this commit before: the files given to this one belong to no table. */
-  repeated?: true
+export interface Commit extends Partial<CommitOutcome> {
   metadataLocation: string
 }
 
@@ -105,19 +82,13 @@ export interface Head {
   metadata: TableMetadata
 }
 
-/** What a commit has written so far, to be removed when it does not come about. Paths are below the store's root. */
-interface Work {
-  added?: WrittenManifest | undefined
-  merges: WrittenMerge[]
-  lists: string[]
-}
-
 const NO_COLUMNS: Schema = { id: 0, columns: [] }
 const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
 const CACHED_METADATA = 64
 const CACHED_VERSIONS = 10_000
 const CALLS_AT_ONCE = 16
 const BACKOFF_MS_MAX = 250
+const SUFFIX = '.metadata.json'
 
 /** The managed tables of a store. All state is in the store; what is cached is immutable. */
 export class ManagedTables {
@@ -138,7 +109,7 @@ export class ManagedTables {
   }
 
   #log(uuid: string): VersionedLog {
-    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, '.metadata.json')
+    return new VersionedLog(this.#store, this.#sources, `${tableFolder(uuid)}/metadata`, SUFFIX)
   }
 
   /** The newest version of a table, dropped ones included. One listing or two look-ups, and a read unless it is known. @throws TABLE_INVALID */
@@ -158,7 +129,8 @@ export class ManagedTables {
     return { root: this.#store.root, folder: tableFolder(uuid), location }
   }
 
-  #metadataLocation(uuid: string, version: number): string {
+  /** Where a version of a table's metadata is: an absolute path or URL. */
+  metadataLocation(uuid: string, version: number): string {
     return `${this.#store.root}/${this.#log(uuid).path(version)}`
   }
 
@@ -170,7 +142,7 @@ export class ManagedTables {
     const schema = schemaOf(metadata, pickSchemaId(metadata, snapshot, options.at))
     const specs = specsOf(metadata)
     const spec = specs.get(metadata['default-spec-id'])
-    const metadataLocation = this.#metadataLocation(uuid, version)
+    const metadataLocation = this.metadataLocation(uuid, version)
     if (spec === undefined) {
       throw new SkepError('TABLE_INVALID', 'a partition transform is not known', {
         table: name,
@@ -210,14 +182,25 @@ export class ManagedTables {
     const bytes = await this.#store.read(file)
     if (bytes === undefined) return undefined
     const snapshot = currentSnapshot(parseMetadata(bytes, file))
-    const metadataLocation = this.#metadataLocation(uuid, 1)
+    const metadataLocation = this.metadataLocation(uuid, 1)
     return snapshot ? { snapshotId: snapshot['snapshot-id'], metadataLocation } : { metadataLocation }
   }
 
   /** All that the snapshots of a table consist of, read from the store and not from what is remembered. */
   async survey({ metadata }: Head, options: CallOptions): Promise<Survey> {
     const place = this.#place(metadata['table-uuid'], metadata.location)
-    return await new SnapshotReader(this.#store).survey(metadata, place, options)
+    const survey = await new SnapshotReader(this.#store).survey(metadata, place, options)
+    return { ...survey, damaged: [...survey.damaged, ...(await this.#ledgerDamage(metadata, place, options))] }
+  }
+
+  async #ledgerDamage(metadata: TableMetadata, { folder }: TablePlace, options: CallOptions): Promise<SkepError[]> {
+    try {
+      await readLedger(this.#store, ledgerPath(metadata, folder), options)
+      return []
+    } catch (error) {
+      if (isSkepError(error, 'TABLE_INVALID')) return [error]
+      throw error
+    }
   }
 
   /** Writes metadata v1 of a draft; nobody sees it before a name says so. */
@@ -230,8 +213,13 @@ export class ManagedTables {
       const base = { metadata, manifests: [] }
       const { snapshot } = await writeSnapshot(this.#store, this.#sources, place, base, addition, added)
       metadata = withSnapshot(metadata, snapshot, undefined)
+      if (options.ledger) {
+        const hashes = extendLedger([], options.ledger)
+        const { properties } = await writeLedger(this.#store, this.#sources, place.folder, hashes)
+        metadata = { ...metadata, properties: { ...metadata.properties, ...properties } }
+      }
     }
-    const metadataLocation = this.#metadataLocation(draft.uuid, 1)
+    const metadataLocation = this.metadataLocation(draft.uuid, 1)
     if (!(await this.#appendFirst(draft.uuid, printMetadata(metadata)))) {
       const earlier = await this.firstCommit(draft.uuid)
       if (earlier) return earlier
@@ -268,21 +256,66 @@ export class ManagedTables {
     files: readonly DataFile[],
     options: CommitOptions,
   ): Promise<Commit> {
+    const { name, uuid } = table
     const addition = this.#addition(operation, files, options)
-    const work: Work = { merges: [], lists: [] }
+    const commit = new DataCommit(this.#commitContext(), table, addition, options)
+    const make = ({ metadata }: Head, previousFile: string) =>
+      this.#unlessDropped(name, uuid, () => commit.next(metadata, previousFile))
     try {
-      for (let attempt = 0; ; attempt++) {
-        const step = () => this.#tryCommit(table, addition, work, options)
-        const commit = await this.#unlessDropped(table.name, table.uuid, step)
-        if (commit) return commit
-        if (attempt >= this.#commitRetries) throw conflict(table.name, 'too many other writers were faster')
-        await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
-      }
+      const { version } = await this.update(name, uuid, make, options)
+      return { ...commit.outcome, metadataLocation: this.metadataLocation(uuid, version) }
     } catch (error) {
-      if (!isSkepError(error, 'STORE_UNAVAILABLE')) await this.removeAll(writtenBy(work))
+      if (!isSkepError(error, 'STORE_UNAVAILABLE')) await commit.undo()
       const { commitId } = addition
-      const look = `look for the commit id ${commitId} in \`skep snapshots ${table.name} --json\``
-      throw explainUnknown(error, table.name, { what: `the commit to "${table.name}" took effect`, look, commitId })
+      const look = `look for the commit id ${commitId} in \`skep snapshots ${name} --json\``
+      throw explainUnknown(error, name, { what: `the commit to "${name}" took effect`, look, commitId })
+    }
+  }
+
+  #commitContext(): CommitContext {
+    return {
+      store: this.#store,
+      sources: this.#sources,
+      reader: this.#reader,
+      manifestMergeCount: this.#manifestMergeCount,
+      removeAll: (paths) => this.removeAll(paths),
+    }
+  }
+
+  /**
+   * Appends the version that `make` puts upon the newest one, once more when another writer was faster; gives what is newest then.
+   * Where `make` gives undefined there is nothing to do.
+   *
+   * @throws COMMIT_CONFLICT, STORE_UNAVAILABLE when the outcome is unknown
+   */
+  async update(
+    name: string,
+    uuid: string,
+    make: (head: Head, previousFile: string) => Promise<TableMetadata | undefined>,
+    options: CallOptions,
+  ): Promise<Head> {
+    for (let attempt = 0; ; attempt++) {
+      const head = await this.head(uuid, options)
+      const previousFile = `${head.metadata.location}/metadata/v${head.version}${SUFFIX}`
+      const next = await this.#unlessMoved(uuid, head, options, () => make(head, previousFile))
+      if (next === undefined) return head
+      // From here on the outcome may not be left open by a cancellation.
+      throwIfAborted(options.signal)
+      if (next !== 'moved' && (await this.#log(uuid).append(head.version + 1, printMetadata(next)))) {
+        return { version: head.version + 1, metadata: next }
+      }
+      if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
+      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+    }
+  }
+
+  /** What `read` makes of the newest state; `moved` when it fails because another version has followed since, and a vacuum removed what was to be read. */
+  async #unlessMoved<T>(uuid: string, head: Head, options: CallOptions, read: () => Promise<T>): Promise<T | 'moved'> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isSkepError(error, 'TABLE_INVALID') || (await this.#log(uuid).head(options)) === head.version) throw error
+      return 'moved'
     }
   }
 
@@ -295,104 +328,45 @@ export class ManagedTables {
     })
   }
 
-  /** One attempt upon the newest state; undefined when another writer was faster. */
-  async #tryCommit(
-    table: ManagedTable,
-    addition: Addition,
-    work: Work,
-    options: CommitOptions,
-  ): Promise<Commit | undefined> {
-    const { uuid } = table
-    const head = await this.head(uuid, options)
-    const { metadata } = head
-    const done = snapshotOfCommit(metadata, addition.commitId)
-    if (done) {
-      const metadataLocation = this.#metadataLocation(uuid, head.version)
-      const snapshotId = done['snapshot-id']
-      if (snapshotId === addition.snapshotId) return { snapshotId, metadataLocation }
-      await this.removeAll(writtenBy(work))
-      return { snapshotId, metadataLocation, repeated: true }
-    }
-    refuseConflict(table, metadata, addition, options.schema)
-    const made = { commitId: addition.commitId, nowMs: this.#sources.now() }
-    const evolved = options.schema ? withColumns(metadata, options.schema, made) : metadata
-    const place = this.#place(uuid, metadata.location)
-    work.added ??= await writeAddedFiles(this.#store, this.#sources, place, evolved, addition)
-    const manifests = await this.#reader.manifests(currentSnapshot(metadata), place, options)
-    if (addition.operation === 'append') await this.#merge(manifests, addition, work, place, options)
-    const base = { metadata: evolved, manifests, merges: work.merges }
-    const { snapshot, listPath } = await writeSnapshot(this.#store, this.#sources, place, base, addition, work.added)
-    const previousFile = `${metadata.location}/metadata/v${head.version}.metadata.json`
-    const next = withSnapshot(evolved, snapshot, previousFile)
-    work.lists.push(listPath)
-    // From here on the outcome may not be left open by a cancellation.
-    throwIfAborted(options.signal)
-    if (await this.#log(uuid).append(head.version + 1, printMetadata(next))) {
-      const metadataLocation = this.#metadataLocation(uuid, head.version + 1)
-      return { snapshotId: addition.snapshotId, metadataLocation }
-    }
-    await this.removeAll(work.lists.splice(0))
-    return undefined
-  }
-
   /** Puts an alteration upon the newest state of a table; false when the table was so already. Errors as `commit`, and those of the alteration. */
   async alter(name: string, uuid: string, alteration: Alteration, options: CommitOptions): Promise<boolean> {
     const commitId = options.commitId ?? newUuid(this.#sources)
     let resolved: ResolvedAlteration | undefined
-    for (let attempt = 0; ; attempt++) {
-      throwIfAborted(options.signal)
-      const { version, metadata } = await this.head(uuid, options)
+    let isChanged = true
+    const make = async ({ metadata }: Head, previousFile: string) => {
       if (isDropped(metadata)) throw tableNotFound(name, [])
-      if (isSchemaCommit(metadata, commitId)) return true
+      if (isSchemaCommit(metadata, commitId)) return undefined
+      const isFirst = resolved === undefined
       resolved ??= resolveAlteration(name, metadata, alteration)
       const made = { commitId, nowMs: this.#sources.now() }
-      const altered = rebasing(name, attempt, () => applyAlteration(name, metadata, resolved!, made))
-      if (altered === metadata) return false
-      const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
-      if (await this.#log(uuid).append(version + 1, printMetadata(nextVersion(altered, made.nowMs, previousFile)))) {
-        return true
-      }
-      if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
-      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+      const altered = rebasing(name, isFirst, () => applyAlteration(name, metadata, resolved!, made))
+      isChanged = altered !== metadata
+      return isChanged ? nextVersion(altered, made.nowMs, previousFile) : undefined
     }
+    await this.update(name, uuid, make, options)
+    return isChanged
   }
 
-  /** Merges small manifests when there are many; what an earlier attempt has merged stays of use while the table has all of it. */
-  async #merge(
-    manifests: readonly ManifestFile[],
-    addition: Addition,
-    work: Work,
-    place: TablePlace,
-    options: CommitOptions,
-  ): Promise<void> {
-    const paths = new Set(manifests.map(({ path }) => path))
-    const [useful, useless] = partition(work.merges, ({ sources }) => sources.every((path) => paths.has(path)))
-    work.merges = useful
-    await this.removeAll(useless.map(({ written }) => written.storePath))
-    const small = manifests.filter(({ sizeBytes }) => sizeBytes < SETTINGS.manifestBytes.default)
-    if (useful.length > 0 || small.length + 1 < this.#manifestMergeCount) return
-    const sources = await this.#reader.manifestBytes(small, place, options)
-    work.merges = await writeMerges(this.#store, this.#sources, place, sources, addition.snapshotId)
+  /** Those of these hashes of source files that are in the ledger of a table's newest state. @throws TABLE_INVALID */
+  async imported(uuid: string, hashes: readonly string[], options: CallOptions): Promise<string[]> {
+    for (;;) {
+      const head = await this.head(uuid, options)
+      const read = () => readLedger(this.#store, ledgerPath(head.metadata, tableFolder(uuid)), options)
+      const ledger = await this.#unlessMoved(uuid, head, options, read)
+      if (ledger !== 'moved') return knownHashes(ledger, hashes)
+    }
   }
 
   /** Appends the version that says the table is dropped. */
   async fence(name: string, uuid: string, commitId: string, options: CallOptions): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      throwIfAborted(options.signal)
-      const { version, metadata } = await this.head(uuid, options)
-      if (droppedBy(metadata) === commitId) return
+    const make = async ({ metadata }: Head, previousFile: string) => {
+      if (droppedBy(metadata) === commitId) return undefined
       if (isDropped(metadata)) throw tableNotFound(name, [])
-      const previousFile = `${metadata.location}/metadata/v${version}.metadata.json`
-      const last = asDropped(metadata, commitId, this.#sources.now(), previousFile)
-      const isOurs = await this.#log(uuid)
-        .append(version + 1, printMetadata(last))
-        .catch((error: unknown) => {
-          throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
-        })
-      if (isOurs) return
-      if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
-      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+      return asDropped(metadata, commitId, this.#sources.now(), previousFile)
     }
+    await this.update(name, uuid, make, options).catch((error: unknown) => {
+      throw explainUnknown(error, name, { what: `"${name}" was dropped`, look: 'look at `skep tables`', commitId })
+    })
   }
 
   /** Appends the version that says the table is dropped after whatever is there, readable or not. */
@@ -429,66 +403,14 @@ export class ManagedTables {
   }
 }
 
-function writtenBy({ lists, merges, added }: Work): string[] {
-  return [...lists, ...merges.map(({ written }) => written.storePath), ...(added ? [added.storePath] : [])]
-}
-
-function partition<T>(items: readonly T[], holds: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(holds), items.filter((item) => !holds(item))]
-}
-
-function conflict(table: string, why: string): SkepError {
-  return new SkepError('COMMIT_CONFLICT', `the table "${table}" was changed meanwhile: ${why}`, { table })
-}
-
-function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
-  if (at === undefined) return currentSnapshot(metadata)
-  const isId = 'snapshotId' in at
-  const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
-  if (found) return found
-  const text = isId ? String(at.snapshotId) : printTime(at.timeMs)
-  const message = isId ? `has no snapshot ${text}` : `had no snapshot yet at ${text}`
-  throw new SkepError('SNAPSHOT_NOT_FOUND', `the table "${table}" ${message}`, { table, at: text })
-}
-
-function printTime(timeMs: number): string {
-  const time = new Date(timeMs)
-  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString()
-}
-
-/** Now the schema that counts now; in the past the one that counted then; of a snapshot its own. */
-function pickSchemaId(metadata: TableMetadata, snapshot: IcebergSnapshot | undefined, at: At | undefined) {
-  if (at === undefined) return undefined
-  return ('timeMs' in at ? schemaIdAt(metadata, at.timeMs) : undefined) ?? snapshot?.['schema-id']
-}
-
 /** What an alteration comes to after other writers changed the table: what cannot be done any more is a conflict, not a mistake. */
-function rebasing<T>(table: string, attempt: number, apply: () => T): T {
+function rebasing<T>(table: string, isFirst: boolean, apply: () => T): T {
   try {
     return apply()
   } catch (error) {
-    if (error instanceof ColumnGone || (attempt > 0 && isSkepError(error) && error.kind === 'user')) {
+    if (error instanceof ColumnGone || (!isFirst && isSkepError(error) && error.kind === 'user')) {
       throw conflict(table, error.message)
     }
     throw error
   }
-}
-
-function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition, evolved?: Schema): void {
-  if (isDropped(metadata)) throw tableNotFound(table.name, [])
-  if (!acceptsSchema(table, metadata, evolved)) {
-    const message = `the table "${table.name}" was changed meanwhile: its schema is another`
-    throw new SkepError('COMMIT_CONFLICT', message, { table: table.name, changed: 'schema' })
-  }
-  if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
-  const seen = table.snapshot.id
-  if (addition.operation === 'overwrite' && currentSnapshot(metadata)?.['snapshot-id'] !== seen) {
-    throw conflict(table.name, 'what was to be replaced is not its current state')
-  }
-}
-
-/** Files of the schema that was seen fit as long as their columns are still there; new columns have ids that nobody else may have taken since. */
-function acceptsSchema({ schema, lastColumnId }: ManagedTable, metadata: TableMetadata, evolved?: Schema): boolean {
-  const isSeen = metadata['current-schema-id'] === schema.id && metadata['last-column-id'] === lastColumnId
-  return isSeen || (evolved === undefined && fitsSchema(schema, schemaOf(metadata)))
 }
