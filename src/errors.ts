@@ -34,6 +34,7 @@ export interface ErrorDetails {
   COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
   COMMIT_CONFLICT: { table: string; changed?: 'schema' }
   DISK_FULL: { path?: string }
+  FILE_CHANGED: { file: string }
   FILE_INVALID: { file: string; files?: string[] }
   FILE_LIMIT: { setting: string; limit: number }
   FILE_NOT_FOUND: { file: string }
@@ -95,6 +96,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'Another writer changed the table in a way that cannot be combined with this change; read it again and repeat.',
   },
   DISK_FULL: { kind: 'limit', help: 'The disk of the warehouse is full; nothing was changed. Make room and repeat.' },
+  FILE_CHANGED: {
+    kind: 'conflict',
+    help: 'A source file was changed or went away while it was imported; nothing was imported. Repeat when it is complete.',
+  },
   FILE_INVALID: {
     kind: 'user',
     help: 'The file is empty, truncated, damaged or not of the format that its name says.',

@@ -50,6 +50,15 @@ export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/ty
 export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'
 export type { BehaviouralStats } from './coordinator/behaviour.ts'
+export type {
+  CallOptions,
+  QueryOptions,
+  RollbackResult,
+  SqlExplanation,
+  SqlOptions,
+  SqlResult,
+  SqlStream,
+} from './coordinator/calls.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
 export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
 export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
@@ -62,13 +71,4 @@ export type { FileFormat, ImportOptions, ImportProgress, ImportResult } from './
 export type { RegisterOptions, RegisterResult } from './inputs/register.ts'
 export type { FileCount, FolderVacuum, Removed, RemovedKind, TableVacuum, VacuumResult } from './maintenance/vacuum.ts'
 export type { VacuumOptions } from './maintenance/vacuum-disk.ts'
-export type {
-  CallOptions,
-  QueryOptions,
-  RollbackResult,
-  SqlExplanation,
-  SqlOptions,
-  SqlResult,
-  SqlStream,
-} from './warehouse.ts'
 export { Warehouse } from './warehouse.ts'

@@ -15,6 +15,18 @@ import type { DataFile, SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
+import {
+  type CallOptions,
+  type QueryOptions,
+  type RollbackResult,
+  readCall,
+  readingOf,
+  requireKeys,
+  type SqlExplanation,
+  type SqlOptions,
+  type SqlResult,
+  type SqlStream,
+} from './coordinator/calls.ts'
 import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
@@ -24,7 +36,6 @@ import {
   copyToParquet,
   explainPlan,
   type QueryStats,
-  type ResultColumn,
   readSql,
   type SqlContext,
   startQuery,
@@ -34,9 +45,8 @@ import {
 import { batchesUnchanged, readUnchanged, retryChanged, stepUnchanged } from './coordinator/unchanged.ts'
 import { type Verification, verifySurvey } from './coordinator/verify.ts'
 import { mayComeFromFile, namingFile } from './coordinator/whole-files.ts'
-import { EngineKeeper, type Reading } from './engine/keeper.ts'
-import type { BoundValue, BoundValues } from './engine/parameters.ts'
-import type { JsonValue } from './engine/values.ts'
+import { EngineKeeper } from './engine/keeper.ts'
+import type { BoundValue } from './engine/parameters.ts'
 import { isSkepError, SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
@@ -48,61 +58,10 @@ import { DiskStore } from './storage/disk-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
 
-/** What every long call takes. */
-export interface CallOptions {
-  /** Ends the call with `CANCELLED`. */
-  signal?: AbortSignal
-  /** Called a few times a second with the part of the work done, from 0 to 1. */
-  onProgress?: (fraction: number) => void
-}
-
-/** How a query in SQL is run. */
-export interface SqlOptions extends CallOptions {
-  /** Values for `?` and `$1` in order, or for `$name` by name. They are bound, never spliced. */
-  params?: BoundValues
-  /** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
-  at?: AtOption
-}
-
-/** Rows of a query. Values are JSON: see the guide on values for how types map. */
-export interface SqlResult {
-  columns: ResultColumn[]
-  rows: Record<string, JsonValue>[]
-  stats: QueryStats
-}
-
-/** A query whose rows are taken in batches, in bounded memory. It must be closed; reading it to its end closes it too. */
-export interface SqlStream extends AsyncDisposable {
-  columns: ResultColumn[]
-  /** Rows as lists of values in the order of the columns. */
-  batches: AsyncIterable<JsonValue[][]>
-  /** What the query cost so far. */
-  stats(): QueryStats
-}
-
-/** What a query would read, and the engine's plan for it. */
-export interface SqlExplanation {
-  tables: TableScan[]
-  plan: string
-}
-
-/** How a behavioural query is run. */
-export interface QueryOptions extends CallOptions {
-  at?: AtOption
-}
-
 /** What a query reads, and how long it may. */
 interface BoundTables {
   tables: readonly Table[]
   running: { signal: AbortSignal; timeoutMs: number }
-}
-
-/** What a rollback did. */
-export interface RollbackResult {
-  table: string
-  /** The snapshot that is current now. */
-  snapshotId: number
-  metadataLocation: string
 }
 
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
@@ -475,31 +434,5 @@ export class Warehouse implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-}
-
-function readCall(
-  first: string | TemplateStringsArray,
-  rest: readonly unknown[],
-): { text: string; options: SqlOptions } {
-  if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
-  const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
-  return { text, options: { params: rest as BoundValue[] } }
-}
-
-/** What the tables, and files to be written into these folders, need of an engine. */
-function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
-  const registered = tables.filter(({ kind }) => kind === 'registered')
-  return {
-    roots: [...registered.map(({ location }) => location), ...folders],
-    files: registered.flatMap(({ snapshot }) => snapshot.files),
-  }
-}
-
-function requireKeys({ name, keys }: Table): void {
-  for (const key of ['actor', 'time'] as const) {
-    if (keys[key] !== undefined) continue
-    const message = `table "${name}" has no ${key} column; import or register it with --${key} COLUMN`
-    throw new SkepError('KEY_INVALID', message, { table: name, key })
   }
 }

@@ -217,6 +217,7 @@ export class Catalog {
    * @throws COMMIT_CONFLICT when schema or spec have changed, or too many races were lost
    * @throws TABLE_NOT_FOUND when the table was dropped
    * @throws STORE_UNAVAILABLE with `outcome: 'unknown'` when the files may be part of the table and must stay; the same commit id again is safe
+   * @throws AlreadyImported when the table has a source file by then that it should have once
    */
   async append(table: ManagedTable, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     const { snapshot, metadataLocation } = table
@@ -355,6 +356,11 @@ export class Catalog {
       throwIfAborted(options.signal)
       if (await this.#append(name, found.version + 1, { state: 'absent' }, `"${name}" was unregistered`)) return
     }
+  }
+
+  /** Those of these source files, by the SHA-256 of their bytes, that were imported into a table. @throws TABLE_INVALID for a damaged ledger */
+  async imported(table: ManagedTable, hashes: readonly string[], options: CallOptions = {}): Promise<string[]> {
+    return await this.#tables.imported(table.uuid, hashes, options)
   }
 
   /** Removes data files that no commit made part of a table; files that cannot be removed stay. */

@@ -1,5 +1,6 @@
 /** Finding the state of a table that is meant, and what is said when there is none or it has changed. */
 import { SkepError } from '../errors.ts'
+import { schemaIdAt } from './iceberg/evolution.ts'
 import {
   currentSnapshot,
   type IcebergSnapshot,
@@ -30,4 +31,14 @@ export function pickSnapshot(table: string, metadata: TableMetadata, at: At | un
 function printTime(timeMs: number): string {
   const time = new Date(timeMs)
   return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString()
+}
+
+/** The id of the schema that is meant: the one that counts now, in the past the one that counted then, of a snapshot its own. */
+export function pickSchemaId(
+  metadata: TableMetadata,
+  snapshot: IcebergSnapshot | undefined,
+  at: At | undefined,
+): number | undefined {
+  if (at === undefined) return undefined
+  return ('timeMs' in at ? schemaIdAt(metadata, at.timeMs) : undefined) ?? snapshot?.['schema-id']
 }

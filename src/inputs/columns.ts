@@ -30,21 +30,40 @@ interface FileColumns {
   columns: SourceColumn[]
 }
 
-/** The columns of the sources, as they will be stored in `table`, or in a new one when there is none. */
+/**
+ * The columns of the sources, as they will be stored in `table`, or in a new one when there is none. Of numbered copies, `number` is
+ * the column of the numbers; their values are checked one by one later, so no type of a column is refused here.
+ */
 export async function planColumns(
   session: Session,
   files: readonly SourceFile[],
   overrides: TypeOverrides,
   table: Table | undefined,
+  number?: string,
 ): Promise<ImportColumns> {
   const delimiter = files[0]!.format === 'csv' ? delimiterOf(await firstLine(files[0]!)) : ','
-  const found = await describeSources(session, files, { delimiter })
-  const sources = uniteColumns(found)
+  const how: ReaderOptions = { delimiter, ...(number !== undefined && { numbered: true }) }
+  const described = await describeSources(session, files, how)
+  const found = number === undefined ? described : withoutNumbers(described, number)
+  const isSettled = (name: string) =>
+    number !== undefined &&
+    findColumn([...keysAsColumns(overrides), ...(table?.schema.columns ?? [])], name) !== undefined
+  const sources = uniteColumns(found, isSettled)
   const types = parseOverrides(overrides, sources)
-  const stored = table ? fitTable(table, sources, types, files[0]!.format) : storeNew(sources, types)
-  const reader: ReaderOptions = { delimiter, columns: sources, types: readerTypes(files, sources, stored, types) }
+  const format = number === undefined ? files[0]!.format : 'checked text'
+  const stored = table ? fitTable(table, sources, types, format) : storeNew(sources, types)
+  const reader: ReaderOptions = { ...how, columns: sources, types: readerTypes(files, sources, stored, types) }
   const cast = files[0]!.format === 'parquet' ? checkedSql(types) : ({ name }: SourceColumn) => quoteIdentifier(name)
   return { reader, stored, select: selectList(sources, stored, cast) }
+}
+
+/** The sources' own columns of numbered copies. */
+function withoutNumbers(found: readonly FileColumns[], number: string): FileColumns[] {
+  return found.map(({ file, columns }) => ({ file, columns: columns.filter(({ name }) => name !== number) }))
+}
+
+function keysAsColumns(overrides: TypeOverrides): { name: string }[] {
+  return Object.keys(overrides).map((name) => ({ name }))
 }
 
 /** The columns of every file; of text formats each file is looked at on its own. */
@@ -89,7 +108,8 @@ async function describe(session: Session, file: SourceFile, reader: ReaderOption
   return all.map(({ name, type }) => {
     const early = first.find((column) => column.name === name)
     const settled = early ? settleType(early.type, type) : type
-    return { name, type: settled, late: !early || printType(early.type) !== printType(settled) }
+    const mixed = settled === early?.type && printType(settled) !== printType(type)
+    return { name, type: settled, late: !early || printType(early.type) !== printType(settled), mixed }
   })
 }
 
@@ -133,7 +153,7 @@ export async function guarded<T>(files: readonly SourceFile[], run: () => Promis
 }
 
 /** One list of columns for all files. @throws SCHEMA_MISMATCH naming files */
-function uniteColumns(found: readonly FileColumns[]): SourceColumn[] {
+function uniteColumns(found: readonly FileColumns[], isSettled: (name: string) => boolean): SourceColumn[] {
   const [first, ...others] = found
   for (const other of others) {
     const missing = first!.columns.find((column) => !findColumn(other.columns, column.name))
@@ -143,8 +163,9 @@ function uniteColumns(found: readonly FileColumns[]): SourceColumn[] {
   }
   return first!.columns.map(({ name }) => ({
     name,
-    type: unite(name, found),
+    type: unite(name, found, isSettled(name)),
     late: found.some(({ columns }) => findColumn(columns, name)!.late === true),
+    mixed: found.some(({ columns }) => findColumn(columns, name)!.mixed === true),
   }))
 }
 
@@ -153,10 +174,11 @@ function differing(column: string, has: FileColumns, lacks: FileColumns): SkepEr
   return new SkepError('SCHEMA_MISMATCH', message, { column, files: [has.file.label, lacks.file.label] })
 }
 
-function unite(name: string, found: readonly FileColumns[]): DataType {
+function unite(name: string, found: readonly FileColumns[], isSettled: boolean): DataType {
   const types = found.map(({ columns }) => findColumn(columns, name)!.type)
   const type = unifyTypes(types) ?? (found[0]!.file.format === 'parquet' ? undefined : uniteInferred(types))
   if (type) return type
+  if (isSettled) return primitive('VARCHAR')
   const other = found.findIndex(({ columns }) => printType(findColumn(columns, name)!.type) !== printType(types[0]!))
   const [expected, actual] = [printType(types[0]!), printType(types[other]!)]
   const files = [found[0]!.file.label, found[other]!.file.label]
@@ -197,7 +219,7 @@ function parseOverrides(overrides: TypeOverrides, sources: readonly SourceColumn
   )
 }
 
-function storeNew(sources: readonly SourceColumn[], types: ReadonlyMap<string, DataType>): SourceColumn[] {
+function storeNew(sources: readonly SourceColumn[], types: ReadonlyMap<string, DataType>): StoredColumn[] {
   return sources.map((source) => storedColumn(source, types))
 }
 

@@ -13,7 +13,12 @@ export interface StoredColumn {
   type: DataType
   /** The table's narrower type, when only the values of a text can tell whether it holds them all. */
   orNarrower?: DataType
+  /** True for a nested column of a table, which is to lose no part of a value that it has no place for. */
+  isStrict?: boolean
 }
+
+/** What the values of sources are: of text whose values are checked one by one, each is judged by itself. */
+export type SourceKind = FileFormat | 'checked text'
 
 /** The column of that name, else one that differs in case only. */
 export function findColumn<T extends { name: string }>(columns: readonly T[], name: string): T | undefined {
@@ -40,13 +45,14 @@ export function storedColumn({ name, type }: SourceColumn, types: ReadonlyMap<st
  * The columns that the table has to have to store the sources: its own in their order, each as wide as both sides need it, then those
  * that only the sources have. No value is changed by what it is stored as.
  *
- * @throws SCHEMA_MISMATCH for a column that neither can be cast to the table's type nor the table's type widened for it
+ * @throws SCHEMA_MISMATCH for a column that neither can be cast to the table's type nor the table's type widened for it; of checked text
+ *   only for a type that was chosen
  */
 export function fitTable(
   table: Table,
   sources: readonly SourceColumn[],
   types: ReadonlyMap<string, DataType>,
-  format: FileFormat,
+  format: SourceKind,
 ): StoredColumn[] {
   const { columns } = table.schema
   const own = columns.map((column): StoredColumn => {
@@ -62,29 +68,32 @@ function fitColumn(
   column: Column,
   source: SourceColumn,
   types: ReadonlyMap<string, DataType>,
-  format: FileFormat,
+  format: SourceKind,
 ): StoredColumn {
   const chosen = types.get(source.name)
   const type = chosen ?? source.type
   const { name } = column
-  if (format !== 'parquet' && !chosen && isShort(column.type) && isLong(type)) {
-    return { name, type, orNarrower: column.type }
+  if (!chosen && mayBeLong(column.type, type, format)) {
+    return { name, type: primitive('BIGINT'), orNarrower: column.type }
   }
+  if (!chosen && format === 'checked text') return { name, type: column.type, isStrict: isNested(column.type) }
   const fitting = chosen || format === 'parquet' ? commonType(type, column.type) : textType(type, column.type, format)
   if (!fitting) throw unfit(table, column, type)
   return { name, type: fitting }
 }
 
-function isShort(type: DataType): boolean {
-  return printType(type) === 'INTEGER'
+/** True for integers of a text, or what may be some, that a column may have to become wider for. */
+function mayBeLong(target: DataType, source: DataType, format: SourceKind): boolean {
+  if (printType(target) !== 'INTEGER' || format === 'parquet') return false
+  return format === 'checked text' || printType(source) === 'BIGINT'
 }
 
-function isLong(type: DataType): boolean {
-  return printType(type) === 'BIGINT'
+function isNested({ kind }: DataType): boolean {
+  return ['struct', 'list', 'array', 'map'].includes(kind)
 }
 
 /** The table's own type, with which text is parsed, unless it is seen to lose by that. */
-function textType(source: DataType, target: DataType, format: FileFormat): DataType | undefined {
+function textType(source: DataType, target: DataType, format: SourceKind): DataType | undefined {
   if (isRounded(source, target)) return undefined
   if (format === 'csv' || target.kind === 'primitive' || target.kind === 'decimal') return target
   const stored = storableType(source)

@@ -1,23 +1,21 @@
-import { mkdir } from 'node:fs/promises'
 import type { Commit, ManagedTable, TableDraft, Writer } from '../catalog/catalog.ts'
 import { evolveSchema } from '../catalog/iceberg/evolution.ts'
 import { newSchema } from '../catalog/iceberg/schema.ts'
 import { newSpec } from '../catalog/iceberg/transforms.ts'
+import { AlreadyImported, type LedgerEntries } from '../catalog/ledger.ts'
 import { tableNotFound } from '../catalog/names.ts'
-import type { DataFile, Schema, TableKeys } from '../catalog/types.ts'
-import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import type { DataFile, Schema } from '../catalog/types.ts'
+import { printType } from '../common/data-type.ts'
 import { Engine } from '../engine/engine.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
-import { type ImportColumns, planColumns } from './columns.ts'
-import { requireWhole } from './compressed.ts'
-import { settledType } from './fit.ts'
-import { chooseKeys } from './keys.ts'
+import { requireUnchanged, startHashing } from './hashes.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
-import { readerSql } from './readers.ts'
+import { RejectFile } from './rejects/file.ts'
+import { type Found, readRows } from './rows.ts'
 import { findSources, type SourceFile } from './sources.ts'
 import type { InputContext } from './types.ts'
-import { type Import, type ImportOptions, reading } from './work.ts'
+import type { Import, ImportOptions } from './work.ts'
 import { wrapWriteError } from './write-errors.ts'
 
 export type { FileFormat } from './sources.ts'
@@ -33,8 +31,12 @@ export interface ImportResult {
   /** True when an import of the same `commitId` had done this before: nothing was changed. */
   repeated?: true
   rows: number
-  /** Source files. */
+  /** Source files that were imported. */
   sources: number
+  /** Source files that `once` left out. */
+  skipped: string[]
+  /** Rows that were left out, and written to `rejects`. */
+  rejected: number
   /** Data files written, and their size. */
   files: number
   bytes: number
@@ -53,14 +55,18 @@ export async function importFiles(
 ): Promise<ImportResult> {
   const started = performance.now()
   const { settings, spillPath } = context
+  if (options.once && options.replace) throw onceReplaces()
   const existing = await findTable(context, table, options.signal)
   try {
     const files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
     requireOneFormat(files)
+    await using rejects = options.rejects === undefined ? undefined : await RejectFile.open(options.rejects, files)
+    using hashing = startHashing(files, options.signal)
     await using engine = await Engine.open({ settings, spillPath })
     using session = await engine.session()
-    const done = await runImport(newImport({ context, session, engine, table, options, files }), existing)
-    return { ...done, table, sources: files.length, ms: Math.round(performance.now() - started) }
+    const parts = { context, session, engine, table, options, files, rejects, hashes: hashing.done }
+    const done = await publishing(rejects, () => runImport(newImport(parts), existing))
+    return { table, ...done, ms: Math.round(performance.now() - started) }
   } catch (error) {
     throw wrapWriteError(error, context.root)
   } finally {
@@ -79,6 +85,23 @@ async function findTable(
     if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
     throw error
   }
+}
+
+/** What an import did, with its rejected rows in their place; there they are, too, when nobody knows whether it did it. */
+async function publishing<T>(rejects: RejectFile | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    const done = await run()
+    await rejects?.publish()
+    return done
+  } catch (error) {
+    if (isSkepError(error, 'STORE_UNAVAILABLE')) await rejects?.publish()
+    throw error
+  }
+}
+
+function onceReplaces(): SkepError {
+  const message = 'once and replace cannot be combined: what is left out would be lost with the rows that are replaced'
+  return new SkepError('ARGUMENT_INVALID', message, { argument: 'once' })
 }
 
 function requireOneFormat(files: readonly SourceFile[]): void {
@@ -107,98 +130,65 @@ function newImport(parts: Omit<Import, 'run' | 'phase'>): Import {
   return { ...parts, run, phase }
 }
 
-type Done = Omit<ImportResult, 'table' | 'sources' | 'ms'>
+type Done = Omit<ImportResult, 'table' | 'ms'>
+
+/** Why an import starts over: the table became another meanwhile, or has a source file by now that it is to have once. */
+type Again = 'changed' | 'imported'
 
 /**
- * Imports into the table as it is; once more from the start when another import made the table meanwhile, or its columns became
- * others than those that the files were written for: they, and its keys, then count.
+ * Imports into the table as it is; once more from the start when another import made it meanwhile, when its columns became others
+ * than those that the files were written for (they, and its keys, then count), or when another import brought in a file that is to
+ * be there once.
  */
 async function runImport(work: Import, existing: ManagedTable | undefined): Promise<Done> {
   const { context, table: name, options } = work
   let table = existing
+  let changes = 0
   for (let attempt = 1; ; attempt++) {
-    const own = { ...work, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
-    const planned = await planColumns(own.session, own.files, options.types ?? {}, table)
-    const keys = chooseKeys(name, options, planned.stored, table)
-    const { columns, rows } = await settleColumns(own, planned, await stageRows(own, planned))
-    const done = await commitOnce(own, columns, keys, rows, await countRows(own, rows), table)
-    if (done) return done
+    await work.rejects?.clear()
+    const files = await filesToImport(work, table)
+    const skipped = work.files.filter((file) => !files.includes(file)).map(({ label }) => label)
+    if (files.length === 0) return nothingDone(table, { skipped })
+    const own = { ...work, files, context: { ...context, spillPath: `${context.spillPath}/${attempt}` } }
+    const found = await readRows(own, table)
+    const { rejected } = found
+    if (found.count === 0 && rejected > 0) return nothingDone(table, { skipped, rejected })
+    const done = await commitOnce(own, found, table)
+    if (typeof done === 'object') return { ...done, sources: files.length, skipped, rejected }
     const before = table
     table = before ? await context.catalog.loadManaged(name, own.run) : await findTable(context, name, options.signal)
     if (options.replace && before?.snapshot.id !== table?.snapshot.id) throw replacedMeanwhile(name)
-    if (attempt > context.settings.commitRetries) throw changingAlways(name)
+    // Every time that files are left out fewer remain.
+    if (done === 'changed' && ++changes > context.settings.commitRetries) throw changingAlways(name)
   }
 }
 
-/** A SELECT of the stored columns: over the sources themselves where they are Parquet, else over rows that were parsed once. */
-async function stageRows(work: Import, { reader, select }: ImportColumns): Promise<string> {
-  const source = `SELECT ${select} FROM ${readerSql(work.files, reader)}`
-  if (work.files[0]!.format === 'parquet') return source
-  const staged = `${work.context.spillPath}/staged.parquet`
-  await mkdir(work.context.spillPath, { recursive: true })
-  const copy = `COPY (${source}) TO ${quoteString(staged)} (FORMAT parquet, COMPRESSION snappy)`
-  await whileWhole(work, () => reading(work, () => work.session.run(copy, work.phase('read', 0, 0.4))))
-  return `SELECT * FROM read_parquet(${quoteString(staged)})`
-}
-
-/** Parsed rows whose columns are as narrow as the table has them, where their values allow it. */
-async function settleColumns(
-  work: Import,
-  columns: ImportColumns,
-  rows: string,
-): Promise<{ columns: ImportColumns; rows: string }> {
-  const open = columns.stored.filter(({ orNarrower }) => orNarrower)
-  if (open.length === 0) return { columns, rows }
-  const ranges = open.map(
-    ({ name }, k) => `min(${quoteIdentifier(name)}) AS l${k}, max(${quoteIdentifier(name)}) AS h${k}`,
-  )
-  const [row] = await work.session.rows<Record<string, bigint | null>>(`SELECT ${ranges.join(', ')} FROM (${rows})`)
-  const types = new Map(
-    open.map((column, k) => [column, settledType(column, { min: row![`l${k}`]!, max: row![`h${k}`]! })] as const),
-  )
-  const stored = columns.stored.map((column) => ({ name: column.name, type: types.get(column) ?? column.type }))
-  const list = stored.map(
-    ({ name, type }) => `CAST(${quoteIdentifier(name)} AS ${printType(type)}) AS ${quoteIdentifier(name)}`,
-  )
-  return { columns: { ...columns, stored }, rows: `SELECT ${list.join(', ')} FROM (${rows})` }
-}
-
-/** Runs `step` while compressed sources are checked to be whole; damage is said rather than what came of it. */
-async function whileWhole({ files, options: { signal } }: Import, step: () => Promise<unknown>): Promise<void> {
-  const failed = new AbortController()
-  const checking = requireWhole(files, signal ? AbortSignal.any([signal, failed.signal]) : failed.signal)
-  const stepping = step().catch((error: unknown) => {
-    failed.abort()
-    throw error
+/** The source files, or with `once` those of them that the table has not, each content once. */
+async function filesToImport({ files, hashes, context, options, run }: Import, table?: ManagedTable) {
+  if (!options.once) return files
+  const byPath = await hashes
+  const known = table ? await context.catalog.imported(table, [...byPath.values()], run) : []
+  const seen = new Set(known)
+  return files.filter(({ path }) => {
+    const hash = byPath.get(path)!
+    return !seen.has(hash) && seen.add(hash)
   })
-  const errors = (await Promise.allSettled([checking, stepping])).flatMap((end) =>
-    end.status === 'rejected' ? [end.reason as unknown] : [],
-  )
-  if (errors.length > 0) throw errors.find((error) => !isSkepError(error, 'CANCELLED')) ?? errors[0]
 }
 
-async function countRows(work: Import, rows: string): Promise<number> {
-  const [row] = await reading(work, () =>
-    work.session.rows<{ n: bigint }>(`SELECT count(*) AS n FROM (${rows})`, work.run),
-  )
-  return Number(row!.n)
+function nothingDone(table: ManagedTable | undefined, told: { skipped: string[]; rejected?: number }): Done {
+  const id = table?.snapshot.id
+  const done = { created: false, rows: 0, sources: 0, files: 0, bytes: 0, rejected: 0, ...told }
+  return id === undefined ? done : { snapshotId: id, ...done }
 }
 
-/** Writes the data files and commits them; undefined when another import made the table meanwhile, or its columns changed. */
-async function commitOnce(
-  work: Import,
-  columns: ImportColumns,
-  keys: TableKeys,
-  rows: string,
-  count: number,
-  table: ManagedTable | undefined,
-): Promise<Done | undefined> {
-  const schema = table && evolveSchema(table, columns.stored)
-  const place = { ...(table ?? newTable(work, columns, keys, count)), ...(schema && { schema }) }
+/** Writes the data files and commits them; tells why when the import has to start over. */
+async function commitOnce(work: Import, found: Found, table: ManagedTable | undefined): Promise<Written | Again> {
+  const schema = table && evolveSchema(table, found.columns)
+  const place = { ...(table ?? newTable(work, found)), ...(schema && { schema }) }
   const writer = await work.context.catalog.openWriter(place, work.run)
   let keep = false
   try {
-    return await writeOnce(work, { ...place, prefix: writer.id }, { writer, rows, count, schema }, table)
+    return await writeOnce(work, { ...place, prefix: writer.id }, { ...found, writer, schema }, table)
   } catch (error) {
     keep = isSkepError(error, 'STORE_UNAVAILABLE')
     throw error
@@ -207,11 +197,10 @@ async function commitOnce(
   }
 }
 
-interface Writing {
+type Written = Omit<Done, 'sources' | 'skipped' | 'rejected'>
+
+interface Writing extends Found {
   writer: Writer
-  /** SELECT of the stored columns, and how many rows it has. */
-  rows: string
-  count: number
   /** What the table's schema becomes. */
   schema: Schema | undefined
 }
@@ -221,7 +210,7 @@ async function writeOnce(
   target: Target & (ManagedTable | TableDraft),
   { writer, rows, count, schema }: Writing,
   table: ManagedTable | undefined,
-): Promise<Done | undefined> {
+): Promise<Written | Again> {
   const files = await writeTable(work, target, rows, count).catch(async (error: unknown) => {
     await removeWritten(target, table === undefined)
     throw await unlessDropped(work, table, error)
@@ -237,11 +226,20 @@ async function writeOnce(
     return { ...made, ...done, ...changes }
   } catch (error) {
     // With an unknown outcome the files may be part of the table.
-    if (!isSkepError(error, 'STORE_UNAVAILABLE')) await work.context.catalog.discard(files)
-    if (table && isSkepError(error, 'COMMIT_CONFLICT') && error.details.changed === 'schema') return undefined
-    if (table || !isSkepError(error, 'TABLE_EXISTS')) throw error
-    return undefined
+    if (!isSkepError(error, 'STORE_UNAVAILABLE')) {
+      await work.context.catalog.discard(files)
+      if (!table) await removeWritten(target, true)
+    }
+    const again = whyAgain(error, table)
+    if (again === undefined) throw error
+    return again
   }
+}
+
+function whyAgain(error: unknown, table: ManagedTable | undefined): Again | undefined {
+  if (error instanceof AlreadyImported) return 'imported'
+  if (!table) return isSkepError(error, 'TABLE_EXISTS') ? 'changed' : undefined
+  return isSkepError(error, 'COMMIT_CONFLICT') && error.details.changed === 'schema' ? 'changed' : undefined
 }
 
 function changesOf(before: Schema, after: Schema): Pick<ImportResult, 'addedColumns' | 'widenedColumns'> {
@@ -281,24 +279,30 @@ function changingAlways(table: string): SkepError {
 
 /** Makes files part of a table. An append of nothing changes nothing. */
 async function commit(
-  { context: { catalog }, options: { replace, commitId }, run }: Import,
+  work: Import,
   table: ManagedTable | TableDraft,
   files: DataFile[],
   { writer, schema }: Pick<Writing, 'writer' | 'schema'>,
 ): Promise<Pick<Commit, 'snapshotId' | 'repeated'>> {
-  const options = { ...run, writer, ...(commitId !== undefined && { commitId }) }
+  const { catalog } = work.context
+  const { replace, commitId } = work.options
+  const ledger = await ledgerEntries(work)
+  const options = { ...work.run, writer, ledger, ...(commitId !== undefined && { commitId }) }
   if (!('snapshot' in table)) return await catalog.create(table, files, options)
   const evolving = { ...options, ...(schema && schema !== table.schema && { schema }) }
   return replace ? await catalog.replace(table, files, evolving) : await catalog.append(table, files, evolving)
 }
 
-function newTable(
-  { context, table, options }: Import,
-  { stored }: ImportColumns,
-  keys: TableKeys,
-  count: number,
-): TableDraft {
-  const schema = newSchema(stored)
+/** What the table is to remember of the sources. @throws FILE_CHANGED */
+async function ledgerEntries({ files, hashes, options, context: { settings } }: Import): Promise<LedgerEntries> {
+  const byPath = await hashes
+  await requireUnchanged(files)
+  const own = [...new Set(files.map(({ path }) => byPath.get(path)!))]
+  return { hashes: own, once: options.once ?? false, limit: settings.ledgerFiles }
+}
+
+function newTable({ context, table, options }: Import, { columns, keys, count }: Found): TableDraft {
+  const schema = newSchema(columns)
   const buckets = options.buckets ?? bucketCount(count, context.settings)
   const spec = newSpec(
     schema,

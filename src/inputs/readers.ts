@@ -8,6 +8,8 @@ export interface SourceColumn {
   type: DataType
   /** True when only later rows of a text file told the type: the reader has to be told, too. */
   late?: boolean
+  /** True when later rows of a text file do not have the type. */
+  mixed?: boolean
 }
 
 /** What is known before a file is read. */
@@ -22,6 +24,8 @@ export interface ReaderOptions {
   full?: boolean
   /** Every column as text, the first line as names: to find the line that does not fit. */
   plain?: boolean
+  /** The files are numbered copies of sound records (see `rejects/sift.ts`): CSV with header, or lines of JSON. */
+  numbered?: boolean
 }
 
 /** A table function over files of one format. */
@@ -33,21 +37,29 @@ export function readerSql(files: readonly SourceFile[], options: ReaderOptions =
   return format === 'csv' ? csvSql(paths, packed, options) : jsonSql(paths, packed, files, options)
 }
 
-/** The dialect is fixed but for header and types: a guess that fits a damaged file would drop rows without a word. */
-function csvSql(paths: string, packed: string, { types, delimiter = ',', plain, full }: ReaderOptions): string {
-  const dialect = `delim = ${quoteString(delimiter)}, quote = '"', escape = '"', comment = '', skip = 0, strict_mode = true, null_padding = false`
+/** A number in front makes the longest record longer. */
+const NUMBERED_LINE_BYTES = 2_000_100
+
+/** The dialect, fixed but for header and types: a guess that fits a damaged file would drop rows without a word. */
+export function dialectSql(delimiter: string): string {
+  return `delim = ${quoteString(delimiter)}, quote = '"', escape = '"', comment = '', skip = 0, strict_mode = true, null_padding = false`
+}
+
+function csvSql(paths: string, packed: string, options: ReaderOptions): string {
+  const { types, delimiter = ',', plain, full, numbered } = options
   const typed = types && types.size > 0 ? `, types = ${structOf(types)}` : ''
-  const guess = plain ? ', all_varchar = true, header = true' : `${typed}${full ? ', sample_size = -1' : ''}`
-  return `read_csv(${paths}, ${packed}, ${dialect}, hive_partitioning = false${guess})`
+  const known = numbered ? `, header = true, max_line_size = ${NUMBERED_LINE_BYTES}` : ''
+  const guess = plain ? ', all_varchar = true, header = true' : `${typed}${known}${full ? ', sample_size = -1' : ''}`
+  return `read_csv(${paths}, ${packed}, ${dialectSql(delimiter)}, hive_partitioning = false${guess})`
 }
 
 function jsonSql(
   paths: string,
   packed: string,
   files: readonly SourceFile[],
-  { types, columns, full }: ReaderOptions,
+  { types, columns, full, numbered }: ReaderOptions,
 ): string {
-  const lines = files.every(({ label }) => !/\.json(\.\w+)?$/i.test(label))
+  const lines = numbered || files.every(({ label }) => !/\.json(\.\w+)?$/i.test(label))
   const format = `format = ${lines ? `'newline_delimited'` : `'auto'`}`
   const typed =
     types && types.size > 0 && columns

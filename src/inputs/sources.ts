@@ -1,4 +1,5 @@
 /** The files that an import was given: globs expanded, standard input taken to a file, formats told. */
+import { createHash } from 'node:crypto'
 import { constants, createReadStream, createWriteStream } from 'node:fs'
 import { access, glob, mkdir, open, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
@@ -6,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { damagedError } from './compressed.ts'
+import { stampOf } from './hashes.ts'
 
 /** Formats of files. */
 export type FileFormat = 'parquet' | 'csv' | 'ndjson'
@@ -19,6 +21,10 @@ export interface SourceFile {
   format: FileFormat
   compression: 'none' | 'gzip' | 'zstd'
   sizeBytes: number
+  /** Changes whenever its bytes may have changed. */
+  stamp: string
+  /** SHA-256 of its bytes, where it was taken on their way here. */
+  sha256?: string
 }
 
 /** How sources are found. */
@@ -77,6 +83,7 @@ async function exists(path: string): Promise<boolean> {
 
 /** What a file is, from its name and its first bytes. */
 async function inspect(path: string, label: string, format: FileFormat | undefined): Promise<SourceFile> {
+  const stamp = await stampOf(path)
   const info = await stat(path)
   if (!info.isFile()) {
     throw new SkepError(
@@ -104,7 +111,7 @@ async function inspect(path: string, label: string, format: FileFormat | undefin
       { argument: 'format' },
     )
   }
-  return { path: resolve(path), label, format: known, compression, sizeBytes: info.size }
+  return { path: resolve(path), label, format: known, compression, sizeBytes: info.size, stamp }
 }
 
 async function firstBytes(path: string, count: number): Promise<Buffer> {
@@ -140,8 +147,16 @@ function formatOfName(name: string): FileFormat | undefined {
 async function takeStandardInput({ format, spillPath, signal }: SourceOptions): Promise<SourceFile> {
   await mkdir(spillPath, { recursive: true })
   const path = `${spillPath}/standard-input`
-  await pipeline(process.stdin, createWriteStream(path), signal ? { signal } : {})
-  return await inspect(path, 'standard input', format ?? formatOfBytes(await firstBytes(path, 64)))
+  const hash = createHash('sha256')
+  const hashed = async function* (parts: AsyncIterable<Buffer>) {
+    for await (const part of parts) {
+      hash.update(part)
+      yield part
+    }
+  }
+  await pipeline(process.stdin, hashed, createWriteStream(path), signal ? { signal } : {})
+  const file = await inspect(path, 'standard input', format ?? formatOfBytes(await firstBytes(path, 64)))
+  return { ...file, sha256: hash.digest('hex') }
 }
 
 function formatOfBytes(head: Buffer): FileFormat | undefined {
@@ -151,23 +166,33 @@ function formatOfBytes(head: Buffer): FileFormat | undefined {
   return /^\s*[{[]/.test(text) ? 'ndjson' : 'csv'
 }
 
-/** The first line of a text file, without its end; decompressed as far as needed. @throws FILE_INVALID */
-export async function firstLine(file: SourceFile): Promise<string> {
+/** The text of a file as it is read, decompressed; ending the loop over it closes the file. @throws FILE_INVALID, CANCELLED */
+export async function* textOf(file: SourceFile, readBytes: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const { path, compression } = file
-  const raw = createReadStream(path, { highWaterMark: 64 * 1024 })
-  const unpack = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createZstdDecompress() : undefined
+  const raw = createReadStream(path, { highWaterMark: readBytes })
+  const options = { chunkSize: readBytes }
+  const unpack =
+    compression === 'gzip' ? createGunzip(options) : compression === 'zstd' ? createZstdDecompress(options) : undefined
   const stream = unpack ? raw.on('error', (error) => unpack.destroy(error)).pipe(unpack) : raw
-  let text = ''
   try {
     for await (const part of stream) {
-      text += (part as Buffer).toString('utf8')
-      if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
+      throwIfAborted(signal)
+      yield part as Buffer
     }
   } catch (error) {
     throw damagedError(error, file)
   } finally {
     raw.destroy()
     unpack?.destroy()
+  }
+}
+
+/** The first line of a text file, without its end; decompressed as far as needed. @throws FILE_INVALID */
+export async function firstLine(file: SourceFile): Promise<string> {
+  let text = ''
+  for await (const part of textOf(file, 64 * 1024)) {
+    text += part.toString('utf8')
+    if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
   }
   return text.split(/\r?\n/, 1)[0]!.replace(/^\uFEFF/, '')
 }

@@ -3,6 +3,7 @@ import type { TimeUnit } from '../catalog/types.ts'
 import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { SkepError } from '../errors.ts'
 import { guarded, NANOSECONDS, type TypeOverrides } from './columns.ts'
+import type { RejectFile } from './rejects/file.ts'
 import type { FileFormat, SourceFile } from './sources.ts'
 import type { InputContext } from './types.ts'
 
@@ -29,6 +30,10 @@ export interface ImportOptions {
   buckets?: number
   /** Replaces the rows of the table; its history is kept. */
   replace?: boolean
+  /** Leaves out source files that the table has already, by the SHA-256 of their bytes. */
+  once?: boolean
+  /** A file to which rows of text files go that do not parse; without it the first one ends the import. */
+  rejects?: string
   /** Types of columns by name, in DuckDB's names, instead of the inferred ones. */
   types?: TypeOverrides
   /** Format of all files, instead of the one that their names say. */
@@ -48,6 +53,10 @@ export interface Import {
   options: ImportOptions
   run: RunOptions
   files: SourceFile[]
+  /** Hashes of the sources by their paths. */
+  hashes: Promise<ReadonlyMap<string, string>>
+  /** Where rows go that do not parse. */
+  rejects?: RejectFile | undefined
   /** Reports progress inside a phase that spans [from, to) of the whole. */
   phase(name: ImportProgress['phase'], from: number, to: number): RunOptions
 }

@@ -2,9 +2,9 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSettings } from '../../src/config.ts'
+import type { SqlStream } from '../../src/coordinator/calls.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { streamChunks } from '../../src/engine/stream.ts'
-import type { SqlStream } from '../../src/warehouse.ts'
 import { dataFiles, failure, type Lab, openLab } from './import-lab.ts'
 
 const ROWS = 1_500_000

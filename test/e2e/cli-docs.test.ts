@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('the commands', () => {
-  const pages = ['docs/guides/getting-started.md', 'docs/guides/changing-a-table.md']
+  const pages = ['docs/guides/getting-started.md', 'docs/guides/changing-a-table.md', 'docs/guides/importing-again.md']
   test.each(blocksOf(pages, 'sh'))('of %s: %s', async (_page, script) => {
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
     const { stdout } = await run('bash', ['-euc', script], { cwd: folder, env })

@@ -18,7 +18,7 @@ afterAll(() => {
 function file(content: Uint8Array | string, compression: SourceFile['compression']): SourceFile {
   const path = join(dir, 'file')
   writeFileSync(path, content)
-  return { path, label: 'file', format: 'csv', compression, sizeBytes: content.length }
+  return { path, label: 'file', format: 'csv', compression, sizeBytes: content.length, stamp: '' }
 }
 
 describe('the delimiter of a header', () => {

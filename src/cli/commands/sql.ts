@@ -1,6 +1,7 @@
 /** `skep sql`. */
 import { extname } from 'node:path'
-import type { SqlExplanation, SqlOptions, SqlResult, Warehouse } from '../../warehouse.ts'
+import type { SqlExplanation, SqlOptions, SqlResult } from '../../coordinator/calls.ts'
+import type { Warehouse } from '../../warehouse.ts'
 import { invalid } from '../arguments.ts'
 import { AT_FLAG, readAt } from '../at.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'

@@ -1,0 +1,87 @@
+/** What users give with a call and get back from it, and what follows from that. */
+import type { Table } from '../catalog/types.ts'
+import type { Reading } from '../engine/keeper.ts'
+import type { BoundValue, BoundValues } from '../engine/parameters.ts'
+import type { JsonValue } from '../engine/values.ts'
+import { SkepError } from '../errors.ts'
+import type { AtOption } from './at.ts'
+import type { QueryStats, ResultColumn, TableScan } from './sql.ts'
+
+/** What every long call takes. */
+export interface CallOptions {
+  /** Ends the call with `CANCELLED`. */
+  signal?: AbortSignal
+  /** Called a few times a second with the part of the work done, from 0 to 1. */
+  onProgress?: (fraction: number) => void
+}
+
+/** How a query in SQL is run. */
+export interface SqlOptions extends CallOptions {
+  /** Values for `?` and `$1` in order, or for `$name` by name. They are bound, never spliced. */
+  params?: BoundValues
+  /** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
+  at?: AtOption
+}
+
+/** Rows of a query. Values are JSON: see the guide on values for how types map. */
+export interface SqlResult {
+  columns: ResultColumn[]
+  rows: Record<string, JsonValue>[]
+  stats: QueryStats
+}
+
+/** A query whose rows are taken in batches, in bounded memory. It must be closed; reading it to its end closes it too. */
+export interface SqlStream extends AsyncDisposable {
+  columns: ResultColumn[]
+  /** Rows as lists of values in the order of the columns. */
+  batches: AsyncIterable<JsonValue[][]>
+  /** What the query cost so far. */
+  stats(): QueryStats
+}
+
+/** What a query would read, and the engine's plan for it. */
+export interface SqlExplanation {
+  tables: TableScan[]
+  plan: string
+}
+
+/** What a rollback did. */
+export interface RollbackResult {
+  table: string
+  /** The snapshot that is current now. */
+  snapshotId: number
+  metadataLocation: string
+}
+
+/** How a behavioural query is run. */
+export interface QueryOptions extends CallOptions {
+  at?: AtOption
+}
+
+/** The text and options of a query that came as a tagged template or as a call. */
+export function readCall(
+  first: string | TemplateStringsArray,
+  rest: readonly unknown[],
+): { text: string; options: SqlOptions } {
+  if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
+  const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
+  return { text, options: { params: rest as BoundValue[] } }
+}
+
+/** What the tables, and files to be written into these folders, need of an engine. */
+export function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
+  const registered = tables.filter(({ kind }) => kind === 'registered')
+  return {
+    roots: [...registered.map(({ location }) => location), ...folders],
+    files: registered.flatMap(({ snapshot }) => snapshot.files),
+  }
+}
+
+/** Passes for a table that has an actor and a time. @throws KEY_INVALID */
+export function requireKeys({ name, keys }: Table): void {
+  for (const key of ['actor', 'time'] as const) {
+    if (keys[key] !== undefined) continue
+    const message = `table "${name}" has no ${key} column; import or register it with --${key} COLUMN`
+    throw new SkepError('KEY_INVALID', message, { table: name, key })
+  }
+}
