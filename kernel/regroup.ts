@@ -296,6 +296,8 @@ function moved(from: usize, size: i32, width: i32): usize {
 
 /** Runs that are sorted by insertion; they come nearly in order. */
 const SHORT: i32 = 4096
+/** Moves for each row after which a run is not nearly in order: one time far off the others makes the coarse order too coarse. */
+const MOVES: i32 = 32
 
 /** Sorts the rows [from, to) by time; rows of one time may come in any order. */
 function sortByTime(times: usize, masks: usize, from: i32, to: i32): void {
@@ -303,7 +305,12 @@ function sortByTime(times: usize, masks: usize, from: i32, to: i32): void {
     sortByDigits(times, masks, from, to)
     return
   }
+  let movesLeft = (to - from) * MOVES
   for (let row = from + 1; row < to; row++) {
+    if (movesLeft < 0) {
+      sortByDigits(times, masks, from, to)
+      return
+    }
     const time = load<i64>(times + ((row as usize) << 3))
     const mask = load<u64>(masks + ((row as usize) << 3))
     let at = row
@@ -315,6 +322,7 @@ function sortByTime(times: usize, masks: usize, from: i32, to: i32): void {
     }
     store<i64>(times + ((at as usize) << 3), time)
     store<u64>(masks + ((at as usize) << 3), mask)
+    movesLeft -= row - at
   }
 }
 

@@ -97,7 +97,7 @@ describe('a folder with a file that was damaged before it was registered', () =>
         // Where no checksum tells, both answer from what is there; nothing is answered where the engine refuses.
         expect(await outcomeOf(lab.engine.query(copy, QUERY))).toHaveProperty('facts')
       })
-      await fc.assert(property, { numRuns: runs(12, 1500), seed: tortureSeed() })
+      await fc.assert(property, { numRuns: runs(8, 1500), seed: tortureSeed() })
       expect(await compareReaders(lab, name, QUERY)).toMatchObject({ reader: 'direct' })
     },
     tortureTimeout(120_000),

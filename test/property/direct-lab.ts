@@ -37,10 +37,12 @@ export class DirectLab implements AsyncDisposable {
   static async open(env: Record<string, string> = {}): Promise<DirectLab> {
     const folder = await mkdtemp(join(tmpdir(), 'skep-direct-'))
     const open = (own: Record<string, string>) =>
-      Warehouse.open(join(folder, 'warehouse'), { env: { SKEP_ROW_GROUP_ROWS: '2048', ...env, ...own } })
+      Warehouse.open(join(folder, 'warehouse'), { env: { SKEP_ROW_GROUP_ROWS: '2048', ...own, ...env } })
     const direct = new Map<ThreadCount, Warehouse>()
     for (const count of THREADS) {
-      direct.set(count, await open({ SKEP_DIRECT_ROWS: '0', SKEP_THREADS: String(count) }))
+      // Unsorted rows of most cases are one part; here they are many.
+      const parts: Record<string, string> = count === 3 ? { SKEP_DIRECT_PART_ROWS: '150' } : {}
+      direct.set(count, await open({ SKEP_DIRECT_ROWS: '0', SKEP_THREADS: String(count), ...parts, ...env }))
     }
     const engine = await open({ SKEP_DIRECT_GROUP_ROWS: '0', SKEP_THREADS: '2' })
     return new DirectLab(folder, await ParquetWriter.open(), engine, direct)
