@@ -15,6 +15,7 @@ import { chooseKeys } from './keys.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
 import { readerSql } from './readers.ts'
 import { RejectFile } from './rejects/file.ts'
+import { withLine } from './rejects/line.ts'
 import { siftSources } from './rejects/sift.ts'
 import { rejectAll, stageChecked } from './rejects/stage.ts'
 import { findSources, type SourceFile } from './sources.ts'
@@ -56,8 +57,9 @@ export async function importFiles(
   const { settings, spillPath } = context
   if (options.once && options.replace) throw onceReplaces()
   const existing = await findTable(context, table, options.signal)
+  let files: SourceFile[] = []
   try {
-    const files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
+    files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
     requireOneFormat(files)
     await using rejects = options.rejects === undefined ? undefined : await RejectFile.open(options.rejects, files)
     using hashing = startHashing(files, options.signal)
@@ -67,7 +69,7 @@ export async function importFiles(
     const done = await publishing(rejects, () => runImport(newImport(parts), existing))
     return { table, ...done, ms: Math.round(performance.now() - started) }
   } catch (error) {
-    throw wrapWriteError(error, context.root)
+    throw wrapWriteError(options.rejects === undefined ? await withLine(error, files) : error, context.root)
   } finally {
     await removeFolder(spillPath)
   }
