@@ -84,7 +84,7 @@ function shortage(message: string, cause: unknown): SkepError | undefined {
 }
 
 const DAMAGE =
-  /No magic bytes found|too small to be a Parquet file|Footer length|Invalid Error: .*(thrift|TProtocol|parquet)|TProtocolException|don't know what type|Parquet file|parquet reader|ZSTD|Snappy|Corrupt|Failed to (read|decompress|seek)|Could not read|Invalid page|Page (decompression|header)|Could not decode|Out of buffer|bit width too large|DELTA_BINARY_PACKED|GZIP stream|invalid TType|Variable-length int|Varint-decoding|Negative size|Page size mismatch|Prefetch registered|Invalid string encoding|stats size for type|DBP decode|bitpacked data|DELTA_LENGTH_BYTE_ARRAY|FIXED_LEN_BYTE_ARRAY|converted type|block sizes|miniblocks|row group does not have|No such file or directory|No files found that match/i
+  /No magic bytes found|too small to be a Parquet file|Footer length|Invalid Error: .*(thrift|TProtocol|parquet)|TProtocolException|don't know what type|Parquet file|parquet reader|ZSTD|Snappy|Corrupt|Failed to (read|decompress|seek)|Could not read|Invalid page|Page (decompression|header)|Could not decode|Out of buffer|bit width too large|DELTA_BINARY_PACKED|GZIP stream|invalid TType|Variable-length int|Varint-decoding|Negative size|Page size mismatch|Prefetch registered|Invalid string encoding|stats size for type|DBP decode|bitpacked data|DELTA_LENGTH_BYTE_ARRAY|FIXED_LEN_BYTE_ARRAY|converted type|block sizes|miniblocks|row group does not have|No such file or directory|No files found that match|BYTE_STREAM_SPLIT/i
 
 function damagedFile(message: string, text: string, cause: unknown): SkepError | undefined {
   if (

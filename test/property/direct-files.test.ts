@@ -121,6 +121,16 @@ describe('of a writer with several pages in each chunk', () => {
   )
 })
 
+test('integers with their bytes apart are in an encoding that nothing here reads', async () => {
+  const columnData = [
+    { name: 'who', data: numbers, type: 'INT32' as const },
+    { name: 'ts', data: numbers, type: 'INT32' as const, encoding: 'BYTE_STREAM_SPLIT' as const },
+    { name: 'event', data: events, type: 'STRING' as const, encoding: 'RLE_DICTIONARY' as const },
+  ]
+  const name = await register(new Uint8Array(parquetWriteBuffer({ columnData })))
+  expect(await outcomeOf(lab.direct().query(name, QUERY))).toEqual({ code: 'FILE_INVALID' })
+})
+
 const WHO: SchemaElement = { name: 'who', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' }
 const TS: SchemaElement = { name: 'ts', type: 'INT64', repetition_type: 'OPTIONAL' }
 const EVENT: SchemaElement = { name: 'event', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' }
