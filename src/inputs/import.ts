@@ -12,6 +12,7 @@ import { removeFolder } from '../storage/temporary.ts'
 import { requireUnchanged, startHashing } from './hashes.ts'
 import { removeWritten, type Target, writeTable } from './layout.ts'
 import { RejectFile } from './rejects/file.ts'
+import { withLine } from './rejects/line.ts'
 import { type Found, readRows } from './rows.ts'
 import { findSources, type SourceFile } from './sources.ts'
 import type { InputContext } from './types.ts'
@@ -57,8 +58,9 @@ export async function importFiles(
   const { settings, spillPath } = context
   if (options.once && options.replace) throw onceReplaces()
   const existing = await findTable(context, table, options.signal)
+  let files: SourceFile[] = []
   try {
-    const files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
+    files = await findSources(patterns, { ...options, spillPath, maxFiles: settings.importFiles })
     requireOneFormat(files)
     await using rejects = options.rejects === undefined ? undefined : await RejectFile.open(options.rejects, files)
     using hashing = startHashing(files, options.signal)
@@ -68,7 +70,7 @@ export async function importFiles(
     const done = await publishing(rejects, () => runImport(newImport(parts), existing))
     return { table, ...done, ms: Math.round(performance.now() - started) }
   } catch (error) {
-    throw wrapWriteError(error, context.root)
+    throw wrapWriteError(options.rejects === undefined ? await withLine(error, files) : error, context.root)
   } finally {
     await removeFolder(spillPath)
   }

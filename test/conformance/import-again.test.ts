@@ -297,6 +297,17 @@ describe('two imports of the same files at once', () => {
     expect(await strays('race_plain')).toEqual([])
   })
 
+  test('rejects are those of the files that were imported in the end', async () => {
+    const paths = [1, 2, 3].map((k) => lab.text(`a,b\n${k},0\n${k}\n`, `race_rejects/${k}.csv`))
+    const [ours, others] = [`${lab.dir}/ours.ndjson`, `${lab.dir}/others.ndjson`]
+    const options = { ...ONCE, rejects: ours }
+    const meanwhile = theirs('race_rejects', `${lab.dir}/race_rejects/2.csv`, { ...ONCE, rejects: others })
+    const done = await lab.warehouse.import('race_rejects', paths, { ...options, ...meanwhile })
+    expect(done).toMatchObject({ rows: 2, rejected: 2, skipped: [paths[1]] })
+    const rejected = [ours, others].map((path) => readFileSync(path, 'utf8').match(/\d\.csv/g))
+    expect(rejected).toEqual([['1.csv', '3.csv'], ['2.csv']])
+  })
+
   test('processes that all import overlapping files: each file is there once', async () => {
     const table = 'race_processes'
     const paths = Array.from({ length: 6 }, (_, k) => source(k, `${table}/${k}.csv`))

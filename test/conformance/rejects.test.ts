@@ -296,4 +296,24 @@ describe('what rejects cannot save', () => {
     const error = await failure(() => lab.warehouse.import('strict', [path]))
     expect(error).toMatchObject({ code: 'ROW_INVALID', details: { file: path, line: 3 } })
   })
+
+  test.for([
+    ['a value', 'oops,1\n', { types: { a: 'BIGINT' } }],
+    ['the number of values', '5\n', {}],
+    ['a quote', '"5"x,1\n', {}],
+    ['its bytes', Buffer.from('5,\xff\n', 'latin1'), {}],
+  ] as const)(
+    'without rejects a row is named by its line, line ends in quotes and blank lines before it: %s',
+    async ([, row, options]) => {
+      const before = 'a,b\n1,"x\ny\r\nz"\n\n2,q\n3,"\n"\n'
+      for (const times of [1, 20_000]) {
+        const lines = `${before}${'4,"p\nq"\n'.repeat(times)}`
+        const path = csv(Buffer.concat([Buffer.from(lines), Buffer.from(row), Buffer.from('6,7\n')]))
+        const error = await failure(() => lab.warehouse.import('strict', [path], options))
+        const line = lines.split('\n').length
+        expect(error).toMatchObject({ code: 'ROW_INVALID', details: { line } })
+        expect(error.message).toContain(`line ${line}:`)
+      }
+    },
+  )
 })

@@ -117,9 +117,9 @@ interface Look {
  * Cuts CSV by the rules of the engine's strict reading: a value is quoted when a quote begins it, one blank aside; lines may end
  * in `\n` or `\r\n`; blank lines are no rows unless there is one column only; empty values too many at the end are forgiven. The
  * first record tells the number of values. After damage by quotes the next line is a new record: a quote that is never closed
- * costs its own line only.
+ * costs its own line only. With `withBlank`, blank lines count as records all the same.
  */
-export function csvCutter(delimiter: string): Cutter {
+export function csvCutter(delimiter: string, withBlank = false): Cutter {
   const delim = delimiter.charCodeAt(0)
   let line = 1
   let width = 0
@@ -139,6 +139,7 @@ export function csvCutter(delimiter: string): Cutter {
       if (look.outcome === 'whole') {
         if (width === 0 && look.end > start) width = look.fields
         if (look.end > start || width === 1) found.push(judge(look, start, line, width))
+        else if (withBlank) found.push({ start, end: start, line })
         line += look.newlines + 1
         start = look.next
         continue
