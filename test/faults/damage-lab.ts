@@ -8,7 +8,7 @@ import type { DamageJob, OperationEnd } from './damage-child.ts'
 import { type JobEnd, Watched } from './watched.ts'
 
 /** What a file of the warehouse is. */
-export type FileKind = 'name' | 'hint' | 'metadata' | 'manifest list' | 'manifest' | 'data' | 'folder data'
+export type FileKind = 'name' | 'hint' | 'metadata' | 'manifest list' | 'manifest' | 'ledger' | 'data' | 'folder data'
 
 interface Target {
   kind: FileKind
@@ -140,7 +140,8 @@ export class DamageLab implements AsyncDisposable {
       chance,
       others.map(({ path }) => readFileSync(path)),
     )
-    const writing = chance.next() < 0.12
+    // Only imports read a ledger.
+    const writing = chance.next() < (kind === 'ledger' ? 0.8 : 0.12)
     const done: Case = { seed, at, target, damage, writing }
     if (damaged && bytes.equals(damaged)) return { case: done, verdict: { outcome: 'right', detail: 'no change' } }
     const root = writing ? this.#copy() : this.#lab.root
@@ -295,7 +296,7 @@ function damagesOf(kind: FileKind): [string, Damage][] {
   const blind = Object.entries(BLIND)
   const weighted = (name: string, damage: Damage, times: number) =>
     Array.from({ length: times }, () => [name, damage] as [string, Damage])
-  if (kind === 'metadata' || kind === 'name') return [...blind, ...weighted('json', damageJson, 6)]
+  if (kind === 'metadata' || kind === 'name' || kind === 'ledger') return [...blind, ...weighted('json', damageJson, 6)]
   if (kind === 'manifest' || kind === 'manifest list') return [...blind, ...weighted('avro', damageAvro, 6)]
   if (kind === 'hint') return blind
   return [...blind, ...weighted('footer', damageFooter, 4), ...weighted('pages', damagePages, 4)]
@@ -313,6 +314,7 @@ async function findTargets(lab: Lab): Promise<Target[]> {
     if (name === 'version-hint.text') return [{ kind: 'hint', table, path }]
     if (top === 'names') return [{ kind: 'name', table, path }]
     if (name.endsWith('.metadata.json')) return [{ kind: 'metadata', table, path }]
+    if (name.startsWith('ledger-')) return [{ kind: 'ledger', table, path }]
     if (name.endsWith('.avro')) return [{ kind: name.startsWith('snap-') ? 'manifest list' : 'manifest', table, path }]
     return [{ kind: 'data', table, path }]
   })
