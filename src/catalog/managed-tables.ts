@@ -57,7 +57,10 @@ export type { At } from './pick-snapshot.ts'
 
 /** How a commit is made. */
 export interface CommitOptions extends CallOptions {
-  /** A commit of an id that is in the table's history already succeeds without doing anything; random when absent. */
+  /**
+   * A commit of an id that is in the table's history already succeeds without doing anything; random when absent. A commit is repeated
+   * with the table as it was loaded before the files were written, for vacuums since then may have removed them.
+   */
   commitId?: string
   /** More entries for the snapshot's summary. */
   summary?: Record<string, string>
@@ -271,12 +274,13 @@ export class ManagedTables {
     }
     if (isDropped(metadata)) throw tableNotFound(table.name, [])
     // An id that was given may be of a commit whose reply was lost long ago.
-    const seen = options.commitId === undefined ? versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) : 0
-    const readRecords = () => this.#vacuums.since(tableFolder(uuid), metadata, seen, options)
+    const since = options.commitId === undefined ? seenVersion(table) : 0
+    const readRecords = () => this.#vacuums.since(tableFolder(uuid), metadata, since, options)
     const vacuumed = await this.#unlessMoved(uuid, head, options, readRecords)
     if (vacuumed === 'moved') return undefined
     const earlier = expiredSnapshotOf(vacuumed, addition.commitId)
     if (earlier) return { snapshotId: earlier, metadataLocation: this.metadataLocation(uuid, head.version) }
+    if (seenVersion(table) < vacuumsOf(metadata).forgotten) throw unremembered(table.name, options)
     refuseConflict(table, metadata, addition)
     // The files of live writers are spared. When some are condemned all the same, the order of the log decides who was first.
     const isCondemned = condemnedIn(vacuumed, { root: this.#store.root, folder: tableFolder(uuid) })
@@ -411,11 +415,21 @@ function writtenBy(work: Work): string[] {
   return work.added ? [...work.lists, work.added.storePath] : work.lists
 }
 
+/** The version that a table was loaded from: files that are to be added to it are younger. */
+function seenVersion({ metadataLocation }: ManagedTable): number {
+  return versionOf(metadataLocation.split('/').at(-1)!, SUFFIX)
+}
+
+/** The error of a commit that vacuums may have condemned, or have made forget that it was made, which are not remembered. */
+function unremembered(table: string, { commitId }: CommitOptions): SkepError {
+  const why = 'since it was read, more vacuums cleaned it than are remembered'
+  if (commitId === undefined) return conflict(table, why)
+  const message = `whether the commit ${commitId} to "${table}" took effect is not known: ${why}`
+  return new SkepError('STORE_UNAVAILABLE', message, {})
+}
+
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition): void {
   if (metadata['current-schema-id'] !== table.schema.id) throw conflict(table.name, 'its schema is another')
-  if (versionOf(table.metadataLocation.split('/').at(-1)!, SUFFIX) < vacuumsOf(metadata).forgotten) {
-    throw conflict(table.name, 'since it was read, more vacuums cleaned it than are remembered')
-  }
   if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
   const seen = table.snapshot.id
   if (addition.operation === 'overwrite' && currentSnapshot(metadata)?.['snapshot-id'] !== seen) {
