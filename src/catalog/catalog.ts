@@ -163,7 +163,10 @@ export class Catalog {
    */
   async create(draft: TableDraft, files: readonly DataFile[], options: CommitOptions = {}): Promise<Commit> {
     if (options.writer) return await this.#create(draft, files, options.writer, options)
-    const lease = { table: draft.name, nameVersion: 0 }
+    // A draft that nobody has begun cannot have been taken for abandoned.
+    const isBegun = (await this.#tables.firstCommit(draft.uuid)) !== undefined
+    const nameVersion = isBegun ? 0 : (await this.#names.find(draft.name, options)).version
+    const lease = { table: draft.name, nameVersion }
     const writer = await openWriter(this.#store, tableFolder(draft.uuid), lease, { ...this.#leases, renewMs: 0 })
     let keep = false
     try {

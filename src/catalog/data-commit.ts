@@ -36,7 +36,10 @@ import type { Writer } from './writers.ts'
 
 /** How a commit is made. */
 export interface CommitOptions extends CallOptions {
-  /** A commit of an id that is in the table's history already succeeds without doing anything; random when absent. */
+  /**
+   * A commit of an id that is in the table's history already succeeds without doing anything; random when absent. A commit is repeated
+   * with the table as it was loaded before the files were written, for vacuums since then may have removed them.
+   */
   commitId?: string
   /** More entries for the snapshot's summary. */
   summary?: Record<string, string>
@@ -150,6 +153,7 @@ export class DataCommit {
       await this.undo()
       return true
     }
+    if (seenVersion(this.#table) < vacuumsOf(metadata).forgotten) throw unremembered(this.#table.name, this.#options)
     const isCondemned = condemnedIn(records, { root: store.root, folder })
     if (this.#addition.files.some(({ path }) => isCondemned(path))) {
       throw conflict(this.#table.name, 'a vacuum took the files of this writer for abandoned ones; run it again')
@@ -204,13 +208,18 @@ function seenVersion({ metadataLocation }: ManagedTable): number {
   return versionOf(metadataLocation.split('/').at(-1)!, '.metadata.json')
 }
 
+/** The error of a commit that vacuums may have condemned, or have made forget that it was made, which are not remembered. */
+function unremembered(table: string, { commitId }: CommitOptions): SkepError {
+  const why = 'since it was read, more vacuums cleaned it than are remembered'
+  if (commitId === undefined) return conflict(table, why)
+  const message = `whether the commit ${commitId} to "${table}" took effect is not known: ${why}`
+  return new SkepError('STORE_UNAVAILABLE', message, { outcome: 'unknown' })
+}
+
 function refuseConflict(table: ManagedTable, metadata: TableMetadata, addition: Addition, evolved?: Schema): void {
   if (!acceptsSchema(table, metadata, evolved)) {
     const message = `the table "${table.name}" was changed meanwhile: its schema is another`
     throw new SkepError('COMMIT_CONFLICT', message, { table: table.name, changed: 'schema' })
-  }
-  if (seenVersion(table) < vacuumsOf(metadata).forgotten) {
-    throw conflict(table.name, 'since it was read, more vacuums cleaned it than are remembered')
   }
   if (metadata['default-spec-id'] !== table.spec.id) throw conflict(table.name, 'its partition spec is another')
   const seen = table.snapshot.id

@@ -51,7 +51,7 @@ export async function requireInHistory(
     throw conflict(name, 'the commit took so long that the state it follows was removed; run it again')
   }
   const message = `the commit to "${name}" took so long that its place in the history was removed: whether it took effect is not known`
-  throw new SkepError('STORE_UNAVAILABLE', message, { path: stray })
+  throw new SkepError('STORE_UNAVAILABLE', message, { path: stray, outcome: 'unknown' })
 }
 
 /** The id of the commit that made a snapshot; undefined for a version that has no new one. */

@@ -508,6 +508,32 @@ describe.each([
     }
   })
 
+  test('a manifest that was condemned while its commit lost a race is written anew', async () => {
+    const { store, catalog, put, clean, names, table } = await scene(living)
+    let isFirst = true
+    const losing = new Proxy(store, {
+      get(target, property) {
+        const value = Reflect.get(target, property)
+        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
+        return async (path: string, bytes: Uint8Array) => {
+          if (isFirst) {
+            isFirst = false
+            expect((await clean()).tables[0]!.removed).toMatchObject({ manifests: { files: 1 } })
+          }
+          return await target.putIfAbsent(path, bytes)
+        }
+      },
+    })
+    const writer = await catalog.openWriter(table)
+    const file = await put(table, writer.id)
+    const loser = new Catalog(losing, { sources: systemSources(), commitRetries: 10, processes: living })
+    await loser.append(table, [file])
+    await writer.end()
+    expect(await names()).toHaveLength(2)
+    const fresh = new Catalog(store, { sources: systemSources(), commitRetries: 10 })
+    expect((await fresh.loadManaged('t')).snapshot.files).toHaveLength(2)
+  })
+
   test('of writers elsewhere the lease decides', async () => {
     const far: Processes = { ...dead, liveness: () => 'unknown' }
     const { catalog, put, clean, table } = await scene(far)

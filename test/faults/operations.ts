@@ -1,8 +1,15 @@
 /** What changes a warehouse: each is tried under every fault at every call it makes to the store. */
 import type { Catalog, TableDraft } from '../../src/catalog/catalog.ts'
+import { readSettings } from '../../src/config.ts'
 import type { ErrorCode } from '../../src/errors.ts'
+import { vacuum } from '../../src/maintenance/vacuum.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
-import { schema, writeRow } from './world.ts'
+import { systemProcesses } from '../../src/storage/processes.ts'
+import { schema, testSources, writeRow } from './world.ts'
+
+const settings = readSettings({})
+/** Long after whatever the catalogs of a test did. */
+const LATER_MS = 1_700_000_900_000
 
 /** One process at work on the warehouse. What it has to remember for a retry is in `memory`. */
 export interface Process {
@@ -20,6 +27,8 @@ export interface Operation {
   run(process: Process): Promise<void>
   /** How a retry may end when the first call had taken effect: with the error that says so. */
   repeated?: ErrorCode
+  /** Whether it may have taken effect although it failed. */
+  isPartial?: true
 }
 
 async function makeTable({ catalog, store }: Process): Promise<void> {
@@ -79,6 +88,21 @@ export const OPERATIONS: readonly Operation[] = [
     setUp: makeTable,
     run: async ({ catalog }) => {
       await catalog.replace(await catalog.loadManaged('t'), [], { commitId })
+    },
+  },
+  {
+    name: 'alter',
+    setUp: makeTable,
+    run: async ({ catalog }) => void (await catalog.alter('t', { comment: 'of rows' }, { commitId })),
+  },
+  {
+    name: 'vacuum',
+    setUp: makeTable,
+    // What it could not remove after its commit, the next one removes.
+    isPartial: true,
+    run: async ({ store }) => {
+      const sources = { ...testSources(5), now: () => LATER_MS }
+      await vacuum({ store, sources, processes: systemProcesses(), settings }, 't', { olderThanMs: 0 })
     },
   },
   {

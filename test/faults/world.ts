@@ -34,7 +34,12 @@ export function testSources(seed: number, sleep: Sources['sleep'] = async () => 
 
 /** A catalog as a process of its own would have it. */
 export function newCatalog(store: ObjectStore, seed: number, sleep?: Sources['sleep']): Catalog {
-  return new Catalog(store, { sources: testSources(seed, sleep), commitRetries: 100, manifestMergeCount: 3 })
+  return new Catalog(store, {
+    leaseRenewMs: 0,
+    sources: testSources(seed, sleep),
+    commitRetries: 100,
+    manifestMergeCount: 3,
+  })
 }
 
 const templates = new Map<number, Uint8Array>()

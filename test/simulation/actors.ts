@@ -86,15 +86,14 @@ export class Scene {
       'STORE_UNAVAILABLE',
     ])
     if (!table) return
-    const commitId = newUuid(this.world.sources(actor))
     let keep = false
     let writer: Writer | undefined
     try {
       if (how.lease) writer = await catalog.openWriter(table)
       const files = await this.#writeFiles(store, table, writer?.id ?? newUuid(this.world.sources(actor)))
       const paths = files.map(({ path }) => path)
-      this.witness.intents.set(commitId, { operation: how.operation, files: paths, seen: table.snapshot.id })
-      const outcome = await this.#commit(actor, catalog, table, files, { commitId, writer, ...how })
+      this.witness.intents.set(paths[0]!, { operation: how.operation, files: paths, seen: table.snapshot.id })
+      const outcome = await this.#commit(actor, catalog, table, files, { writer, ...how })
       this.#count(`${kind}: ${outcome}`)
       keep = outcome === 'unknown'
     } catch (error) {
@@ -120,30 +119,27 @@ export class Scene {
   async #commit(
     actor: Actor,
     catalog: Catalog,
-    seen: ManagedTable,
+    table: ManagedTable,
     files: DataFile[],
-    how: { operation: Intent['operation']; commitId: string; writer: Writer | undefined },
+    how: { operation: Intent['operation']; writer: Writer | undefined },
   ): Promise<string> {
-    const { commitId, writer } = how
-    const options = { commitId, ...(writer && { writer }) }
-    let table = seen
-    for (let attempt = 0; attempt < RETRIES; attempt++) {
+    const { writer } = how
+    const first = files[0]!.path
+    // Without an id of its own a commit cannot be repeated.
+    const commitId = this.world.random() < 0.7 ? newUuid(this.world.sources(actor)) : undefined
+    const options = { ...(writer && { writer }), ...(commitId !== undefined && { commitId }) }
+    for (let attempt = 0; attempt < (commitId === undefined ? 1 : RETRIES); attempt++) {
       try {
         const call =
           how.operation === 'append' ? catalog.append(table, files, options) : catalog.replace(table, files, options)
         const { metadataLocation } = await call
-        if (this.witness.commits.get(commitId) !== 1)
-          this.#blame(`${actor.name}: ${commitId} was acknowledged at ${metadataLocation}`)
+        if (this.witness.commits.get(first) !== 1)
+          this.#blame(`${actor.name}: ${first} was acknowledged at ${metadataLocation}`)
         return attempt === 0 ? 'done' : 'looked up or repeated'
       } catch (error) {
         if (!isSkepError(error)) throw error
         if (error.code !== 'STORE_UNAVAILABLE')
           return await this.#refused(actor, catalog, table.uuid, files, how, error)
-        // Whoever repeats may have seen the table anew; a replacement is of what was seen at first.
-        if (how.operation === 'append' && this.world.random() < 0.5) {
-          table = await catalog.loadManaged(table.name).catch(() => table)
-          if (table.uuid !== seen.uuid) table = seen
-        }
       }
     }
     return 'unknown'
@@ -154,13 +150,14 @@ export class Scene {
     catalog: Catalog,
     uuid: string,
     files: DataFile[],
-    { commitId, writer }: { commitId: string; writer: Writer | undefined },
+    { writer }: { writer: Writer | undefined },
     error: SkepError,
   ): Promise<string> {
     if (!['COMMIT_CONFLICT', 'TABLE_NOT_FOUND'].includes(error.code)) throw error
     const isDropped = error.code === 'TABLE_NOT_FOUND' && !this.witness.isTable(uuid)
-    if (this.witness.commits.has(commitId) && !isDropped)
-      this.#blame(`${actor.name}: ${commitId} was refused and is there: ${error.message}`)
+    const first = files[0]!.path
+    if (this.witness.commits.has(first) && !isDropped)
+      this.#blame(`${actor.name}: ${first} was refused and is there: ${error.message}`)
     const isHurt = /a vacuum took/.test(error.message)
     if (isHurt && writer && this.#isSeen(actor)) this.#blame(`${actor.name} lives, has a lease and lost its files`)
     await catalog.discard(files)
@@ -171,14 +168,13 @@ export class Scene {
   async create(actor: Actor, name: string): Promise<void> {
     const { store, catalog } = this.open(actor)
     const draft = catalog.draft(name, { schema })
-    const commitId = newUuid(this.world.sources(actor))
     const writer = await this.#tried('create', async () => await catalog.openWriter(draft), ['STORE_UNAVAILABLE'])
     if (!writer) return
     let keep = false
     try {
       const files = await this.#writeFiles(store, draft, writer.id)
-      this.witness.intents.set(commitId, { operation: 'append', files: files.map(({ path }) => path) })
-      await catalog.create(draft, files, { writer, commitId })
+      this.witness.intents.set(files[0]!.path, { operation: 'append', files: files.map(({ path }) => path) })
+      await catalog.create(draft, files, { writer })
       if (!this.witness.named.has(draft.uuid))
         this.#blame(`${actor.name}: ${draft.uuid} was acknowledged without a name`)
       this.#count('create: done')

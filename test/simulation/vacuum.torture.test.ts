@@ -11,7 +11,7 @@ const WORK: Record<string, (scene: Scene, actor: Actor, table: string) => Promis
   append: (scene, actor, table) => scene.write(actor, table, { operation: 'append', lease: true }),
   bare: (scene, actor, table) => scene.write(actor, table, { operation: 'append', lease: false }),
   replace: (scene, actor, table) => scene.write(actor, table, { operation: 'overwrite', lease: true }),
-  create: (scene, actor, table) => scene.create(actor, scene.world.pick([table, 'u', 'v'])),
+  create: (scene, actor, table) => scene.create(actor, scene.world.pick([table, 'u', actor.name])),
   vacuum: (scene, actor, table) =>
     scene.vacuum(actor, scene.world.pick([table, undefined]), scene.world.pick([0, 0, 100, 1500])),
   rollback: (scene, actor, table) => scene.rollback(actor, table),
@@ -49,10 +49,11 @@ const RARE_EVENTS = [
 /** What went wrong in the run of a seed; nothing is as it should be. */
 async function simulate(seed: number): Promise<{ faults: string[]; log: string[] }> {
   const faults = [
-    { stall: 0, lost: 0 },
-    { stall: 0.03, lost: 0 },
-    { stall: 0.02, lost: 0.03 },
-  ][seed % 3]!
+    { stall: 0, pause: 0, lost: 0 },
+    { stall: 0.03, pause: 0.01, lost: 0 },
+    { stall: 0.02, pause: 0.01, lost: 0.03 },
+    { stall: 0.02, pause: 0.05, lost: 0 },
+  ][seed % 4]!
   const scene = new Scene(seed, faults, tally)
   const { world, witness } = scene
   try {
@@ -60,9 +61,12 @@ async function simulate(seed: number): Promise<{ faults: string[]; log: string[]
     const make = scene.live(maker, 3, () => scene.create(maker, 't'))
     await world.run([make])
     scene.pauseMs = world.pick([50, 150, 2000])
+    // Vacuums that see no writer's process have only the leases to go by.
+    const isApart = world.random() < 0.3
     const lives = world.pick(CASTS).map((work, k) => {
       const killAfter = world.random() < 0.2 ? Math.floor(world.random() * 60) : Number.POSITIVE_INFINITY
-      const actor = world.spawn(`${work}${k}`, world.pick(['a', 'a', 'b']), killAfter)
+      const host = isApart ? (work === 'vacuum' ? 'a' : 'b') : world.pick(['a', 'a', 'b'])
+      const actor = world.spawn(`${work}${k}`, host, killAfter)
       const table = world.random() < 0.8 ? 't' : 'u'
       const times = 1 + Math.floor(world.random() * (work === 'vacuum' || work === 'read' ? 5 : 3))
       return scene.live(actor, times, () => WORK[work]!(scene, actor, table))

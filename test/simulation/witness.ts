@@ -32,8 +32,9 @@ interface State {
 export class TableWitness implements Witness {
   /** What was seen to be wrong, the first fault first. */
   readonly faults: string[] = []
+  /** By the first of their files. */
   readonly intents = new Map<string, Intent>()
-  /** How often a commit came to be, by its id. */
+  /** How often a commit came to be, by the first of its files. */
   readonly commits = new Map<string, number>()
   /** Data files of every snapshot that ever was, by table and id. */
   readonly snapshots = new Map<string, string[]>()
@@ -120,7 +121,7 @@ export class TableWitness implements Witness {
         key,
         files.map((file) => file.path),
       )
-      this.#snapshotAdded(uuid, path, before?.metadata, metadata, snapshot.summary['skep.commit-id'] ?? '')
+      this.#snapshotAdded(uuid, path, before?.metadata, metadata)
     }
     this.#requireHistory(uuid, path, before?.metadata, metadata)
   }
@@ -144,26 +145,21 @@ export class TableWitness implements Witness {
     return this.snapshots.get(`${uuid} ${id}`) ?? []
   }
 
-  #snapshotAdded(
-    uuid: string,
-    path: string,
-    before: TableMetadata | undefined,
-    after: TableMetadata,
-    commitId: string,
-  ): void {
-    this.commits.set(commitId, (this.commits.get(commitId) ?? 0) + 1)
-    if (this.commits.get(commitId)! > 1) this.#fault(`${path}: the commit ${commitId} is there twice`)
-    const intent = this.intents.get(commitId)
-    if (intent === undefined) {
-      this.#fault(`${path}: nobody made the commit ${commitId}`)
+  #snapshotAdded(uuid: string, path: string, before: TableMetadata | undefined, after: TableMetadata): void {
+    const old = this.#filesOf(uuid, before)
+    const files = this.#filesOf(uuid, after)
+    const first = files.find((file) => this.intents.has(file) && !old.includes(file))
+    if (first === undefined) {
+      this.#fault(`${path}: nobody made this commit, or it is there twice`)
       return
     }
-    const kept = intent.operation === 'append' ? this.#filesOf(uuid, before) : []
-    const wanted = [...kept, ...intent.files].sort()
-    if (String(wanted) !== String(this.#filesOf(uuid, after).toSorted())) this.#fault(`${path}: the files are others`)
+    this.commits.set(first, (this.commits.get(first) ?? 0) + 1)
+    if (this.commits.get(first)! > 1) this.#fault(`${path}: the commit of ${first} is there twice`)
+    const { operation, files: own, seen } = this.intents.get(first)!
+    const wanted = [...(operation === 'append' ? old : []), ...own].sort()
+    if (String(wanted) !== String(files.toSorted())) this.#fault(`${path}: the files are others`)
     const current = before && currentSnapshot(before)?.['snapshot-id']
-    if (intent.operation === 'overwrite' && current !== intent.seen)
-      this.#fault(`${path} replaces what it had not seen`)
+    if (operation === 'overwrite' && current !== seen) this.#fault(`${path} replaces what it had not seen`)
   }
 
   /** The current snapshot is a new one, the one it was, or an earlier one. */

@@ -23,6 +23,8 @@ export interface Actor {
   /** What its clock is ahead of the world's, in milliseconds. */
   skewMs: number
   dead: boolean
+  /** Until when the whole process stands still. */
+  pausedUntilMs: number
   /** Calls to the store until it dies; infinite for one that does not. */
   callsLeft: number
   /** Resolves when it dies. */
@@ -34,6 +36,8 @@ export interface Actor {
 export interface Faults {
   /** A call waits for long before it takes effect. */
   stall: number
+  /** The whole process stands still for long, as on a machine that sleeps. */
+  pause: number
   /** A write is answered with STORE_UNAVAILABLE: done, not done, or done later. */
   lost: number
 }
@@ -69,7 +73,7 @@ export class World {
 
   /** From now on nothing goes wrong. */
   calm(): void {
-    this.#faults = { stall: 0, lost: 0 }
+    this.#faults = { stall: 0, pause: 0, lost: 0 }
   }
 
   /** A process on a host. */
@@ -80,7 +84,16 @@ export class World {
     })
     const pid = this.actors.length + 1
     const mark = { host, boot: 'boot', pid, start: String(pid) }
-    const actor: Actor = { name, mark, skewMs: host === 'a' ? 0 : 250, dead: false, callsLeft, death, die }
+    const actor: Actor = {
+      name,
+      mark,
+      skewMs: host === 'a' ? 0 : 250,
+      dead: false,
+      pausedUntilMs: 0,
+      callsLeft,
+      death,
+      die,
+    }
     this.actors.push(actor)
     return actor
   }
@@ -176,18 +189,27 @@ export class World {
     this.#waiting = this.#waiting.filter(({ actor }) => !actor?.dead)
     this.#sleeping = this.#sleeping.filter(({ actor }) => !actor?.dead)
     this.nowMs += Math.floor(this.random() * 3)
-    const due = this.#sleeping.filter(({ untilMs }) => untilMs <= this.nowMs)
+    const isAwake = ({ actor }: { actor: Actor | undefined }) => (actor?.pausedUntilMs ?? 0) <= this.nowMs
+    const due = this.#sleeping.filter((sleeper) => sleeper.untilMs <= this.nowMs && isAwake(sleeper))
+    const ready = this.#waiting.filter(isAwake)
     if (due.length > 0) {
       this.#wake(this.pick(due))
-    } else if (this.#waiting.length > 0) {
-      const [chosen] = this.#waiting.splice(Math.floor(this.random() * this.#waiting.length), 1)
-      chosen!.go()
+    } else if (ready.length > 0) {
+      const chosen = this.pick(ready)
+      this.#waiting = this.#waiting.filter((other) => other !== chosen)
+      chosen.go()
     } else {
-      const next = this.#sleeping.toSorted((x, y) => x.untilMs - y.untilMs)[0]
-      if (next === undefined) throw new Error('nothing can go on')
-      this.nowMs = Math.max(this.nowMs, next.untilMs)
-      this.#wake(next)
+      this.nowMs = this.#nextMs()
     }
+  }
+
+  /** When something can go on that cannot now. */
+  #nextMs(): number {
+    const sleeping = this.#sleeping.map(({ actor, untilMs }) => Math.max(untilMs, actor?.pausedUntilMs ?? 0))
+    const waiting = this.#waiting.map(({ actor }) => actor?.pausedUntilMs ?? 0)
+    const next = Math.min(...sleeping, ...waiting)
+    if (next === Number.POSITIVE_INFINITY) throw new Error('nothing can go on')
+    return next
   }
 
   #wake(sleeper: { wake: () => void }): void {
@@ -202,6 +224,7 @@ export class World {
       actor.die()
     }
     if (this.random() < this.#faults.stall) await this.#sleep(actor, this.random() * STALL_MS)
+    if (this.random() < this.#faults.pause) actor.pausedUntilMs = this.nowMs + Math.floor(this.random() * STALL_MS)
     await new Promise<void>((go) => {
       this.#waiting.push({ actor, go })
     })
