@@ -5,6 +5,7 @@ import { nullRejecting, readCondition, type TreeCondition, withoutShared } from 
 import { FUNCTION_REASONS } from './function-lists.ts'
 import { allowedFunctions, type FunctionUse, functionVerdict } from './functions.ts'
 import { checkGuardedCalls } from './guarded-calls.ts'
+import { checkPlanSize } from './plan-size.ts'
 import { singleCalls } from './single-calls.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
 import { checkWrittenArguments } from './written-arguments.ts'
@@ -28,8 +29,8 @@ export interface SqlAnalysis {
   singleCalls: number
 }
 
-/** What the query of this tree reads. @throws SQL_INVALID, SQL_FORBIDDEN */
-export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
+/** What the query of this tree reads; its text tells what the tree does not. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_DEEP */
+export function analyseSql(tree: SerializedSql, maxDepth: number, sql = ''): SqlAnalysis {
   if (tree.error) throw refusal(tree)
   if (tree.statements.length !== 1) {
     const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
@@ -39,12 +40,18 @@ export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
   const walk: Walk = { uses: [], shortParameters: false, maxDepth }
   visit(walk, query, new Set(), 0)
   checkGuardedCalls(query)
+  checkPlanSize(query, /materialized/i.test(sql))
   return { uses: walk.uses, shortParameters: walk.shortParameters, singleCalls: singleCalls(query) }
 }
 
 function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
   if (tree.error_type === 'not implemented') {
     return forbidden('only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) are accepted', 'statement')
+  }
+  const [, depth] = /Max expression depth limit of (\d+)/.exec(tree.error_message) ?? []
+  if (depth !== undefined) {
+    const message = `expressions are nested more than ${depth} levels deep`
+    return new SkepError('QUERY_TOO_DEEP', message, { limit: Number(depth) })
   }
   const position = tree.position === undefined ? {} : { position: Number(tree.position) }
   const at = tree.position === undefined ? '' : ` (at character ${Number(tree.position) + 1})`
