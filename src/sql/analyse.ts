@@ -44,9 +44,16 @@ export function analyseSql(tree: SerializedSql, maxDepth: number, sql = ''): Sql
   return { uses: walk.uses, shortParameters: walk.shortParameters, singleCalls: singleCalls(query) }
 }
 
+/** Levels that the engine's parser holds, by its own constant. */
+const PARSER_LEVELS = 10_000
+
 function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
   if (tree.error_type === 'not implemented') {
     return forbidden('only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) are accepted', 'statement')
+  }
+  // What the parser's stack cannot hold.
+  if (tree.error_message.startsWith('memory exhausted')) {
+    return new SkepError('QUERY_TOO_DEEP', 'the SQL is nested too deeply to be parsed', { limit: PARSER_LEVELS })
   }
   const [, depth] = /Max expression depth limit of (\d+)/.exec(tree.error_message) ?? []
   if (depth !== undefined) {
@@ -190,8 +197,9 @@ function checkNode(node: TreeNode): void {
       throw forbidden('functions are called by their bare names', 'system')
     }
     checkFunction('expression', text(node.function_name))
-  } else if (node.id === 'VARIANT') {
-    throw forbidden('the type VARIANT is not accepted', 'VARIANT')
+  } else if (node.id === 'VARIANT' || node.id === 'BIGNUM') {
+    // Conversions to the one overflow the stack, those to the other take the square of their length.
+    throw forbidden(`the type ${node.id} is not accepted`, node.id)
   } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
     throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
   }
