@@ -116,7 +116,7 @@ function series(): Overload[] {
   return [
     { parameters: 'a', faults: [large('8 * a::DOUBLE')] },
     { parameters: 'a, b', faults: [large(`8 * ${difference}`)] },
-    { parameters: 'a, b, c', faults: [large(`8 * coalesce(${difference} / ${number('c')}, ${times})`)] },
+    { parameters: 'a, b, c', faults: [large(`8 * coalesce(${difference} / nullif(${number('c')}, 0), ${times})`)] },
   ]
 }
 
