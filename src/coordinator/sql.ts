@@ -65,7 +65,7 @@ export async function readSql({ session, settings, params, options }: SqlContext
     throw new SkepError('QUERY_TOO_LARGE', message, { limitBytes: settings.queryBytes })
   }
   if (text.includes('\0')) throw new SkepError('SQL_INVALID', 'the SQL contains a NUL character', {})
-  const analysis = analyseSql(await parseSql(session, text, options), settings.sqlDepth)
+  const analysis = analyseSql(await parseSql(session, text, options), settings.sqlDepth, text)
   if (analysis.shortParameters) checkShortParameters(Object.values(params ?? {}))
   return analysis
 }

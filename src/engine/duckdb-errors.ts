@@ -77,6 +77,9 @@ function shortage(message: string, cause: unknown): SkepError | undefined {
   ) {
     return new SkepError('DISK_FULL', 'the disk of the warehouse is full; make room and repeat', {}, { cause })
   }
+  if (/^IO Error: Failed to create directory .*\/\.tmp\//.test(message)) {
+    return memoryError('the query needs more memory than there is, and there is no folder to spill to', cause)
+  }
   if (/^Out of Memory Error|^std::bad_alloc/i.test(message)) {
     return memoryError('the query needs more memory than there is', cause)
   }

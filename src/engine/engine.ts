@@ -2,6 +2,8 @@
  * DuckDB in its two roles. A fenced engine runs users' SQL: it reads only below its roots and its settings are locked.
  * A private engine does import and maintenance with statements of our own.
  */
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -50,6 +52,8 @@ export class Engine implements AsyncDisposable {
 
   /** A new engine. */
   static async open({ settings, spillPath, roots }: EngineOptions): Promise<Engine> {
+    // The engine makes only the last folder of the path. Where this one cannot be made, work that spills ends in an error.
+    await mkdir(dirname(spillPath)).catch(() => {})
     const instance = await DuckDBInstance.create(':memory:', startOptions(settings, spillPath, roots !== undefined))
     const memory = roots && { memory: new MemoryGuard(settings), setup: valueLimitSql(settings) }
     const limits = { graceMs: settings.interruptGraceMs, ...memory }

@@ -8,6 +8,9 @@ import { SESSION_SETTINGS } from './setting-lists.ts'
 /** The engine's own share of the memory of a process; the rest is for Node, the allocator and results. */
 const ENGINE_SHARE = 0.65
 
+/** Levels of expressions in each other: planning takes the third power of it. */
+const MOST_EXPRESSIONS = 250
+
 /**
  * What an engine is made with. A fenced one runs its statements on its own threads and none of the process's, each task
  * for a short time in turn, so that no query keeps another waiting.
@@ -28,6 +31,7 @@ function fencedOptions({ threads }: Settings): Record<string, string> {
     threads: String(threads + 1),
     external_threads: '1',
     scheduler_process_partial: 'true',
+    max_expression_depth: String(MOST_EXPRESSIONS),
     allow_community_extensions: 'false',
     allow_persistent_secrets: 'false',
   }

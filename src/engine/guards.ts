@@ -13,8 +13,12 @@ const VECTOR_SHARE = 1 / 2
 const SINGLE_SHARE = 1 / 16
 /** Pairs of characters that one call may compare. */
 const MOST_PAIRS = 1_000_000
+/** Bytes of a replacement that are no danger. */
+const SHORT_REPLACEMENT = 64
 /** Arrays and objects up to which JSON cannot be nested too deeply, so that its depth is not counted. */
 const SHALLOW_BRACKETS = 500
+/** Levels of JSON that are taken away before the depth of the rest is counted. */
+const SHALLOW_LEVELS = 12
 
 /** The variable of a session that holds the bytes which one call may make. */
 const BYTES = 'skep_value_bytes'
@@ -56,6 +60,7 @@ function guards(depth: number): Record<string, Overload[]> {
   ]
   return {
     repeat: [{ parameters: 'x, n', faults: [large('n::DOUBLE * (1 + strlen(x::VARCHAR))')] }],
+    replace: [{ parameters: 's, a, b', faults: [large(replaced('s', 'b'))] }],
     lpad: padded,
     rpad: padded,
     bitstring: [{ parameters: 's, n', faults: [large('n::DOUBLE')] }],
@@ -81,12 +86,24 @@ function large(cost: string): string {
   return `WHEN ${cost} > ${BYTES_LIMIT} THEN error('skep_bytes beyond ' || ${BYTES_LIMIT}::BIGINT)`
 }
 
+/** A text with each of its letters replaced; that of a short replacement is as good as no cost, and not computed where it is a constant. */
+function replaced(text: string, replacement: string): string {
+  return `CASE WHEN strlen(${replacement}) <= ${SHORT_REPLACEMENT} THEN 0 ELSE strlen(${text})::DOUBLE * strlen(${replacement}) END`
+}
+
 function long(a: string, b: string, factor: number): string {
   return `WHEN length(${a})::DOUBLE * length(${b}) * ${factor} > ${MOST_PAIRS} THEN error('skep_pairs beyond ${MOST_PAIRS}')`
 }
 
+/** Its brackets are counted first; where there are many, pairs of leaves are taken away; only where that leaves some, the depth is found. */
 function nested(value: string, depth: number): string {
-  const tooDeep = `${brackets(value)} > ${SHALLOW_BRACKETS} AND ${depthOf(value)} > ${depth}`
+  const bare = bracketsOf(value)
+  const few = `strlen(translate(${value}::VARCHAR, '[{', '')) >= strlen(${value}::VARCHAR) - ${SHALLOW_BRACKETS}`
+  const flat = Array.from({ length: SHALLOW_LEVELS }).reduce<string>(
+    (text) => `regexp_replace(${text}, '\\[\\]|\\{\\}', '', 'g')`,
+    bare,
+  )
+  const tooDeep = `CASE WHEN ${few} OR ${value} IS NULL THEN false WHEN ${flat} = '' THEN false ELSE ${depthOf(bare)} > ${depth} END`
   return `WHEN ${tooDeep} THEN error('skep_depth beyond ${depth}')`
 }
 
@@ -99,18 +116,18 @@ function series(): Overload[] {
   return [
     { parameters: 'a', faults: [large('8 * a::DOUBLE')] },
     { parameters: 'a, b', faults: [large(`8 * ${difference}`)] },
-    { parameters: 'a, b, c', faults: [large(`8 * coalesce(${difference} / ${number('c')}, ${times})`)] },
+    { parameters: 'a, b, c', faults: [large(`8 * coalesce(${difference} / nullif(${number('c')}, 0), ${times})`)] },
   ]
 }
 
-function brackets(value: string): string {
-  return `(strlen(${value}::VARCHAR) - strlen(translate(${value}::VARCHAR, '[{', '')))`
+/** The brackets of JSON outside of its strings. */
+function bracketsOf(value: string): string {
+  const strings = `'"(?:[^"\\\\]|\\\\.)*"'`
+  return `regexp_replace(regexp_replace(${value}::VARCHAR, ${strings}, '', 'g'), '[^\\[\\]{}]', '', 'g')`
 }
 
-/** The greatest depth of brackets outside of strings: the largest of the sums of +1 and -1 up to each of them. */
-function depthOf(value: string): string {
-  const strings = `'"(?:[^"\\\\]|\\\\.)*"'`
-  const bare = `regexp_replace(regexp_replace(${value}::VARCHAR, ${strings}, '', 'g'), '[^\\[\\]{}]', '', 'g')`
+/** The greatest depth of brackets: the largest of the sums of +1 and -1 up to each of them. */
+function depthOf(bare: string): string {
   const steps = `list_transform(string_split(${bare}, ''), lambda b: {d: CASE WHEN b IN ('[', '{') THEN 1 ELSE -1 END, m: 0})`
   return `list_reduce(${steps}, lambda s, n: {d: s.d + n.d, m: greatest(s.m, s.d, s.d + n.d)}).m`
 }

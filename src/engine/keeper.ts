@@ -92,11 +92,18 @@ export class EngineKeeper {
       const options = { settings: this.#settings, spillPath, roots: union }
       // Loaded when it is first needed: lists of tables do without it.
       const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-      this.#current = { opening, roots: union, users: 0, outgrown: false, seen: new Map() }
-      suits(this.#current, { roots: wanted, files })
+      const kept = { opening, roots: union, users: 0, outgrown: false, seen: new Map() }
+      suits(kept, { roots: wanted, files })
+      // One that cannot be opened is not kept: the next query tries again.
+      opening.catch(() => this.#forget(kept))
+      this.#current = kept
     }
     this.#current.users++
     return this.#current
+  }
+
+  #forget(kept: Kept): void {
+    if (this.#current === kept) this.#current = undefined
   }
 
   #outgrow(): void {
@@ -119,7 +126,10 @@ export class EngineKeeper {
   }
 
   #end(kept: Kept): void {
-    const ending = kept.opening.then((engine) => engine[Symbol.asyncDispose]())
+    const ending = kept.opening.then(
+      (engine) => engine[Symbol.asyncDispose](),
+      () => undefined,
+    )
     this.#endings.add(ending)
     void ending.finally(() => this.#endings.delete(ending))
   }

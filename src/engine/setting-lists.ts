@@ -7,7 +7,7 @@
 export const START_SETTINGS = `
   TimeZone allow_community_extensions allow_persistent_secrets allowed_configs allowed_directories
   autoinstall_known_extensions autoload_known_extensions enable_external_access external_threads lock_configuration
-  memory_limit parquet_metadata_cache scheduler_process_partial temp_directory threads`
+  max_expression_depth memory_limit parquet_metadata_cache scheduler_process_partial temp_directory threads`
 
 /** What each session sets for itself; it changes no answer. */
 export const SESSION_SETTINGS = 'enable_progress_bar enable_progress_bar_print'
@@ -33,7 +33,7 @@ export const LOCKED_SETTINGS = {
     logging_level logging_mode logging_storage profiling_coverage profiling_mode progress_bar_time warnings_as_errors`,
   resources: `
     allocator_background_threads allocator_bulk_deallocation_flush_threshold allocator_flush_threshold
-    block_allocator_memory catalog_error_max_schemas max_expression_depth max_memory max_vacuum_tasks
+    block_allocator_memory catalog_error_max_schemas max_memory max_vacuum_tasks
     partitioned_write_flush_threshold partitioned_write_max_open_files pin_threads pivot_limit streaming_buffer_size
     worker_threads write_buffer_row_group_count write_buffer_row_group_memory_limit`,
   answer: `

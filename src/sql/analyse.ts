@@ -5,6 +5,7 @@ import { nullRejecting, readCondition, type TreeCondition, withoutShared } from 
 import { FUNCTION_REASONS } from './function-lists.ts'
 import { allowedFunctions, type FunctionUse, functionVerdict } from './functions.ts'
 import { checkGuardedCalls } from './guarded-calls.ts'
+import { checkPlanSize } from './plan-size.ts'
 import { singleCalls } from './single-calls.ts'
 import { isNode, nodes, type SerializedSql, type TreeNode, text } from './tree.ts'
 import { checkWrittenArguments } from './written-arguments.ts'
@@ -28,8 +29,8 @@ export interface SqlAnalysis {
   singleCalls: number
 }
 
-/** What the query of this tree reads. @throws SQL_INVALID, SQL_FORBIDDEN */
-export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
+/** What the query of this tree reads; its text tells what the tree does not. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_DEEP */
+export function analyseSql(tree: SerializedSql, maxDepth: number, sql = ''): SqlAnalysis {
   if (tree.error) throw refusal(tree)
   if (tree.statements.length !== 1) {
     const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
@@ -39,12 +40,25 @@ export function analyseSql(tree: SerializedSql, maxDepth: number): SqlAnalysis {
   const walk: Walk = { uses: [], shortParameters: false, maxDepth }
   visit(walk, query, new Set(), 0)
   checkGuardedCalls(query)
+  checkPlanSize(query, /materialized/i.test(sql))
   return { uses: walk.uses, shortParameters: walk.shortParameters, singleCalls: singleCalls(query) }
 }
+
+/** Levels that the engine's parser holds, by its own constant. */
+const PARSER_LEVELS = 10_000
 
 function refusal(tree: Extract<SerializedSql, { error: true }>): SkepError {
   if (tree.error_type === 'not implemented') {
     return forbidden('only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) are accepted', 'statement')
+  }
+  // What the parser's stack cannot hold.
+  if (tree.error_message.startsWith('memory exhausted')) {
+    return new SkepError('QUERY_TOO_DEEP', 'the SQL is nested too deeply to be parsed', { limit: PARSER_LEVELS })
+  }
+  const [, depth] = /Max expression depth limit of (\d+)/.exec(tree.error_message) ?? []
+  if (depth !== undefined) {
+    const message = `expressions are nested more than ${depth} levels deep`
+    return new SkepError('QUERY_TOO_DEEP', message, { limit: Number(depth) })
   }
   const position = tree.position === undefined ? {} : { position: Number(tree.position) }
   const at = tree.position === undefined ? '' : ` (at character ${Number(tree.position) + 1})`
@@ -183,8 +197,9 @@ function checkNode(node: TreeNode): void {
       throw forbidden('functions are called by their bare names', 'system')
     }
     checkFunction('expression', text(node.function_name))
-  } else if (node.id === 'VARIANT') {
-    throw forbidden('the type VARIANT is not accepted', 'VARIANT')
+  } else if (node.id === 'VARIANT' || node.id === 'BIGNUM') {
+    // Conversions to the one overflow the stack, those to the other take the square of their length.
+    throw forbidden(`the type ${node.id} is not accepted`, node.id)
   } else if (node.type === 'SHOW_REF' && !isNode(node.query)) {
     throw forbidden('SHOW is not accepted; `skep tables` and `skep describe T` list tables and columns', 'SHOW')
   }

@@ -17,10 +17,19 @@ const rawJson = JSON as unknown as RawJson
 
 /** The parsed answer of `json_serialize_sql`, every number printable again as it was: of integers no digit is lost, and 1.0 stays a float. */
 export function readTree(text: string): SerializedSql {
-  return rawJson.parse(withoutInfinity(text), (_key, value, { source }) =>
+  const json = text.replaceAll(NOWHERE, '"query_location":0')
+  // Most trees have no such number; without the look at every value a large one is read in a tenth of the time.
+  if (!ALTERED_NUMBER.test(json)) return JSON.parse(json) as SerializedSql
+  return rawJson.parse(withoutInfinity(json), (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source ? rawJson.rawJSON(source) : value,
   ) as SerializedSql
 }
+
+/** The place of what stands nowhere in the text: a number that JavaScript lacks. In a text of the tree its quotes are escaped. */
+const NOWHERE = '"query_location":18446744073709551615'
+
+/** What may be a number that JavaScript prints in another way, or cannot read. */
+const ALTERED_NUMBER = /[:,[](?:-?(?:\d{16}|\d+[.eE]|Infinity)|-0)/
 
 /** DuckDB writes floats beyond all bounds as `Infinity`, which JSON lacks. */
 function withoutInfinity(json: string): string {

@@ -8,10 +8,15 @@ const MOST_CHARACTERS = 10_000
 /** Digits of a width or precision in a format. */
 const MOST_DIGITS = 3
 
-/** What an argument may be: a text of a bounded length, a path of JSON (which may also come from a column), or a format. */
-type Rule = 'text' | 'path' | 'format'
+/** Longest text that replaces every match. */
+const MOST_REPLACEMENT = 200
 
-const RULES: Readonly<Record<string, { argument: number; rule: Rule }>> = {
+/** What an argument may be: a text of a bounded length, a path of JSON (which may also come from a column), a format or a replacement. */
+type Rule = 'text' | 'path' | 'format' | 'replacement'
+
+const RULES: Readonly<Record<string, { argument: number; rule: Rule; from?: number }>> = {
+  // With options it may replace every match. No macro can stand before it: the engine wants its options as they are.
+  regexp_replace: { argument: 2, rule: 'replacement', from: 4 },
   printf: { argument: 0, rule: 'format' },
   format: { argument: 0, rule: 'format' },
   from_json: { argument: 1, rule: 'text' },
@@ -38,8 +43,9 @@ export interface WrittenArguments {
 export function checkWrittenArguments(node: TreeNode, found: WrittenArguments): void {
   const name = node.class === 'FUNCTION' ? asciiLower(text(node.function_name)) : ''
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
-  const argument = rule && nodes(node.children)[rule.argument]
-  if (argument) check(rule.rule, name, argument, found)
+  const args = nodes(node.children)
+  const argument = rule && args.length >= (rule.from ?? 0) ? args[rule.argument] : undefined
+  if (rule && argument) check(rule.rule, name, argument, found)
   for (const value of Object.values(node)) {
     for (const [k, child] of (Array.isArray(value) ? value : [value]).entries()) {
       if (!isNode(child) || child.class !== 'LAMBDA' || !isNode(child.expr)) continue
@@ -60,9 +66,10 @@ interface Parts {
 function check(rule: Rule, name: string, argument: TreeNode, found: WrittenArguments): void {
   const parts = partsOf(argument)
   if (rule === 'path' && parts.references > 0) return
-  const parameters = rule === 'format' ? 0 : parts.parameters
-  if (parts.references + parts.calls > 0 || parts.parameters > parameters || parts.characters > MOST_CHARACTERS) {
-    const message = `${name} needs its ${rule} written out in the query, with at most ${MOST_CHARACTERS} characters`
+  const parameters = rule === 'format' || rule === 'replacement' ? 0 : parts.parameters
+  const most = rule === 'replacement' ? MOST_REPLACEMENT : MOST_CHARACTERS
+  if (parts.references + parts.calls > 0 || parts.parameters > parameters || parts.characters > most) {
+    const message = `${name} needs its ${rule} written out in the query, with at most ${most} characters`
     throw new SkepError('SQL_FORBIDDEN', message, { what: name })
   }
   if (rule === 'format') checkFormat(name, constantText(argument))
