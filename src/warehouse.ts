@@ -200,7 +200,7 @@ export class Warehouse implements AsyncDisposable {
       const roots = [...registered.map(({ location }) => location), ...targets]
       if (!first.covers(roots)) {
         first.close()
-        const second = await this.#engines.lease(roots)
+        const second = await (targets.length > 0 ? this.#engines.leaseOnce(roots) : this.#engines.lease(roots))
         close = second.close
         context.session = second.session
       }

@@ -39,7 +39,18 @@ export class EngineKeeper {
 
   /** A session of an engine that may read the warehouse and these folders. */
   async lease(roots: readonly string[]): Promise<SessionLease> {
-    const kept = this.#take(roots)
+    return await this.#sessionOf(this.#take(roots))
+  }
+
+  /** A session of an engine of its own, which may reach these folders too: for a file that is written there, and no longer than that. */
+  async leaseOnce(roots: readonly string[]): Promise<SessionLease> {
+    const kept = this.#open(this.#union(roots))
+    kept.users++
+    kept.outgrown = true
+    return await this.#sessionOf(kept)
+  }
+
+  async #sessionOf(kept: Kept): Promise<SessionLease> {
     try {
       const session = await (await kept.opening).session()
       let open = true
@@ -73,19 +84,26 @@ export class EngineKeeper {
   #take(roots: readonly string[]): Kept {
     const wanted = roots.map((root) => resolve(root))
     if (!this.#current || !covers(this.#current.roots, wanted)) {
-      const union = [...new Set([...(this.#current?.roots ?? [this.#root]), ...wanted])]
+      const kept = this.#open(this.#union(roots))
       this.#outgrow()
-      const spillPath = `${this.#spillPath}-${++this.#made}`
-      const options = { settings: this.#settings, spillPath, roots: union }
-      // Loaded when it is first needed: lists of tables do without it.
-      const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-      const kept = { opening, roots: union, users: 0, outgrown: false }
       // One that cannot be opened is not kept: the next query tries again.
-      opening.catch(() => this.#forget(kept))
+      kept.opening.catch(() => this.#forget(kept))
       this.#current = kept
     }
     this.#current.users++
     return this.#current
+  }
+
+  #union(roots: readonly string[]): string[] {
+    return [...new Set([...(this.#current?.roots ?? [this.#root]), ...roots.map((root) => resolve(root))])]
+  }
+
+  #open(roots: string[]): Kept {
+    const spillPath = `${this.#spillPath}-${++this.#made}`
+    const options = { settings: this.#settings, spillPath, roots }
+    // Loaded when it is first needed: lists of tables do without it.
+    const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
+    return { opening, roots, users: 0, outgrown: false }
   }
 
   #forget(kept: Kept): void {
