@@ -227,7 +227,7 @@ export class Warehouse implements AsyncDisposable {
       const reading = readingOf(tables, targets)
       if (!first.suits(reading)) {
         first.close()
-        const second = await this.#engines.lease(reading)
+        const second = await (targets.length > 0 ? this.#engines.leaseOnce(reading) : this.#engines.lease(reading))
         close = second.close
         context.session = second.session
       }

@@ -24,7 +24,10 @@ const USER_ERRORS =
 /** The coded error that stands for an error of DuckDB. */
 export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepError {
   if (error instanceof SkepError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = (error instanceof Error ? error.message : String(error)).replace(
+    /^Failed to extract statements: /,
+    '',
+  )
   const text = firstParagraph(message)
   return (
     interruption(message, context) ??

@@ -11,6 +11,8 @@ const VECTOR_ROWS = 2048
 const VECTOR_SHARE = 1 / 2
 /** The same for a call that is made for one row only. */
 const SINGLE_SHARE = 1 / 16
+/** Bytes that a value may have however many threads there are. */
+const LEAST_BYTES = 64 * 1024
 /** Pairs of characters that one call may compare. */
 const MOST_PAIRS = 1_000_000
 /** Bytes of a replacement that are no danger. */
@@ -25,7 +27,7 @@ const BYTES = 'skep_value_bytes'
 
 /** The statement that sets how large a value one call may make: it is larger when all guarded calls of the query are made once. */
 export function valueLimitSql({ memoryBytes, threads }: Settings, singleCalls = 0): string {
-  const perVector = (memoryBytes * VECTOR_SHARE) / (VECTOR_ROWS * threads)
+  const perVector = Math.max(LEAST_BYTES, (memoryBytes * VECTOR_SHARE) / (VECTOR_ROWS * threads))
   const perCall = singleCalls > 0 ? Math.max(perVector, (memoryBytes * SINGLE_SHARE) / singleCalls) : perVector
   return `SET VARIABLE ${BYTES} = ${Math.floor(perCall)}::DOUBLE`
 }

@@ -52,7 +52,18 @@ export class EngineKeeper {
 
   /** A session of an engine that may read the warehouse and these folders. */
   async lease(reading: Reading = NOTHING): Promise<SessionLease> {
-    const kept = this.#take(reading)
+    return await this.#sessionOf(this.#take(reading))
+  }
+
+  /** A session of an engine of its own, which may reach these folders too: for a file that is written there, and no longer than that. */
+  async leaseOnce(reading: Reading): Promise<SessionLease> {
+    const kept = this.#open(reading)
+    kept.users++
+    kept.outgrown = true
+    return await this.#sessionOf(kept)
+  }
+
+  async #sessionOf(kept: Kept): Promise<SessionLease> {
     try {
       const session = await (await kept.opening).session()
       let open = true
@@ -86,20 +97,29 @@ export class EngineKeeper {
   #take({ roots, files }: Reading): Kept {
     const wanted = roots.map((root) => resolve(root))
     if (!this.#current || !suits(this.#current, { roots: wanted, files })) {
-      const union = [...new Set([...(this.#current?.roots ?? [this.#root]), ...wanted])]
+      const kept = this.#open({ roots, files })
       this.#outgrow()
-      const spillPath = `${this.#spillPath}-${++this.#made}`
-      const options = { settings: this.#settings, spillPath, roots: union }
-      // Loaded when it is first needed: lists of tables do without it.
-      const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-      const kept = { opening, roots: union, users: 0, outgrown: false, seen: new Map() }
-      suits(kept, { roots: wanted, files })
       // One that cannot be opened is not kept: the next query tries again.
-      opening.catch(() => this.#forget(kept))
+      kept.opening.catch(() => this.#forget(kept))
       this.#current = kept
     }
     this.#current.users++
     return this.#current
+  }
+
+  #union(roots: readonly string[]): string[] {
+    return [...new Set([...(this.#current?.roots ?? [this.#root]), ...roots.map((root) => resolve(root))])]
+  }
+
+  #open(reading: Reading): Kept {
+    const roots = this.#union(reading.roots)
+    const spillPath = `${this.#spillPath}-${++this.#made}`
+    const options = { settings: this.#settings, spillPath, roots }
+    // Loaded when it is first needed: lists of tables do without it.
+    const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
+    const kept = { opening, roots, users: 0, outgrown: false, seen: new Map() }
+    suits(kept, { roots, files: reading.files })
+    return kept
   }
 
   #forget(kept: Kept): void {

@@ -52,7 +52,7 @@ export const BOMBS: Readonly<Record<string, readonly string[]>> = {
     'SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 3',
     `SELECT count(*) FROM ${times(14, (k) => `range(10) t${k}(i)`, ', ')} WHERE t0.i + t13.i > 3 AND hash(${times(14, (k) => `t${k}.i`, ', ')}) % 7 = 1`,
     'SELECT (SELECT count(*) FROM range(1000000) b WHERE b.range % (a.range + 1) = 0) FROM range(1000000) a',
-    'SELECT * FROM range(300000000) r(i) ORDER BY hash(i) LIMIT 1',
+    'SELECT * FROM range(30000000000) r(i) ORDER BY hash(i) LIMIT 1',
     `SELECT count(*) FROM generate_series(TIMESTAMP '1900-01-01', TIMESTAMP '2900-01-01', INTERVAL 1 microsecond)`,
     `SELECT count(*) FROM repeat('x', 1000000000000)`,
     `SELECT count(*) FROM range(1000000) t(i) WHERE regexp_matches(repeat('a', 10000), '(a|aa)+$' || i)`,
