@@ -67,6 +67,12 @@ function age(path: string, ms: number): void {
   utimesSync(path, then, then)
 }
 
+/** Metadata as a program leaves it that knows nothing of our checksums. */
+function unsealed(file: string) {
+  const { 'skep-sealed': _, 'skep-checksum': __, ...json } = JSON.parse(readFileSync(file, 'utf8'))
+  return json
+}
+
 describe('vacuum', () => {
   test('removes what was replaced, and nothing else', async () => {
     const [first] = await tableOf('cut', 1, 2)
@@ -81,10 +87,16 @@ describe('vacuum', () => {
     expect({ ...done, dryRun: true }).toEqual(planned)
     const [{ removed, snapshots }] = done.tables as [(typeof done.tables)[0]]
     expect(snapshots).toBe(3)
-    expect(removed).toMatchObject({ dataFiles: { files: 2 }, manifests: { files: 2 }, manifestLists: { files: 3 } })
+    const counts = {
+      dataFiles: { files: 2 },
+      manifests: { files: 2 },
+      manifestLists: { files: 3 },
+      ledgers: { files: 3 },
+    }
+    expect(removed).toMatchObject(counts)
     const gone = before.filter((path) => !existsSync(path))
-    expect(gone).toHaveLength(7)
-    expect(done.total.files).toBe(7)
+    expect(gone).toHaveLength(10)
+    expect(done.total.files).toBe(10)
 
     expect(await rowsOf('cut')).toEqual([3, 4])
     expect(await icebirdRows('cut')).toEqual([3, 4])
@@ -99,7 +111,7 @@ describe('vacuum', () => {
     const [first, second] = await tableOf('recent', 1, 2)
     const metadata = join(await folderOf('recent'), 'metadata')
     const file = join(metadata, 'v2.metadata.json')
-    const json = JSON.parse(readFileSync(file, 'utf8'))
+    const json = unsealed(file)
     json['snapshot-log'][0]['timestamp-ms'] -= 9 * 24 * HOUR_MS
     json.snapshots[0]['timestamp-ms'] -= 9 * 24 * HOUR_MS
     writeFileSync(file, JSON.stringify(json))
@@ -112,7 +124,7 @@ describe('vacuum', () => {
   test('keeps what tags and branches name', async () => {
     const [first] = await tableOf('tagged', 1, 2)
     const file = join(await folderOf('tagged'), 'metadata/v2.metadata.json')
-    const json = JSON.parse(readFileSync(file, 'utf8'))
+    const json = unsealed(file)
     json.refs.audit = { 'snapshot-id': first, type: 'tag' }
     writeFileSync(file, JSON.stringify(json))
     expect((await lab.warehouse.vacuum('tagged', { olderThan: '0s' })).total.snapshots).toBe(0)
@@ -129,7 +141,7 @@ describe('vacuum', () => {
     for (const path of [young, old, named]) writeFileSync(path, 'stray')
     for (const path of [old, named]) age(path, 8 * 24 * HOUR_MS)
     const file = join(folder, 'metadata/v1.metadata.json')
-    const json = JSON.parse(readFileSync(file, 'utf8'))
+    const json = unsealed(file)
     json.statistics = [{ 'statistics-path': `${json.location}/metadata/statistics-1.puffin` }]
     writeFileSync(file, JSON.stringify(json))
     const { tables } = await lab.warehouse.vacuum('strays')
@@ -266,16 +278,20 @@ describe('what dead processes left', () => {
   test('of a drop: the name is free, then the files go, what shuts late writers out stays', async () => {
     await tableOf('half', 1)
     const folder = await folderOf('half')
+    let isDead = false
     const dying = new Proxy(new DiskStore(lab.root), {
       get(target, property) {
         const value = Reflect.get(target, property)
-        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-        return (path: string, bytes: Uint8Array) =>
-          path.startsWith('names/') ? Promise.reject(new Error('died')) : target.putIfAbsent(path, bytes)
+        if (typeof value !== 'function') return value
+        return (path: string, ...rest: unknown[]) => {
+          isDead ||= property === 'putIfAbsent' && path.startsWith('names/')
+          return isDead ? Promise.reject(new Error('died')) : value.call(target, path, ...rest)
+        }
       },
     })
     const catalog = new Catalog(dying, { sources: systemSources(), commitRetries: 3 })
-    await expect(catalog.drop('half')).rejects.toThrow('died')
+    await catalog.drop('half').catch(() => undefined)
+    expect(isDead).toBe(true)
     const { folders } = await lab.warehouse.vacuum('half')
     expect(folders).toMatchObject([{ why: 'dropped', removed: { dataFiles: { files: 1 } } }])
     expect(below(folder)).toEqual(['metadata/v1.metadata.json', 'metadata/v2.metadata.json'])
