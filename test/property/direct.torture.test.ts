@@ -41,7 +41,7 @@ test(
     await fc.assert(property, { ...ENDING, numRuns: runs(12, 2500) })
     expect(taken.direct / (taken.direct + taken.engine), JSON.stringify(taken)).toBeGreaterThan(0.5)
   },
-  tortureTimeout(120_000),
+  tortureTimeout(300_000),
 )
 
 test(
@@ -51,5 +51,5 @@ test(
     const property = fc.asyncProperty(stackCases(8), (example) => checkStackCase(stack, example))
     await fc.assert(property, { ...ENDING, numRuns: runs(12, 1500) })
   },
-  tortureTimeout(120_000),
+  tortureTimeout(300_000),
 )
