@@ -337,8 +337,10 @@ function storeWide(to: usize, value: u32): void {
 
 /** Values whose first bytes stand together, then their second ones, and so on. */
 function readSplit(at: usize, end: usize, count: i32, to: usize): bool {
+  // The engine knows this encoding of floats only.
+  if (physical !== FLOAT && physical !== DOUBLE) return false
   const width = valueWidth()
-  if (width === 0 || (count as usize) * width > end - at) return false
+  if ((count as usize) * width > end - at) return false
   for (let k: usize = 0; k < (count as usize); k++) {
     let value: u64 = 0
     for (let byte: usize = 0; byte < width; byte++) {

@@ -146,13 +146,16 @@ export class Names {
     const log = this.#log(name)
     const path = log.path(version)
     const known = this.#known.get(path)
-    if (known && (await this.#store.stat(path, options))?.version === known.version)
-      return { version, entry: known.entry }
-    const bytes = await log.read(version, options)
-    const entry = parseEntry(bytes, path, name)
-    const info = entry.state === 'registered' ? await this.#store.stat(path, options) : undefined
-    if (info?.sizeBytes === bytes.length) this.#known.set(path, { version: info.version, entry }, info.sizeBytes)
+    const info = known && (await this.#store.stat(path, options))
+    if (known && info?.version === known.version) return { version, entry: known.entry }
+    const entry = parseEntry(await log.read(version, options), path, name)
+    if (entry.state === 'registered') await this.#keep(path, entry, options)
     return { version, entry }
+  }
+
+  async #keep(path: string, entry: NameEntry, options: CallOptions): Promise<void> {
+    const info = await this.#store.stat(path, options)
+    if (info) this.#known.set(path, { version: info.version, entry }, info.sizeBytes)
   }
 }
 
