@@ -122,7 +122,7 @@ const VERBS: Record<
 }
 
 const CALM = { trouble: 0, longest: 0 }
-const HEAD_START = 15
+const HEAD_START = 24
 
 /** Two writers in one process, whose calls a seed puts in an order; what came of it. */
 async function interleave({ isThere, verbs }: Pair, own: number): Promise<{ end: string; rows: Rows }> {
