@@ -62,7 +62,7 @@ export class Engine implements AsyncDisposable {
     await session.run(`SET GLOBAL TimeZone = 'UTC'`)
     await session.run(`SET GLOBAL parquet_metadata_cache = true`)
     if (roots) {
-      for (const macro of guardSql(settings)) await session.run(macro)
+      await session.run(guardSql(settings).join('; '))
       await closeFence(session, roots)
     }
     session.close()

@@ -21,6 +21,8 @@ const SHORT_REPLACEMENT = 64
 const SHALLOW_BRACKETS = 500
 /** Levels of JSON that are taken away before the depth of the rest is counted. */
 const SHALLOW_LEVELS = 12
+/** Brackets of what is then left that are still counted: more are taken for too deep. */
+const MOST_BRACKETS = 20_000
 
 /** The variable of a session that holds the bytes which one call may make. */
 const BYTES = 'skep_value_bytes'
@@ -97,16 +99,16 @@ function long(a: string, b: string, factor: number): string {
   return `WHEN length(${a})::DOUBLE * length(${b}) * ${factor} > ${MOST_PAIRS} THEN error('skep_pairs beyond ${MOST_PAIRS}')`
 }
 
-/** Its brackets are counted first; where there are many, pairs of leaves are taken away; only where that leaves some, the depth is found. */
+/** Its brackets are counted first; where there are many, pairs of leaves are taken away level by level; only where that leaves some, the rest is counted. */
 function nested(value: string, depth: number): string {
-  const bare = bracketsOf(value)
   const few = `strlen(translate(${value}::VARCHAR, '[{', '')) >= strlen(${value}::VARCHAR) - ${SHALLOW_BRACKETS}`
-  const flat = Array.from({ length: SHALLOW_LEVELS }).reduce<string>(
+  const rest = Array.from({ length: SHALLOW_LEVELS }).reduce<string>(
     (text) => `regexp_replace(${text}, '\\[\\]|\\{\\}', '', 'g')`,
-    bare,
+    bracketsOf(value),
   )
-  const tooDeep = `CASE WHEN ${few} OR ${value} IS NULL THEN false WHEN ${flat} = '' THEN false ELSE ${depthOf(bare)} > ${depth} END`
-  return `WHEN ${tooDeep} THEN error('skep_depth beyond ${depth}')`
+  const counted = `${depthOf(rest)} + ${SHALLOW_LEVELS} > ${depth}`
+  const deep = `WHEN ${rest} = '' THEN false WHEN strlen(${rest}) > ${MOST_BRACKETS} THEN true ELSE ${counted}`
+  return `WHEN CASE WHEN ${few} OR ${value} IS NULL THEN false ${deep} END THEN error('skep_depth beyond ${depth}')`
 }
 
 /** Series of numbers or of times: the cost of one is the number of its elements. */

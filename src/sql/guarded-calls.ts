@@ -14,7 +14,7 @@ const SERIES: GuardedCall = { repeats: 3, steady: 'all' }
 const SIZED: GuardedCall = { repeats: 2, steady: 'second' }
 const SIZED_TEXT: GuardedCall = { repeats: 4, steady: 'all' }
 const COMPARED: GuardedCall = { repeats: 2, steady: 'none' }
-const NESTED: GuardedCall = { repeats: 6, steady: 'all' }
+const NESTED: GuardedCall = { repeats: 7, steady: 'all' }
 
 /** The guarded functions. */
 export const GUARDED_CALLS: Readonly<Record<string, GuardedCall>> = {

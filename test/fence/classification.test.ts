@@ -139,6 +139,32 @@ async function refusalOf(sql: string): Promise<string | undefined> {
   }
 }
 
+describe('names', () => {
+  async function tablesOf(sql: string): Promise<string[]> {
+    const result = await duck.run('SELECT json_serialize_sql($1::VARCHAR)', [sql])
+    const tree = readTree(String((await result.getRows())[0]![0]))
+    return analyseSql(tree, 3000, sql).uses.map(({ table }) => table)
+  }
+
+  // What the engine does not take for a common table would be looked for as a file, had it such a name.
+  test.each([
+    ['WITH x AS (FROM x) FROM x', ['x']],
+    ['WITH RECURSIVE x AS (FROM x UNION ALL FROM x) FROM x', ['x']],
+    ['WITH RECURSIVE x AS (WITH y AS (FROM x) (FROM y UNION ALL FROM x)) FROM x', ['x']],
+    ['WITH RECURSIVE x AS (FROM x) FROM x', ['x']],
+    ['WITH y AS (FROM x), x AS (SELECT 1) FROM y, x', ['x']],
+    ['WITH X AS (SELECT 1) FROM x', []],
+    ['WITH "\u212a" AS (SELECT 1) FROM k', ['k']],
+    ['WITH "É" AS (SELECT 1) FROM "é"', ['é']],
+    ['(WITH x AS (SELECT 1) FROM x) UNION ALL FROM x', ['x']],
+    ['SELECT (WITH x AS (SELECT 1 AS a) SELECT a FROM x), (SELECT a FROM x)', ['x']],
+    ['WITH x AS (SELECT 1) FROM main.x', ['main.x']],
+    ['FROM (VALUES (1)) AS x(a), x', ['x']],
+  ])('%s reads %j', async (sql, tables) => {
+    expect(await tablesOf(sql)).toEqual(tables)
+  })
+})
+
 describe('settings', () => {
   const locked = Object.values(LOCKED_SETTINGS).flatMap(namesIn)
   const all = [...namesIn(START_SETTINGS), ...namesIn(SESSION_SETTINGS), ...namesIn(UNLOCKABLE_SETTINGS), ...locked]
