@@ -20,9 +20,9 @@ const SHORT_REPLACEMENT = 64
 /** Arrays and objects up to which JSON cannot be nested too deeply, so that its depth is not counted. */
 const SHALLOW_BRACKETS = 500
 /** Levels of JSON that are taken away before the depth of the rest is counted. */
-const SHALLOW_LEVELS = 12
+const SHALLOW_LEVELS = 8
 /** Brackets of what is then left that are still counted: more are taken for too deep. */
-const MOST_BRACKETS = 20_000
+const MOST_BRACKETS = 10_000
 
 /** The variable of a session that holds the bytes which one call may make. */
 const BYTES = 'skep_value_bytes'
@@ -106,7 +106,7 @@ function nested(value: string, depth: number): string {
     (text) => `regexp_replace(${text}, '\\[\\]|\\{\\}', '', 'g')`,
     bracketsOf(value),
   )
-  const counted = `${depthOf(rest)} + ${SHALLOW_LEVELS} > ${depth}`
+  const counted = `${depthOf(`left(${rest}, ${MOST_BRACKETS})`)} + ${SHALLOW_LEVELS} > ${depth}`
   const deep = `WHEN ${rest} = '' THEN false WHEN strlen(${rest}) > ${MOST_BRACKETS} THEN true ELSE ${counted}`
   return `WHEN CASE WHEN ${few} OR ${value} IS NULL THEN false ${deep} END THEN error('skep_depth beyond ${depth}')`
 }

@@ -10,6 +10,8 @@ import { BOMBS, REFUSED_BOMBS } from './bombs.ts'
 const TIMEOUT_MS = 1500
 /** For what an interrupt does not reach at once, on a machine that does other work too. */
 const MARGIN_MS = 4000
+/** For a small query beside many bombs, on a machine that does other work too; alone it takes some tens of milliseconds. */
+const ANSWER_MS = 5000
 const MEMORY_MB = 512
 /** How far the process may grow at the worst bomb: beyond the memory it was given, what grows until the interrupt is noticed. */
 const RSS_BOUND_MB = MEMORY_MB + 3584
@@ -116,7 +118,7 @@ describe('at the same time', () => {
     const codes = (await Promise.all(running)).map(({ code }) => code)
     expect(codes.filter((code) => ERROR_CODES[code].kind !== 'limit')).toEqual([])
     expect(times.length).toBeGreaterThan(5)
-    expect(Math.max(...times), `${times.map(Math.round)}`).toBeLessThan(2000)
+    expect(Math.max(...times), `${times.map(Math.round)}`).toBeLessThan(ANSWER_MS)
     await long.close()
   })
 
