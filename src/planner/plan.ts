@@ -1,0 +1,98 @@
+/**
+ * A query as stages of tasks: plain JSON, so that any pool can run it and `--explain` can print it.
+ *
+ * A stage is one piece of work done many times, on other files or other parts of what earlier stages gave; a task is one of these times.
+ * What a task gives does not depend on where, when or how often it is run.
+ */
+import type { TableKeys } from '../catalog/types.ts'
+
+/** Where tasks run. */
+export type PoolName = 'inline' | 'threads'
+
+/** What a scan has to know of a table. Types are written as DuckDB prints them. */
+export interface TableSpec {
+  name: string
+  kind: 'managed' | 'registered'
+  keys: TableKeys
+  columns: { id: number; name: string; type: string }[]
+  hiveColumns?: string[]
+  /** Some files may have been written under other names or types: columns are found by their field ids. */
+  byId?: true
+  /** Ids of DOUBLE columns that some files hold as a narrower type. */
+  narrower?: number[]
+  /** True when all rows of an actor are known to be in one file. */
+  actorsTogether?: true
+  /** Columns of foreign files, by the number that a file has in `layout`. */
+  layouts?: { name: string; type: string }[][]
+}
+
+/** A file of a table, or some of its rows. */
+export interface FileSpec {
+  /** Below the warehouse, or absolute. */
+  path: string
+  rows: number
+  bytes: number
+  /** Half-open range of row numbers; all rows when absent. */
+  range?: [from: number, to: number]
+  /** Sorted by (actor, time). */
+  sorted?: true
+  /** Of a foreign file: the number of its columns in the table's `layouts`, and the stamp that it was planned with. */
+  layout?: number
+  version?: string
+  /** What is known of the columns that the work asks about, by id: nulls, least and greatest value as `scalarToJson` writes them. */
+  columns?: Record<string, { nulls?: number; lower?: string | number | boolean; upper?: string | number | boolean }>
+}
+
+/** What the SQL of a stage reads under a name: files of a table, or what another stage gave. */
+export type StageInput =
+  | { view: string; table: TableSpec }
+  /** `own`: each task reads the part of its number; else every task reads all. */
+  | { view: string; stage: string; columns: StageColumn[]; own: boolean }
+
+/** A column between stages; `type` as DuckDB prints it. */
+export interface StageColumn {
+  name: string
+  type: string
+}
+
+/** Rows of one SELECT. */
+export interface SqlWork {
+  kind: 'sql'
+  sql: string
+  inputs: StageInput[]
+  columns: StageColumn[]
+  /** Rows with equal values of `by` come into the same of `parts` parts. With `when: 'large'` few rows may stay uncut. */
+  cut?: { by: string[]; parts: number; when: 'always' | 'large' }
+}
+
+/** What a stage does. */
+export type Work = SqlWork
+
+/** One task of a stage. */
+export interface TaskSpec {
+  /** Unique in the plan: the stage's id and a number. */
+  id: string
+  /** The files to read, by the view that stands for them. */
+  files: Record<string, FileSpec[]>
+  /** The number of the part that it reads of inputs marked `own`. */
+  part?: number
+  /** Of its files. */
+  rows: number
+  bytes: number
+}
+
+/** One stage; it begins when the stages that its inputs name are done. */
+export interface Stage {
+  id: string
+  /** In words, for people. */
+  does: string
+  work: Work
+  tasks: TaskSpec[]
+}
+
+/** Stages, in an order in which they can be run, and the statement that is run once over what they gave. */
+export interface Plan {
+  stages: Stage[]
+  /** Run by the coordinator; absent for behavioural queries, whose states are merged by it. */
+  final?: { sql: string; inputs: StageInput[]; files: Record<string, FileSpec[]> }
+}
