@@ -61,7 +61,7 @@ function tried(expression: TreeNode): TreeNode {
 }
 
 /** The expression as it survives being printed: parameters by name, for of numbered ones none may be missing; floats, which would become decimals, from their text. */
-function printable(value: unknown): unknown {
+export function printable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(printable)
   if (!isNode(value) || 'rawJSON' in value) return value
   if (value.class === 'PARAMETER') return { ...value, identifier: parameterName(text(value.identifier)) }
@@ -81,12 +81,15 @@ function doubleOf(value: unknown): TreeNode {
   return { class: 'CAST', type: 'OPERATOR_CAST', alias: '', child, cast_type: target, try_cast: false }
 }
 
-function parameterName(identifier: string): string {
+export function parameterName(identifier: string): string {
   return `p_${identifier}`
 }
 
 /** The values of the parameters in these expressions, by name; undefined where one has none. */
-function parametersOf(expressions: readonly TreeNode[], params: BoundValues | undefined): BoundValues | undefined {
+export function parametersOf(
+  expressions: readonly TreeNode[],
+  params: BoundValues | undefined,
+): BoundValues | undefined {
   const given = new Map(
     Array.isArray(params)
       ? params.map((value, k) => [String(k + 1), value] as const)

@@ -1,0 +1,87 @@
+/** What splitting a query asks of the engine: trees as text and text as trees, and the columns of queries. */
+import { quoteIdentifier } from '../common/data-type.ts'
+import { SkepError } from '../errors.ts'
+import type { Binder, SplitColumn } from '../sql/split.ts'
+import { isNode, nodes, type TreeNode } from '../sql/tree.ts'
+import { parametersOf, parseSql, printable } from './binder.ts'
+import type { RunOptions, Session } from './engine.ts'
+import type { BoundValues } from './parameters.ts'
+
+/** Answers from a session in which the tables of the query are known; stages become known to it as empty views. */
+export class SessionBinder implements Binder {
+  readonly #session: Session
+  readonly #params: BoundValues | undefined
+  readonly #options: RunOptions
+  readonly #texts = new WeakMap<TreeNode, string>()
+  readonly #columns = new WeakMap<TreeNode, SplitColumn[]>()
+
+  constructor(session: Session, params: BoundValues | undefined, options: RunOptions) {
+    this.#session = session
+    this.#params = params
+    this.#options = options
+  }
+
+  /** The text of a query. @throws SQL_INVALID when the engine does not print it so that it reads the same back */
+  async print(query: TreeNode): Promise<string> {
+    const known = this.#texts.get(query)
+    if (known !== undefined) return known
+    const faithful = printable(query)
+    const json = JSON.stringify({ error: false, statements: [{ node: faithful }] })
+    const [row] = await this.#session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
+      ...this.#options,
+      params: [json],
+    })
+    const tree = await parseSql(this.#session, row!.sql, this.#options)
+    if (tree.error || comparable(tree.statements[0]!.node) !== comparable(faithful)) {
+      throw new SkepError('SQL_INVALID', `the engine does not print this query as it reads it: ${row!.sql}`, {})
+    }
+    this.#texts.set(query, row!.sql)
+    return row!.sql
+  }
+
+  /** The values that a query binds, by the names that its text has for them. */
+  parameters(query: TreeNode): Record<string, unknown> {
+    return (parametersOf([query], this.#params) ?? {}) as Record<string, unknown>
+  }
+
+  async describe(query: TreeNode): Promise<SplitColumn[]> {
+    const known = this.#columns.get(query)
+    if (known) return known
+    const sql = await this.print(query)
+    const params = parametersOf([query], this.#params)
+    const rows = await this.#session.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${sql}`, {
+      ...this.#options,
+      userSql: true,
+      ...(params && { params }),
+    })
+    const columns = rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
+    this.#columns.set(query, columns)
+    return columns
+  }
+
+  async expressions(sql: readonly string[]): Promise<TreeNode[]> {
+    const tree = await parseSql(this.#session, `SELECT ${sql.join(', ')}`, this.#options)
+    if (tree.error)
+      throw new SkepError('INTERNAL', `an aggregate cannot be computed in steps: ${tree.error_message}`, {})
+    return nodes(tree.statements[0]!.node.select_list)
+  }
+
+  async declare(name: string, columns: readonly SplitColumn[]): Promise<void> {
+    const list = columns.map((column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`)
+    await this.#session.run(
+      `CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${list.join(', ')} WHERE false`,
+      this.#options,
+    )
+  }
+}
+
+/** The same text for trees that mean the same to the engine: without places, and without what is left at its default. */
+function comparable(tree: unknown): string {
+  return JSON.stringify(tree, (key, value) => {
+    if (key === 'query_location' || value === null || value === '' || value === false) return undefined
+    if (key === 'schema' && value === 'main') return undefined
+    if (Array.isArray(value)) return value.length === 0 ? undefined : value
+    if (!isNode(value) || 'rawJSON' in value) return value
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
