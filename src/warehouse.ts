@@ -44,7 +44,6 @@ import {
 } from './coordinator/sql.ts'
 import { batchesUnchanged, readUnchanged, retryChanged, stepUnchanged } from './coordinator/unchanged.ts'
 import { type Verification, verifySurvey } from './coordinator/verify.ts'
-import { mayComeFromFile, namingFile } from './coordinator/whole-files.ts'
 import { EngineKeeper } from './engine/keeper.ts'
 import type { BoundValue } from './engine/parameters.ts'
 import { isSkepError, SkepError } from './errors.ts'
@@ -57,6 +56,7 @@ import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
+import { mayComeFromFile, namingFile } from './worker/whole-files.ts'
 
 /** What a query reads, and how long it may. */
 interface BoundTables {

@@ -96,6 +96,8 @@ export interface DataFile {
   sorted: boolean
   /** Of a file that others may change: its stamp, and its own columns (files that have the same share one list). */
   foreign?: { version: string; layout: readonly { name: string; type: DataType }[] }
+  /** Of a task: half-open range of row numbers; `rows` counts these. All rows when absent. */
+  range?: readonly [from: number, to: number]
 }
 
 /** How the columns of a snapshot are found in its files. */

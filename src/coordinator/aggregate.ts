@@ -3,8 +3,8 @@ import type { AggregationResult } from '../behaviour/result.ts'
 import type { Aggregation } from '../behaviour/typing.ts'
 import type { DataFile } from '../catalog/types.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
-import type { RowSource } from './actor-rows.ts'
-import { classifyActors, makeTables, PASSING, type Reading } from './aggregation-tables.ts'
+import type { RowSource } from '../worker/actor-rows.ts'
+import { classifyActors, makeTables, PASSING, type Reading } from '../worker/aggregation-tables.ts'
 import { readValue } from './aggregation-values.ts'
 
 export { PASSING }

@@ -10,17 +10,18 @@ import type { Settings } from '../config.ts'
 import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { isSkepError, type Violation } from '../errors.ts'
-import { pruneFiles, type TypedCondition } from '../planner/prune.ts'
+import { type ActorTask, actorTasks, timeCondition } from '../planner/actor-tasks.ts'
+import { pruneFiles } from '../planner/prune.ts'
 import type { Threads } from '../pool/threads.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
-import { type ActorTask, actorTasks, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import { Bindings, type RowSource, rowsInside, sourceOf } from '../worker/actor-rows.ts'
+import { runDirect } from '../worker/direct.ts'
+import { runKernel, type TaskOutcome } from '../worker/kernel-task.ts'
+import { addPassing, createPassing } from '../worker/passing.ts'
+import { requireWhole } from '../worker/whole-files.ts'
 import { type AggregationScope, aggregate } from './aggregate.ts'
-import { runDirect } from './direct.ts'
-import { runKernel, type TaskOutcome } from './kernel-task.ts'
-import { addPassing, createPassing } from './passing.ts'
 import { type QueryStats, scanOf, statsOf } from './sql.ts'
-import { requireWhole } from './whole-files.ts'
 
 /** Tasks under way beyond the engine's threads: it goes on while the kernel reads what it has made. */
 const AHEAD = 1
@@ -54,7 +55,7 @@ export async function runBehaviour(
 ): Promise<BehaviouralResult<BehaviouralStats>> {
   await checkPatterns(context, query)
   const source = sourceOf(table, query)
-  const pruning = pruneFiles(table.snapshot, timeCondition(source))
+  const pruning = pruneFiles(table.snapshot, timeCondition(table, query))
   await requireWhole(context.checker, table, pruning.files, context.options)
   const tasks = actorTasks(table, pruning.files)
   const scopes = aggregationScopes(query)
@@ -91,25 +92,6 @@ async function checkPatterns({ engine, options }: BehaviourContext, { patterns =
     }
   }
   if (violations.length > 0) throw queryError(violations)
-}
-
-/** The table and query as the statements of tasks need them. */
-export function sourceOf(table: Table, query: ValidQuery): RowSource {
-  const { actor, time } = table.keys
-  const timeType = table.snapshot.schema.columns.find(({ name }) => name === time)!.type
-  return { table, query, actor: actor!, time: time!, timeType }
-}
-
-/** The timeframe as the files' bounds of the time column know it. */
-export function timeCondition({ table, query, time }: RowSource): TypedCondition {
-  const column = table.snapshot.schema.columns.find(({ name }) => name === time)!
-  const { from, to } = query.timeframe ?? {}
-  // Bounds of these types stand in microseconds, the timeframe in the type's own unit.
-  if (column.type.kind === 'primitive' && /^TIMESTAMP_/.test(column.type.name)) return { kind: 'unknown' }
-  const children: TypedCondition[] = [{ kind: 'null', column, negated: true }]
-  if (from !== undefined) children.push({ kind: 'compare', column, op: '>=', value: from })
-  if (to !== undefined) children.push({ kind: 'compare', column, op: '<', value: to })
-  return { kind: 'and', children }
 }
 
 /** The places of a query that have aggregations, with the condition on {@link PASSING} that their actors meet. */

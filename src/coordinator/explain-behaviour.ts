@@ -4,10 +4,11 @@ import { externalConditions, heldColumns } from '../behaviour/kernel.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Table } from '../catalog/types.ts'
 import type { Settings } from '../config.ts'
+import { actorTasks, timeCondition } from '../planner/actor-tasks.ts'
 import { pruneFiles } from '../planner/prune.ts'
-import { actorTasks } from './actor-rows.ts'
-import { type BehaviouralStats, sourceOf, timeCondition } from './behaviour.ts'
-import { planDirect } from './direct.ts'
+import { sourceOf } from '../worker/actor-rows.ts'
+import { planDirect } from '../worker/direct.ts'
+import type { BehaviouralStats } from './behaviour.ts'
 import { scanOf, type TableScan } from './sql.ts'
 
 /** How rows reach the kernel: as they lie in sorted files, or sorted by the engine, task by task or all at once. */
@@ -29,7 +30,7 @@ export interface BehaviouralExplanation extends QueryExplanation {
 /** The explanation of a query on a table. Nothing is read but what is known of the files. */
 export function explainBehaviour(settings: Settings, table: Table, query: ValidQuery): BehaviouralExplanation {
   const source = sourceOf(table, query)
-  const pruning = pruneFiles(table.snapshot, timeCondition(source))
+  const pruning = pruneFiles(table.snapshot, timeCondition(table, query))
   const tasks = actorTasks(table, pruning.files)
   const isHeld = heldColumns(query).length > 0
   const sorted = tasks.filter((task) => task.sorted && !isHeld).length

@@ -5,7 +5,7 @@ import type { Scalar } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger } from '../common/data-type.ts'
 import { divide, exactMean, exactSum } from '../common/exact-sum.ts'
 import { shortestFloat } from '../engine/values.ts'
-import { scaleOf } from './whole-sums.ts'
+import { scaleOf } from '../worker/whole-sums.ts'
 
 /** A value as JSON has it. */
 export type PlainValue = number | string

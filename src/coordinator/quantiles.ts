@@ -4,9 +4,9 @@ import { isFloat } from '../common/data-type.ts'
 import { DOUBLE_POWER, ticksOfDouble } from '../common/double.ts'
 import { divide } from '../common/exact-sum.ts'
 import { toScalar } from '../engine/values.ts'
-import { columnKey, type Reading } from './aggregation-tables.ts'
-import { fractionOf } from './thresholds.ts'
-import { scaleOf } from './whole-sums.ts'
+import { columnKey, type Reading } from '../worker/aggregation-tables.ts'
+import { fractionOf } from '../worker/thresholds.ts'
+import { scaleOf } from '../worker/whole-sums.ts'
 
 /** Where a quantile lies among sorted values: after the value of place `low`, by a fraction of the way to the next. */
 interface Position {

@@ -5,7 +5,7 @@ import { type DataType, isFloat } from '../common/data-type.ts'
 import { binValueSql } from '../common/exact-sum.ts'
 import { compareUtf8 } from '../common/text.ts'
 import { toScalar } from '../engine/values.ts'
-import type { Reading } from './aggregation-tables.ts'
+import type { Reading } from '../worker/aggregation-tables.ts'
 import { keyOrderSql } from './key-text.ts'
 import { meanValue, type PlainValue, type Sum, sumValue, wholeValue } from './plain-values.ts'
 

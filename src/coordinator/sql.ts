@@ -15,7 +15,7 @@ import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, with
 import { analyseSql, type SqlAnalysis, type TableUse } from '../sql/analyse.ts'
 import { checkShortParameters } from '../sql/written-arguments.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
-import { requireWhole } from './whole-files.ts'
+import { requireWhole } from '../worker/whole-files.ts'
 
 /** A column of a result; `type` is DuckDB's name of it. */
 export interface ResultColumn {

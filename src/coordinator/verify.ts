@@ -2,7 +2,7 @@
 import type { Survey } from '../catalog/iceberg/snapshot-reader.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import { type FileChecker, isSealed } from '../storage/sealed-file.ts'
-import { damagedFiles } from './whole-files.ts'
+import { damagedFiles } from '../worker/whole-files.ts'
 
 /** A file that is not as it was written. */
 export interface Damage {

@@ -2,6 +2,7 @@
 import { foldName } from '../catalog/folder/names.ts'
 import type { Column, DataFile, Schema, Table } from '../catalog/types.ts'
 import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { ROW_NUMBER } from '../planner/table-spec.ts'
 
 /** What a scan needs to know of the table. */
 export type FolderShape = Pick<Table, 'hiveColumns' | 'snapshot'>
@@ -9,8 +10,8 @@ export type FolderShape = Pick<Table, 'hiveColumns' | 'snapshot'>
 /** Files that have the same columns, and how they are read. */
 export interface LayoutScan {
   files: readonly DataFile[]
-  /** The call of the reader, for a FROM clause. */
-  from: string
+  /** The call of the reader on some of the files, for a FROM clause. */
+  from(files: readonly DataFile[]): string
   /** A column of the table from the reader's columns. */
   value(column: Column): string
 }
@@ -22,11 +23,36 @@ const LAYOUTS_MAX = 16
 
 /** A SELECT of the table's columns, in order, over these files. */
 export function folderScanSql(table: FolderShape, schema: Schema, files: readonly DataFile[]): string {
-  const selects = layoutScans(table, schema, files).map(({ from, value }) => {
+  const whole = files.filter(({ range }) => !range)
+  const scans = [whole, ...files.filter(({ range }) => range).map((file) => [file])].flatMap((some) =>
+    layoutScans(table, schema, some),
+  )
+  const selects = scans.map(({ files: own, from, value }) => {
     const columns = schema.columns.map((column) => `${value(column)} AS ${quoteIdentifier(column.name)}`)
-    return `SELECT ${columns.join(', ')} FROM ${from}`
+    return rangesSql(own, columns, from)
   })
   return selects.join(' UNION ALL ')
+}
+
+/** A SELECT over the whole files together, and over each range of rows on its own: row groups outside of it are not read. */
+export function rangesSql(
+  files: readonly DataFile[],
+  columns: readonly string[],
+  from: (files: readonly DataFile[]) => string,
+): string {
+  const select = `SELECT ${columns.join(', ')} FROM`
+  const whole = files.filter(({ range }) => !range)
+  const ranges = files.flatMap((file) => {
+    if (!file.range) return []
+    const [first, end] = file.range
+    return [`${select} ${from([file])} WHERE ${ROW_NUMBER} >= ${first} AND ${ROW_NUMBER} < ${end}`]
+  })
+  return [...(whole.length > 0 ? [`${select} ${from(whole)}`] : []), ...ranges].join(' UNION ALL ')
+}
+
+/** The paths of files as a list in SQL. */
+export function pathsSql(files: readonly DataFile[]): string {
+  return `[${files.map(({ path }) => quoteString(path)).join(', ')}]`
 }
 
 /** The files by their layouts, in the order in which these come first. */
@@ -46,12 +72,11 @@ function layoutScan(
   files: readonly DataFile[],
   option: string,
 ): LayoutScan {
-  const list = files.map((file) => quoteString(file.path)).join(', ')
   const own = layout && new Map(layout.map(({ name }) => [foldName(name), name]))
   const hive = new Set(table.hiveColumns)
   return {
     files,
-    from: `read_parquet([${list}], ${option}${hiveOptions(table, schema)})`,
+    from: (some) => `read_parquet(${pathsSql(some)}, ${option}${hiveOptions(table, schema)})`,
     value: ({ id, name, type }) => {
       const found = hive.has(name) || !own ? name : own.get(foldName(name))
       const isMisread = printType(type) === 'BLOB' || table.snapshot.reading?.narrower.has(id) === true

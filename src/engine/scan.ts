@@ -1,7 +1,7 @@
 /** Scans of a table's files as SQL of our own: the only way in which files enter the fenced engine. */
 import type { DataFile, Schema, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
-import { folderScanSql, unfilteredSql } from './scan-folder.ts'
+import { folderScanSql, pathsSql, rangesSql, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan has to know of a table. */
 type Scanned = Pick<Table, 'kind' | 'hiveColumns' | 'snapshot'>
@@ -15,9 +15,8 @@ export function scanSql(table: Scanned, schema: Schema, files: readonly DataFile
     const quoted = quoteIdentifier(name)
     return reading?.narrower.has(id) ? `${unfilteredSql(quoted)} AS ${quoted}` : quoted
   })
-  const list = files.map((file) => quoteString(file.path)).join(', ')
   const option = reading?.byId ? `, schema = ${byId(schema)}` : ''
-  return `SELECT ${columns.join(', ')} FROM read_parquet([${list}], hive_partitioning = false${option})`
+  return rangesSql(files, columns, (some) => `read_parquet(${pathsSql(some)}, hive_partitioning = false${option})`)
 }
 
 function emptyScan(schema: Schema): string {

@@ -191,7 +191,7 @@ function actorRows({ table, actor }: Pass, files: readonly DataFile[]): { rows: 
   const selects = layoutScans(table, table.schema, files).map(({ files: group, from, value }) => {
     const offset = order.length
     order.push(...group)
-    return `SELECT ${value(actor)} AS a, CAST(file_index AS INTEGER) + ${offset} AS f FROM ${from}`
+    return `SELECT ${value(actor)} AS a, CAST(file_index AS INTEGER) + ${offset} AS f FROM ${from(group)}`
   })
   return { rows: `SELECT a, f FROM (${selects.join(' UNION ALL ')}) WHERE a IS NOT NULL`, order }
 }

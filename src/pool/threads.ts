@@ -1,14 +1,18 @@
 /** Worker threads of one process: started when they are first needed, kept for the next query. */
 import { Worker } from 'node:worker_threads'
 import { toSkepError } from '../errors.ts'
-import { CONTROL, type DirectJob, type Lookup, type ShareOutcome } from '../worker/direct-job.ts'
+import {
+  CONTROL,
+  type DirectJob,
+  type JobOutcome,
+  type Lookup,
+  type ShareOutcome,
+  type ShareRunner,
+} from '../worker/direct-job.ts'
 import type { FromThread, ToThread } from '../worker/thread.ts'
 
 /** As one source file, or bundled beside the other bundles. */
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? '../worker/thread.ts' : '../thread.js', import.meta.url)
-
-/** The shares of a job, or why the engine has to run it. */
-export type JobOutcome = { shares: ShareOutcome[] } | { undecodable: string }
 
 interface Running {
   lookup: Lookup
@@ -80,7 +84,7 @@ class Thread {
 const ARENA_KEPT_MS = 10_000
 
 /** The threads of a warehouse. */
-export class Threads implements AsyncDisposable {
+export class Threads implements ShareRunner, AsyncDisposable {
   readonly #count: number
   #threads: Thread[] = []
   #spareArena: SharedArrayBuffer | undefined

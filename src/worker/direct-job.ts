@@ -83,6 +83,9 @@ export interface Block {
 /** Mask bits of texts of a column (its place in `texts`); null stands for null. */
 export type Lookup = (column: number, texts: (string | null)[]) => Promise<BigUint64Array>
 
+/** Waited for between pieces of work, by a thread that has to hear of its end meanwhile. */
+export type Pause = () => Promise<void>
+
 /** What the actors of one file or part reached, in its order. */
 export interface PieceOutcome {
   piece: number
@@ -97,4 +100,15 @@ export interface ShareOutcome {
   totals: KernelTotals
   pieces: PieceOutcome[]
   blocks: Block[]
+}
+
+/** The shares of a job, or why the engine has to run it. */
+export type JobOutcome = { shares: ShareOutcome[] } | { undecodable: string }
+
+/** What runs jobs: the threads of a process, or the thread that asks. */
+export interface ShareRunner {
+  /** Runs a job. @throws INTERNAL, and what `lookup` throws */
+  run(job: DirectJob, lookup: Lookup): Promise<JobOutcome>
+  /** Runs `use` with shared memory of at least so many bytes, whose content is arbitrary. */
+  withArena<T>(bytes: number, use: (arena: SharedArrayBuffer) => Promise<T>): Promise<T>
 }

@@ -7,6 +7,7 @@ import {
   type DirectJob,
   type Lookup,
   type PartLayout,
+  type Pause,
   type PieceOutcome,
   type ShareOutcome,
 } from './direct-job.ts'
@@ -19,7 +20,7 @@ type PartsJob = Extract<DirectJob, { kind: 'parts' }>
 const NOTHING: KernelTotals = { groups: 0, rows: 0, steps: [] }
 
 /** Decodes row groups and leaves their rows in the arena. @throws Undecodable when the engine has to read one of the files */
-export async function runCut(job: CutJob, lookup: Lookup): Promise<ShareOutcome> {
+export async function runCut(job: CutJob, lookup: Lookup, pause?: Pause): Promise<ShareOutcome> {
   const decoder = new Decoder(job.decoding, lookup)
   const { columns } = decoder.kernel
   columns.setHashKey(...job.hashKey)
@@ -34,6 +35,7 @@ export async function runCut(job: CutJob, lookup: Lookup): Promise<ShareOutcome>
     for (; wanted < first + groups; wanted = takePiece(job.control, end)) {
       const block = await cutGroup(job, decoder, open, wanted - first)
       if (block) blocks.push(block)
+      if (pause) await pause()
     }
     first += groups
     Atomics.store(job.control, CONTROL.done, file)
@@ -90,7 +92,7 @@ export function arenaBytes(rows: number, blocks: number, { actorWords, maskBytes
 }
 
 /** Brings parts into order, one after the other, and adds up what their actors reached. */
-export function runParts(job: PartsJob): ShareOutcome {
+export async function runParts(job: PartsJob, pause?: Pause): Promise<ShareOutcome> {
   const kernel = new Kernel(job.program, { floatTimes: false })
   const { columns } = kernel
   columns.keepActors(job.layout.actorWords)
@@ -102,6 +104,7 @@ export function runParts(job: PartsJob): ShareOutcome {
     const actors = kernel.feedDecoded(rows).levels.length + kernel.finish().levels.length
     pieces.push({ piece: job.from + piece, rows, actors })
     Atomics.add(job.control, CONTROL.done, 1)
+    if (pause) await pause()
   }
   if (isStopped(job.control)) pieces.length = 0
   return { totals: kernel.totals(), pieces, blocks: [] }

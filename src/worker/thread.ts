@@ -1,9 +1,8 @@
 /** Entry of a worker thread: it runs shares of queries as they are posted to it. */
 import { parentPort } from 'node:worker_threads'
-import { runActorFiles } from './actor-files.ts'
-import type { DirectJob, Lookup, ShareOutcome } from './direct-job.ts'
+import type { DirectJob, ShareOutcome } from './direct-job.ts'
 import { reasonForEngine, Undecodable } from './open-file.ts'
-import { runCut, runParts } from './parts.ts'
+import { runShare } from './shares.ts'
 
 /** What a thread is told. */
 export type ToThread =
@@ -39,17 +38,6 @@ async function run(share: number, job: DirectJob): Promise<void> {
   } catch (error) {
     const reason = reasonForEngine(error)
     tell(reason === undefined ? { kind: 'failed', share, error } : { kind: 'undecodable', share, reason })
-  }
-}
-
-async function runShare(job: DirectJob, lookup: Lookup): Promise<ShareOutcome> {
-  switch (job.kind) {
-    case 'actors':
-      return await runActorFiles(job, lookup)
-    case 'cut':
-      return await runCut(job, lookup)
-    case 'parts':
-      return runParts(job)
   }
 }
 

@@ -6,7 +6,7 @@ import type { FilterValue, TargetOperator } from '../../src/behaviour/types.ts'
 import type { TypedTarget } from '../../src/behaviour/typing.ts'
 import type { Condition } from '../../src/behaviour/validate.ts'
 import type { DataType } from '../../src/common/data-type.ts'
-import { decideTargets } from '../../src/coordinator/targets.ts'
+import { decideTargets } from '../../src/worker/targets.ts'
 import {
   addFractions,
   compareFractions,

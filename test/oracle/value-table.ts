@@ -8,8 +8,8 @@ import type { Condition, ValidQuery } from '../../src/behaviour/validate.ts'
 import type { ColumnStatistics, DataFile, Table } from '../../src/catalog/types.ts'
 import { type DataType, parseType, primitive } from '../../src/common/data-type.ts'
 import { readSettings } from '../../src/config.ts'
-import type { RowSource } from '../../src/coordinator/actor-rows.ts'
 import { Engine, type Session } from '../../src/engine/engine.ts'
+import type { RowSource } from '../../src/worker/actor-rows.ts'
 
 /** Columns of the table and the SQL that makes their values from `r`, the number of the row. */
 export type ValueColumns = Record<string, { type: string; sql: string }>

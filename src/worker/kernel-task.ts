@@ -4,19 +4,13 @@ import { Kernel, type KernelLevels, type KernelRows, type KernelTotals } from '.
 import { isFloat } from '../common/data-type.ts'
 import type { Engine, RunOptions, Session } from '../engine/engine.ts'
 import { streamChunks } from '../engine/stream.ts'
-import { type ActorTask, Bindings, kernelRows, type RowSource } from './actor-rows.ts'
+import type { ActorTask } from '../planner/actor-tasks.ts'
+import { Bindings, kernelRows, type RowSource } from './actor-rows.ts'
+import { concatenate, type Reached } from './reached.ts'
 import { decideTargets } from './targets.ts'
 
 /** Rows up to which a task's rows are taken as one result: faster than a stream, and still small. */
 const MATERIALISED_ROWS = 2_500_000
-
-/** What the actors of a task reached, in ascending order. */
-export interface Reached {
-  /** 0 where the relation does not hold, else 1 + required funnel steps passed. */
-  levels: Int32Array
-  /** Bit k: the k-th optional step of the funnel was matched. */
-  matched: BigUint64Array
-}
 
 /** What a task found. */
 export interface TaskOutcome {
@@ -81,15 +75,4 @@ function kernelInput(chunk: DuckDBDataChunk): KernelRows {
     masks: items(2),
     series: Array.from({ length: chunk.columnCount - 3 }, (_, k) => items<Int32Array>(3 + k)),
   }
-}
-
-function concatenate(parts: readonly Reached[], length: number): Reached {
-  const whole = { levels: new Int32Array(length), matched: new BigUint64Array(length) }
-  let at = 0
-  for (const { levels, matched } of parts) {
-    whole.levels.set(levels, at)
-    whole.matched.set(matched, at)
-    at += levels.length
-  }
-  return whole
 }

@@ -7,8 +7,9 @@ import type { Column } from '../catalog/types.ts'
 import { isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { type Engine, type RunOptions, throwIfEnded } from '../engine/engine.ts'
-import type { Threads } from '../pool/threads.ts'
-import type { SoughtColumn } from '../worker/column-chunks.ts'
+import type { ActorTask } from '../planner/actor-tasks.ts'
+import { Bindings, type RowSource, timesAreFinite } from './actor-rows.ts'
+import type { SoughtColumn } from './column-chunks.ts'
 import {
   CONTROL,
   type Decoding,
@@ -17,15 +18,15 @@ import {
   newControl,
   type PartLayout,
   type ShareOutcome,
-} from '../worker/direct-job.ts'
-import { arenaBytes } from '../worker/parts.ts'
-import { type ActorTask, Bindings, type RowSource, timesAreFinite } from './actor-rows.ts'
+  type ShareRunner,
+} from './direct-job.ts'
 import type { TaskOutcome } from './kernel-task.ts'
+import { arenaBytes } from './parts.ts'
 
 /** What running a query directly needs. */
 export interface DirectContext {
   engine: Engine
-  threads: Threads
+  threads: ShareRunner
   settings: Settings
   options: RunOptions
   /** Called with the number of tasks that are done. */
@@ -120,7 +121,7 @@ function passesFor(bytes: number, { directMemoryBytes, memoryBytes }: Settings):
 
 /** In as many passes as memory asks for: each decodes all files and keeps the rows of some parts. */
 async function runUnsorted(
-  { run, threads, settings }: { run: Run; threads: Threads; settings: Settings },
+  { run, threads, settings }: { run: Run; threads: ShareRunner; settings: Settings },
   decoding: Decoding,
   tasks: readonly ActorTask[],
   shape: Omit<PartLayout, 'arena'>,

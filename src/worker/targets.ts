@@ -7,7 +7,8 @@ import type { Condition } from '../behaviour/validate.ts'
 import { isFloat, quoteIdentifier } from '../common/data-type.ts'
 import { binOfSize, binPower, binSql } from '../common/exact-sum.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
-import { type ActorTask, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import type { ActorTask } from '../planner/actor-tasks.ts'
+import { Bindings, type RowSource, rowsInside } from './actor-rows.ts'
 import { decideExactly, EXACT_WORDS, type TargetTask } from './exact-targets.ts'
 import {
   comparisonSql,

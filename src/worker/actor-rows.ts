@@ -1,63 +1,14 @@
-/** The rows of a behavioural query as SQL: who, when, and which predicates hold; and how they are cut into tasks of whole actors. */
-
+/** The rows of a behavioural query as SQL: who, when, and which predicates hold. */
 import { columnSql, findReference } from '../behaviour/column.ts'
 import { heldColumns } from '../behaviour/kernel.ts'
 import { maskSql } from '../behaviour/mask-sql.ts'
 import { type Bind, timeframeSql } from '../behaviour/predicate-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
-import type { Column, DataFile, Scalar, Snapshot, Table } from '../catalog/types.ts'
+import type { Column, DataFile, Scalar, Table } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
-import { SETTINGS } from '../config.ts'
 import type { BoundValue } from '../engine/parameters.ts'
 import { scanSql } from '../engine/scan.ts'
-
-/** Files whose actors occur in no other task's files. */
-export interface ActorTask {
-  files: DataFile[]
-  /** True when a scan of the files in their order gives the rows sorted by (actor, time). */
-  sorted: boolean
-  rows: number
-}
-
-/** Tasks that cover the files: one for each bucket, or for some files that are known to hold their actors alone, else one for all. */
-export function actorTasks(table: Table, files: readonly DataFile[]): ActorTask[] {
-  const groups = table.actorsTogether ? batchFiles(files) : [...groupFiles(table, files).values()]
-  return groups.map((group) => ({
-    files: group,
-    sorted: group.length === 1 && group[0]!.sorted,
-    rows: group.reduce((sum, file) => sum + file.rows, 0),
-  }))
-}
-
-/** Small files are read together: a task costs more than a small file. Sorted ones would no longer stream as they are. */
-function batchFiles(files: readonly DataFile[]): DataFile[][] {
-  const groups: DataFile[][] = []
-  let rows = Number.POSITIVE_INFINITY
-  for (const file of files) {
-    if (file.sorted || rows + file.rows > SETTINGS.taskRows.default) {
-      groups.push([])
-      rows = 0
-    }
-    groups.at(-1)!.push(file)
-    rows = file.sorted ? Number.POSITIVE_INFINITY : rows + file.rows
-  }
-  return groups
-}
-
-function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataFile[]> {
-  const bucket = bucketPosition(table.snapshot, table.keys.actor, files)
-  return Map.groupBy(files, (file) => (bucket === undefined ? '' : String(file.partition[bucket])))
-}
-
-/** The place of the actor's bucket among partition values, when all files follow one spec that has it. */
-function bucketPosition(snapshot: Snapshot, actor: string | undefined, files: readonly DataFile[]): number | undefined {
-  const specId = files[0]?.specId
-  if (specId === undefined || files.some((file) => file.specId !== specId)) return undefined
-  const column = snapshot.schema.columns.find(({ name }) => name === actor)
-  const fields = snapshot.specs.get(specId)?.fields ?? []
-  const position = fields.findIndex(({ columnId, transform }) => columnId === column?.id && transform.kind === 'bucket')
-  return position < 0 ? undefined : position
-}
+import type { ActorTask } from '../planner/actor-tasks.ts'
 
 /** Values that a statement binds, collected as placeholders are asked for. */
 export class Bindings {
@@ -77,6 +28,13 @@ export interface RowSource {
   actor: string
   time: string
   timeType: DataType
+}
+
+/** The table and query as the statements of tasks need them. */
+export function sourceOf(table: Table, query: ValidQuery): RowSource {
+  const { actor, time } = table.keys
+  const timeType = table.snapshot.schema.columns.find(({ name }) => name === time)!.type
+  return { table, query, actor: actor!, time: time!, timeType }
 }
 
 /** SELECT of all columns over the files: rows of the timeframe that have an actor and a time. */

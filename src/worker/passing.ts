@@ -3,9 +3,10 @@ import { BIGINT, DuckDBDataChunk, INTEGER, UBIGINT } from '@duckdb/node-api'
 import { quoteIdentifier } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
-import { type ActorTask, Bindings, type RowSource, rowsInside } from './actor-rows.ts'
-import { PASSING } from './aggregate.ts'
-import type { Reached } from './kernel-task.ts'
+import type { ActorTask } from '../planner/actor-tasks.ts'
+import { Bindings, type RowSource, rowsInside } from './actor-rows.ts'
+import { PASSING } from './aggregation-tables.ts'
+import type { Reached } from './reached.ts'
 
 /** Makes the empty table `(actor, level, matched)`. */
 export async function createPassing(session: Session, { table, actor }: RowSource, options: RunOptions): Promise<void> {
