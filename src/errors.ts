@@ -64,6 +64,7 @@ export interface ErrorDetails {
   TOO_MANY_PREDICATES: { limit: number }
   TOO_MANY_STEPS: { limit: number; path: string }
   WAREHOUSE_UNWRITABLE: { path: string }
+  WORKER_LOST: { task?: string }
 }
 
 /** The name of an error, stable for scripts. */
@@ -157,6 +158,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   TOO_MANY_PREDICATES: { kind: 'limit', help: 'The query has more distinct row filters than a mask has bits.' },
   TOO_MANY_STEPS: { kind: 'limit', help: 'A sequence has more steps than the limit for its order.' },
   WAREHOUSE_UNWRITABLE: { kind: 'user', help: 'The folder of the warehouse may not be written.' },
+  WORKER_LOST: {
+    kind: 'unavailable',
+    help: 'Workers died or fell silent each time that they ran the same task, as when one runs out of memory; nothing was changed, try again.',
+  },
 }
 
 /** An error that a user can act upon: a code of the table, a sentence that says what to do, and typed details. */

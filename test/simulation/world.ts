@@ -1,6 +1,6 @@
 /** A world of which a seed owns everything: the clock, chance, and which of all waiting calls to the store goes next. */
 import type { Sources } from '../../src/catalog/sources.ts'
-import { SkepError } from '../../src/errors.ts'
+import { SkepError, throwIfAborted } from '../../src/errors.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import type { Processes, ProcessMark } from '../../src/storage/processes.ts'
@@ -242,6 +242,7 @@ export class World {
 
   #sleep(actor: Actor, ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      throwIfAborted(signal)
       const sleeper = { actor, untilMs: this.nowMs + Math.floor(ms), wake: resolve }
       this.#sleeping.push(sleeper)
       signal?.addEventListener('abort', () => {

@@ -1,0 +1,90 @@
+/** How far the tasks of a query are, and what running them took. */
+
+/** How far they are. Tasks that turn out to have nothing to do are not counted any more. */
+export interface TaskProgress {
+  tasks: number
+  queued: number
+  running: number
+  done: number
+  /** Of the files of the tasks that are done. */
+  rows: number
+  bytes: number
+}
+
+/** What running them took. */
+export interface TaskStats {
+  /** Tasks whose results were merged. */
+  tasks: number
+  /** Tries at them: the first ones, those after a failure (retries), and second ones beside a slow one (hedges). */
+  attempts: number
+  retries: number
+  hedges: number
+  /** Attempts whose worker fell silent. */
+  lost: number
+  /** Time that tasks waited to be given to the pool, and time from then until they were answered or given up, summed up over all attempts. */
+  queuedMs: number
+  runMs: number
+}
+
+/** The figures of one query. */
+export class RunFigures {
+  readonly stats: TaskStats = { tasks: 0, attempts: 0, retries: 0, hedges: 0, lost: 0, queuedMs: 0, runMs: 0 }
+  readonly #tell: ((progress: TaskProgress) => void) | undefined
+  readonly #intervalMs: number
+  #tasks: number
+  #running = 0
+  #rows = 0
+  #bytes = 0
+  #toldMs = Number.NEGATIVE_INFINITY
+  #isNew = true
+
+  constructor(tasks: number, intervalMs: number, tell: ((progress: TaskProgress) => void) | undefined) {
+    this.#tasks = tasks
+    this.#intervalMs = intervalMs
+    this.#tell = tell
+  }
+
+  /** Tasks turned out to have nothing to do. */
+  leaveOut(tasks: number): void {
+    this.#tasks -= tasks
+    this.#isNew ||= tasks > 0
+  }
+
+  /** An attempt began; `alone` when its task has no other. */
+  began(kind: 'first' | 'retry' | 'hedge', queuedMs: number): void {
+    this.stats.attempts++
+    if (kind === 'retry') this.stats.retries++
+    if (kind === 'hedge') {
+      this.stats.hedges++
+      return
+    }
+    this.stats.queuedMs += queuedMs
+    this.#running++
+    this.#isNew = true
+  }
+
+  /** A task is done. */
+  finished({ rows, bytes }: { rows: number; bytes: number }): void {
+    this.stats.tasks++
+    this.#rows += rows
+    this.#bytes += bytes
+    this.stopped()
+  }
+
+  /** No attempt at a task is left. */
+  stopped(): void {
+    this.#running--
+    this.#isNew = true
+  }
+
+  /** Tells the progress when it has changed and was not told just now, or when it is the last one. */
+  tell(nowMs: number, last = false): void {
+    if (!this.#tell || !this.#isNew) return
+    if (!last && Math.abs(nowMs - this.#toldMs) < this.#intervalMs) return
+    this.#isNew = false
+    this.#toldMs = nowMs
+    const done = this.stats.tasks
+    const queued = this.#tasks - done - this.#running
+    this.#tell({ tasks: this.#tasks, queued, running: this.#running, done, rows: this.#rows, bytes: this.#bytes })
+  }
+}
