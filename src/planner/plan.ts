@@ -16,6 +16,8 @@ export interface TableSpec {
   keys: TableKeys
   columns: { id: number; name: string; type: string }[]
   hiveColumns?: string[]
+  /** Of a registered table: its folder. */
+  location?: string
   /** Some files may have been written under other names or types: columns are found by their field ids. */
   byId?: true
   /** Ids of DOUBLE columns that some files hold as a narrower type. */
@@ -47,7 +49,7 @@ export interface FileSpec {
 export type StageInput =
   | { view: string; table: TableSpec }
   /** `own`: each task reads the part of its number; else every task reads all. */
-  | { view: string; stage: string; columns: StageColumn[]; own: boolean }
+  | { view: string; stage: string; columns: StageColumn[]; own: boolean; cut?: { by: string[]; parts: number } }
 
 /** A column between stages; `type` as DuckDB prints it. */
 export interface StageColumn {
@@ -59,6 +61,8 @@ export interface StageColumn {
 export interface SqlWork {
   kind: 'sql'
   sql: string
+  /** Values that the SQL binds, by name, as `paramToJson` writes them. */
+  params?: Record<string, ParamJson>
   inputs: StageInput[]
   columns: StageColumn[]
   /** Rows with equal values of `by` come into the same of `parts` parts. With `when: 'large'` few rows may stay uncut. */
@@ -67,6 +71,9 @@ export interface SqlWork {
 
 /** What a stage does. */
 export type Work = SqlWork
+
+/** A bound value as JSON. */
+export type ParamJson = null | string | number | boolean | ParamJson[]
 
 /** One task of a stage. */
 export interface TaskSpec {
@@ -94,5 +101,5 @@ export interface Stage {
 export interface Plan {
   stages: Stage[]
   /** Run by the coordinator; absent for behavioural queries, whose states are merged by it. */
-  final?: { sql: string; inputs: StageInput[]; files: Record<string, FileSpec[]> }
+  final?: { sql: string; reads: string[]; tables: string[] }
 }

@@ -20,13 +20,14 @@ export function layoutNumbers(files: readonly DataFile[]): LayoutNumbers {
 
 /** What a scan of the table's snapshot has to know. `layouts`: of the files that are to be scanned. */
 export function tableSpec(table: Table, layouts: LayoutNumbers = layoutNumbers(table.snapshot.files)): TableSpec {
-  const { name, kind, keys, hiveColumns, actorsTogether, snapshot } = table
+  const { name, kind, keys, hiveColumns, actorsTogether, location, snapshot } = table
   const narrower = [...(snapshot.reading?.narrower ?? [])]
   return {
     name,
     kind,
     keys: { ...keys },
     columns: snapshot.schema.columns.map(({ id, name, type }) => ({ id, name, type: printType(type) })),
+    ...(kind === 'registered' && { location }),
     ...(hiveColumns.length > 0 && { hiveColumns: [...hiveColumns] }),
     ...(snapshot.reading?.byId && { byId: true }),
     ...(narrower.length > 0 && { narrower }),
@@ -96,7 +97,7 @@ export function readTable(spec: TableSpec, files: readonly FileSpec[], root: str
   return {
     name,
     kind,
-    location: root,
+    location: spec.location ?? root,
     keys,
     schema,
     spec: UNPARTITIONED,

@@ -1,0 +1,82 @@
+/** Runs one task: whoever has the message, the files and the exchange of its query can. */
+import type { Settings } from '../config.ts'
+import type { RunOptions, Session } from '../engine/engine.ts'
+import type { EngineKeeper, Reading } from '../engine/keeper.ts'
+import { paramFromJson } from '../engine/params-json.ts'
+import { scanSql } from '../engine/scan.ts'
+import { quoteIdentifier } from '../common/data-type.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { takeRows } from '../exchange/take-rows.ts'
+import { viewRows } from '../exchange/view-rows.ts'
+import type { SqlWork, StageInput } from '../planner/plan.ts'
+import { readTable } from '../planner/table-spec.ts'
+import type { PoolCalls, TaskMessage, TaskResult } from './task.ts'
+
+/** What a worker has. */
+export interface Worker {
+  /** Folder of the warehouse. */
+  root: string
+  settings: Settings
+  engines: EngineKeeper
+  /** The exchange of a query. */
+  exchange(query: string): Exchange
+}
+
+/** What came of an attempt at a task. @throws what its statement fails with; CANCELLED */
+export async function runTask(worker: Worker, message: TaskMessage, calls: PoolCalls): Promise<TaskResult> {
+  const started = performance.now()
+  const beating = setInterval(() => calls.onBeat(0), worker.settings.taskBeatMs)
+  try {
+    const rows = await runSql(worker, message, message.work as SqlWork, { signal: calls.signal })
+    return { rows, stats: { ms: Math.round(performance.now() - started) } }
+  } finally {
+    clearInterval(beating)
+  }
+}
+
+async function runSql(worker: Worker, message: TaskMessage, work: SqlWork, options: RunOptions): Promise<TaskResult['rows']> {
+  const { settings, engines } = worker
+  const exchange = worker.exchange(message.query)
+  const { session, close } = await engines.lease(readingOf(worker, message, work))
+  try {
+    for (const input of work.inputs) await makeView({ worker, message, exchange, session, options }, input)
+    const params = Object.entries(work.params ?? {}).map(([name, json]) => [name, paramFromJson(json)] as const)
+    const run = { ...options, userSql: true, ...(params.length > 0 && { params: Object.fromEntries(params) }) }
+    const { attempt } = message
+    const cut = work.cut && { cut: work.cut }
+    return await takeRows(session, work.sql, { exchange, settings, attempt, name: 'rows', columns: work.columns, ...cut, run })
+  } finally {
+    close()
+  }
+}
+
+function readingOf({ root }: Worker, { task }: TaskMessage, { inputs }: SqlWork): Reading {
+  const tables = inputs.flatMap((input) =>
+    'table' in input ? [readTable(input.table, task.files[input.view] ?? [], root)] : [],
+  )
+  return {
+    roots: tables.filter(({ kind }) => kind === 'registered').map(({ location }) => location),
+    files: tables.flatMap(({ snapshot }) => snapshot.files),
+  }
+}
+
+interface Viewing {
+  worker: Worker
+  message: TaskMessage
+  exchange: Exchange
+  session: Session
+  options: RunOptions
+}
+
+async function makeView({ worker, message, exchange, session, options }: Viewing, input: StageInput): Promise<void> {
+  const { task, inputs } = message
+  if ('table' in input) {
+    const table = readTable(input.table, task.files[input.view] ?? [], worker.root)
+    const scan = scanSql(table, table.snapshot.schema, table.snapshot.files)
+    await session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(input.view)} AS ${scan}`, options)
+    return
+  }
+  const { stage, columns, own, cut } = input
+  const part = own && cut && task.part !== undefined ? { part: { number: task.part, ...cut } } : {}
+  await viewRows(session, input.view, inputs[stage] ?? [], { exchange, columns, ...part, run: options })
+}

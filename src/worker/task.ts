@@ -1,0 +1,32 @@
+/** One attempt at a task, as coordinator and worker speak of it: plain JSON. */
+import type { Rows } from '../exchange/exchange.ts'
+import type { TaskSpec, Work } from '../planner/plan.ts'
+
+/** What a worker is told: everything that it needs for one attempt at a task, as plain JSON. */
+export interface TaskMessage {
+  /** The query that the task belongs to: the folder of its exchange. */
+  query: string
+  /** Unique in the query. All objects of the attempt begin with `${attempt}/`. */
+  attempt: string
+  work: Work
+  task: TaskSpec
+  /** What the stages gave that the work reads, by their ids, in the order of their tasks. Of objects that were cut only the task's own are there, where it reads no others. */
+  inputs: Record<string, Rows[]>
+}
+
+/** What came of an attempt: plain JSON. */
+export interface TaskResult {
+  rows: Rows
+  /** Time at work, as the worker saw it; `cold` when the worker was started for it. */
+  stats: { ms: number; cold?: boolean }
+  /** What kinds of work that give more than rows add. */
+  outcome?: unknown
+}
+
+/** What a pool listens to, and calls, while it has an attempt. */
+export interface PoolCalls {
+  /** Aborted when nobody wants the result any more: the attempt should end soon, and whatever it still gives is dropped. */
+  signal: AbortSignal
+  /** A sign of life, with the part of the task done, from 0 to 1: at least every `taskBeatMs`, also while the attempt waits for a worker. */
+  onBeat(done: number): void
+}
