@@ -206,6 +206,16 @@ export const SETTINGS = {
     default: 3,
     help: 'How often a query begins anew because a file of a registered folder changed while it was read.',
   },
+  inlineRows: {
+    unit: 'rows',
+    default: 2000,
+    help: 'Most rows that a task of a query sends within a message; more are written into Parquet files.',
+  },
+  inlineBytes: {
+    unit: 'bytes',
+    default: 256 * KIB,
+    help: 'Size near which rows that a task of a query gave no longer fit into a message.',
+  },
   taskRows: {
     unit: 'rows',
     default: 500_000,

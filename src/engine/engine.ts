@@ -28,6 +28,8 @@ export interface EngineOptions {
   spillPath: string
   /** When given, the engine is fenced in: it reads only below these folders, and its settings are locked. */
   roots?: readonly string[]
+  /** The part of the engine's memory that is its own, where several engines share a process; all of it when absent. */
+  share?: number | undefined
 }
 
 /** How a statement is run. */
@@ -51,10 +53,10 @@ export class Engine implements AsyncDisposable {
   }
 
   /** A new engine. */
-  static async open({ settings, spillPath, roots }: EngineOptions): Promise<Engine> {
+  static async open({ settings, spillPath, roots, share }: EngineOptions): Promise<Engine> {
     // The engine makes only the last folder of the path. Where this one cannot be made, work that spills ends in an error.
     await mkdir(dirname(spillPath)).catch(() => {})
-    const instance = await DuckDBInstance.create(':memory:', startOptions(settings, spillPath, roots !== undefined))
+    const instance = await DuckDBInstance.create(':memory:', startOptions(settings, spillPath, { fenced: roots !== undefined, share }))
     const memory = roots && { memory: new MemoryGuard(settings), setup: valueLimitSql(settings) }
     const limits = { graceMs: settings.interruptGraceMs, ...memory }
     const engine = new Engine(instance, spillPath, limits)

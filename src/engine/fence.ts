@@ -15,9 +15,13 @@ const MOST_EXPRESSIONS = 250
  * What an engine is made with. A fenced one runs its statements on its own threads and none of the process's, each task
  * for a short time in turn, so that no query keeps another waiting.
  */
-export function startOptions(settings: Settings, spillPath: string, fenced: boolean): Record<string, string> {
+export function startOptions(
+  settings: Settings,
+  spillPath: string,
+  { fenced, share = 1 }: { fenced: boolean; share?: number | undefined },
+): Record<string, string> {
   return {
-    memory_limit: `${Math.floor((settings.memoryBytes * ENGINE_SHARE) / 1024)}KiB`,
+    memory_limit: `${Math.floor((settings.memoryBytes * ENGINE_SHARE * share) / 1024)}KiB`,
     temp_directory: spillPath,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

@@ -40,11 +40,13 @@ export class EngineKeeper {
   readonly #settings: Settings
   readonly #root: string
   readonly #spillPath: string
+  readonly #share: number | undefined
   #current: Kept | undefined
   #made = 0
   readonly #endings = new Set<Promise<void>>()
 
-  constructor(options: { settings: Settings; root: string; spillPath: string }) {
+  constructor(options: { settings: Settings; root: string; spillPath: string; share?: number }) {
+    this.#share = options.share
     this.#settings = options.settings
     this.#root = options.root
     this.#spillPath = options.spillPath
@@ -114,7 +116,7 @@ export class EngineKeeper {
   #open(reading: Reading): Kept {
     const roots = this.#union(reading.roots)
     const spillPath = `${this.#spillPath}-${++this.#made}`
-    const options = { settings: this.#settings, spillPath, roots }
+    const options = { settings: this.#settings, spillPath, roots, share: this.#share }
     // Loaded when it is first needed: lists of tables do without it.
     const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
     const kept = { opening, roots, users: 0, outgrown: false, seen: new Map() }

@@ -1,0 +1,161 @@
+/** Takes the rows of a query along: few and small ones as JSON, others as Parquet objects of an exchange. */
+import assert from 'node:assert'
+import { rename } from 'node:fs/promises'
+import type { DuckDBMaterializedResult } from '@duckdb/node-api'
+import { quoteString } from '../common/data-type.ts'
+import type { Settings } from '../config.ts'
+import type { RunOptions, Session } from '../engine/engine.ts'
+import type { SqlWork } from '../planner/plan.ts'
+import { removeEmptyFolder } from '../storage/temporary.ts'
+import type { Exchange, Rows, RowsColumn, RowsObject } from './exchange.ts'
+import { packInline } from './inline-values.ts'
+import { partOf } from './parts.ts'
+import { columnAt, keptSql, keptValue, packedSql, SHORT_BYTES, type Shape, shapeOf, sizeSql } from './shape.ts'
+
+/** How rows are taken. */
+export interface TakeOptions {
+  exchange: Exchange
+  settings: Pick<Settings, 'inlineRows' | 'inlineBytes'>
+  /** With which the names of its objects begin: no other attempt has it. */
+  attempt: string
+  /** What its objects are called after that. */
+  name: string
+  /** The columns of the query: their names, and types as DuckDB prints them. */
+  columns: readonly RowsColumn[]
+  cut?: SqlWork['cut']
+  /** True when few rows are expected, or the query costs little: saves a table, but the query is run once more when there are too many. */
+  few?: boolean
+  run?: RunOptions
+}
+
+/** A temporary table for rows of which it is not known yet how many there are. */
+const TAKEN = '"skep taken rows"'
+const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STATS'
+
+/**
+ * The rows of a query, without holding many of them in JavaScript. Names of columns must differ by more than their case.
+ *
+ * @throws what the query fails with; COLUMN_TYPE_UNSUPPORTED for a type whose values cannot travel exactly
+ */
+export async function takeRows(session: Session, sql: string, options: TakeOptions): Promise<Rows> {
+  const shape = shapeOf(options.columns)
+  const kept = keptSql(shape, sql)
+  if (options.cut?.when === 'always') return await writeRows(session, shape, `(${kept})`, options)
+  if (options.few) {
+    const rows = inlineRows(shape, await session.run(fewSql(shape, `(${kept})`, options), options.run), options)
+    if (rows) return rows
+  }
+  const keep = `CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`
+  const look = fewSql(shape, TAKEN, options)
+  const rows = inlineRows(shape, await runBoth(session, keep, look, options), options)
+  if (rows) return rows
+  try {
+    return await writeRows(session, shape, TAKEN, { ...options, run: withoutParameters(options.run) })
+  } finally {
+    // What was given up goes with its session.
+    if (!session.stuck) await session.run(`DROP TABLE IF EXISTS ${TAKEN}`).catch(() => undefined)
+  }
+}
+
+/** Two statements in one call where that is possible. */
+async function runBoth(session: Session, first: string, second: string, { run = {} }: TakeOptions) {
+  if (run.params === undefined) return await session.run(`${first};\n${second}`, run)
+  await session.run(first, run)
+  return await session.run(second, withoutParameters(run))
+}
+
+function withoutParameters(run: RunOptions = {}): RunOptions {
+  const { params: _, ...rest } = run
+  return rest
+}
+
+/** A SELECT of the first rows as JSON carries them, and the size of each; what is too large by itself comes as null. */
+function fewSql(shape: Shape, source: string, { settings }: TakeOptions): string {
+  const packed = packedSql(shape, 'json', `(FROM ${source} LIMIT ${settings.inlineRows + 1})`)
+  const sizes = shape.json.map((stored, k) => sizeSql(stored, columnAt(k)))
+  const long = sizes.filter((size) => size !== undefined)
+  if (long.length === 0) return packed
+  const columns = sizes.map((size, k) =>
+    size === undefined ? columnAt(k) : `CASE WHEN size <= ${settings.inlineBytes} THEN ${columnAt(k)} END`,
+  )
+  return `SELECT ${columns.join(', ')}, size FROM (SELECT *, CAST(${long.join(' + ')} AS BIGINT) AS size FROM (${packed}))`
+}
+
+/** The rows, unless they are too many or too large. */
+function inlineRows(shape: Shape, result: DuckDBMaterializedResult, { settings }: TakeOptions): Rows | undefined {
+  const count = result.rowCount
+  if (count > settings.inlineRows) return undefined
+  const width = shape.columns.length
+  const chunks = Array.from({ length: result.chunkCount }, (_, k) => result.getChunk(k))
+  let bytes = count * width * SHORT_BYTES
+  if (result.columnCount > width) {
+    for (const chunk of chunks) for (const size of chunk.getColumnValues(width)) bytes += Number(size)
+  }
+  if (bytes > settings.inlineBytes) return undefined
+  const inline = shape.columns.map((_, k) => {
+    const type = result.columnType(k)
+    return chunks.flatMap((chunk) => chunk.getColumnValues(k).map((value) => packInline(value, type)))
+  })
+  return { columns: [...shape.columns], count, inline }
+}
+
+/** The rows of a relation as objects. */
+async function writeRows(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<Rows> {
+  const objects = options.cut
+    ? await writeParts(session, shape, source, { ...options, cut: options.cut })
+    : await writeWhole(session, shape, source, options)
+  for (const { name } of objects) await options.exchange.keep(name)
+  const count = objects.reduce((sum, { rows }) => sum + rows, 0)
+  return { columns: [...shape.columns], count, objects }
+}
+
+async function writeWhole(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<RowsObject[]> {
+  const name = `${options.attempt}/${options.name}.parquet`
+  const copy = `COPY (${packedSql(shape, 'parquet', source)}) TO ${quoteString(await options.exchange.place(name))} (${FORMAT}, USE_TMP_FILE false)`
+  const files = await writtenFiles(session, copy, options)
+  return files.map(({ rows, bytes }) => ({ name, rows, bytes }))
+}
+
+async function writeParts(
+  session: Session,
+  shape: Shape,
+  source: string,
+  options: TakeOptions & { cut: NonNullable<SqlWork['cut']> },
+): Promise<RowsObject[]> {
+  const { attempt, name, cut, exchange } = options
+  const folder = await exchange.place(`${attempt}/${name}`)
+  const packed = packedSql(shape, 'parquet', source, `, ${partOf(keysOf(shape, cut.by), cut.parts)} AS part`)
+  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${FORMAT}, PARTITION_BY (part))`
+  const files = await writtenFiles(session, copy, options)
+  const objects: RowsObject[] = []
+  for (const [k, { path, rows, bytes }] of files.entries()) {
+    const part = Number(/part=(\d+)/.exec(path.slice(folder.length))![1])
+    const object = `${attempt}/${name}-${part}-${k}.parquet`
+    await rename(path, await exchange.place(object))
+    objects.push({ name: object, rows, bytes, part })
+  }
+  await removeEmptyFolder(folder, { below: true })
+  return objects.sort((a, b) => a.part! - b.part!)
+}
+
+function keysOf(shape: Shape, by: readonly string[]): string[] {
+  return by.map((key) => {
+    const place = shape.columns.findIndex(({ name }) => name === key)
+    assert(place >= 0, `rows are to be cut by a column that they do not have: ${key}`)
+    return keptValue(shape, place)
+  })
+}
+
+/** What a COPY has written; files without rows are none. */
+async function writtenFiles(session: Session, copy: string, { run }: TakeOptions) {
+  const result = await session.run(copy, run)
+  const files: { path: string; rows: number; bytes: number }[] = []
+  for (let k = 0; k < result.chunkCount; k++) {
+    // Only these: the statistics of all columns stand beside them.
+    const [paths, counts, sizes] = [0, 1, 2].map((column) => result.getChunk(k).getColumnValues(column))
+    for (const [row, path] of paths!.entries()) {
+      files.push({ path: String(path), rows: Number(counts![row]), bytes: Number(sizes![row]) })
+    }
+  }
+  return files.filter(({ rows }) => rows > 0)
+}
