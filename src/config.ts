@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { SkepError } from './errors.ts'
 
-type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path'
+type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'dollars / 10⁹'
 
 interface SettingEntry {
   /** The environment variable that sets it; absent for limits that are part of the language. */
@@ -11,6 +11,8 @@ interface SettingEntry {
   default: number | string
   minimum?: number
   maximum?: number
+  /** Of a name: what it may be. */
+  choices?: readonly string[]
   /** One line for the reference page. */
   help: string
 }
@@ -36,6 +38,13 @@ export const SETTINGS = {
     minimum: 0,
     maximum: 1024,
     help: 'Threads of the engine; 0 means one for each core.',
+  },
+  pool: {
+    variable: 'SKEP_POOL',
+    unit: 'name',
+    default: 'auto',
+    choices: ['auto', 'inline', 'threads'],
+    help: 'Where queries run, divided into tasks: `inline` in this process, `threads` on worker threads that have engines of their own. `auto` divides only what is faster so on one machine: plain SQL goes to one engine whole.',
   },
   queryTimeoutMs: {
     variable: 'SKEP_QUERY_TIMEOUT_MS',
@@ -221,6 +230,60 @@ export const SETTINGS = {
     default: 500_000,
     help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
   },
+  splitRows: {
+    variable: 'SKEP_TASK_ROWS',
+    unit: 'rows',
+    default: 1_000_000,
+    minimum: 1,
+    help: 'Rows near which a task has enough: smaller files are read together, larger ones by ranges of rows. A table of no more rows is not divided.',
+  },
+  tasksMax: { unit: 'count', default: 10_000, help: 'Most tasks that the files of one table are divided among.' },
+  partsMax: {
+    unit: 'count',
+    default: 32,
+    help: 'Most parts that rows are cut into by a hash of their keys, for tasks that each take one.',
+  },
+  broadcastBytes: {
+    variable: 'SKEP_BROADCAST_BYTES',
+    unit: 'bytes',
+    default: 64 * MIB,
+    minimum: 0,
+    help: 'Size of the files of a table up to which every task may read all of it, to join it with its part of a larger one.',
+  },
+  pushedLimitRows: {
+    unit: 'rows',
+    default: 100_000,
+    help: 'Greatest LIMIT of a query that each of its tasks obeys too.',
+  },
+  lambdaMemoryBytes: {
+    variable: 'SKEP_LAMBDA_MEMORY',
+    unit: 'bytes',
+    default: 1769 * MIB,
+    minimum: 128 * MIB,
+    help: 'For estimates: memory of a function on AWS Lambda; so much comes with one core.',
+  },
+  lambdaRowsPerSecond: {
+    variable: 'SKEP_LAMBDA_ROWS_PER_SECOND',
+    unit: 'rows',
+    default: 5_000_000,
+    minimum: 1,
+    help: 'For estimates: rows that a function reads in a second.',
+  },
+  lambdaTaskMs: { unit: 'ms', default: 150, help: 'For estimates: time that a function takes beside reading.' },
+  lambdaGbSecondPrice: {
+    variable: 'SKEP_LAMBDA_GB_SECOND_PRICE',
+    unit: 'dollars / 10⁹',
+    default: 13_333,
+    minimum: 0,
+    help: 'For estimates: price of one GB of memory for one second.',
+  },
+  lambdaRequestPrice: {
+    variable: 'SKEP_LAMBDA_REQUEST_PRICE',
+    unit: 'dollars / 10⁹',
+    default: 200,
+    minimum: 0,
+    help: 'For estimates: price of one call of a function.',
+  },
   taskAttempts: {
     variable: 'SKEP_TASK_ATTEMPTS',
     unit: 'count',
@@ -290,6 +353,11 @@ const SIZE_UNITS: Record<string, number> = { '': 1, B: 1, KB: KIB, MB: MIB, GB: 
 
 function parseSetting(name: string, entry: SettingEntry, text: string): number | string {
   if (entry.unit === 'path') return text
+  if (entry.choices) {
+    if (entry.choices.includes(text)) return text
+    const message = `${entry.variable}=${text}: expected one of ${entry.choices.join(', ')}`
+    throw new SkepError('SETTING_INVALID', message, { setting: name, variable: entry.variable! })
+  }
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text)
   const factor =
     match && (entry.unit === 'bytes' ? SIZE_UNITS[match[2]!.toUpperCase()] : match[2] === '' ? 1 : undefined)

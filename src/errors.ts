@@ -27,12 +27,14 @@ export interface Violation {
 /** What each code carries beside its message; all values are plain JSON. */
 export interface ErrorDetails {
   ARGUMENT_INVALID: { argument: string; nearest?: string }
+  BYTES_LIMIT: { bytes: number; limit: number }
   CANCELLED: Record<string, never>
   COLUMN_EXISTS: { table: string; column: string }
   COLUMN_NEEDED: { table: string; column: string; use: 'actor' | 'time' | 'partition' | 'sort' | 'last' }
   COLUMN_NOT_FOUND: { table: string; column: string; nearest?: string }
   COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
   COMMIT_CONFLICT: { table: string; changed?: 'schema' }
+  COST_LIMIT: { dollars: number; limit: number }
   DISK_FULL: { path?: string }
   FILE_CHANGED: { file: string }
   FILE_INVALID: { file: string; files?: string[] }
@@ -81,6 +83,10 @@ interface CodeEntry {
 /** The table of codes. */
 export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   ARGUMENT_INVALID: { kind: 'user', help: 'An option or argument is missing, unknown or malformed; see `--help`.' },
+  BYTES_LIMIT: {
+    kind: 'limit',
+    help: 'The files that the query would have to read are larger than `--max-bytes` allows; nothing was run.',
+  },
   CANCELLED: { kind: 'cancelled', help: 'The call was cancelled by its caller (Ctrl-C or an `AbortSignal`).' },
   COLUMN_EXISTS: { kind: 'user', status: 409, help: 'The table has a column or partition field of this name already.' },
   COLUMN_NEEDED: {
@@ -95,6 +101,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   COMMIT_CONFLICT: {
     kind: 'conflict',
     help: 'Another writer changed the table in a way that cannot be combined with this change; read it again and repeat.',
+  },
+  COST_LIMIT: {
+    kind: 'limit',
+    help: 'By the estimate the query costs more than `--max-cost` allows; nothing was run.',
   },
   DISK_FULL: { kind: 'limit', help: 'The disk of the warehouse is full; nothing was changed. Make room and repeat.' },
   FILE_CHANGED: {

@@ -1,6 +1,5 @@
 /** The object that users hold: it wires store, catalog, engine and coordinator, and owns what must be closed. */
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
@@ -11,7 +10,7 @@ import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { Folders } from './catalog/folder/folders.ts'
 import type { At } from './catalog/managed-tables.ts'
 import { systemSources } from './catalog/sources.ts'
-import type { DataFile, SnapshotInfo, Table } from './catalog/types.ts'
+import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
@@ -30,39 +29,23 @@ import {
 import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
-import {
-  bindTables,
-  collectRows,
-  copyToParquet,
-  explainPlan,
-  type QueryStats,
-  readSql,
-  type SqlContext,
-  startQuery,
-  statsOf,
-  type TableScan,
-} from './coordinator/sql.ts'
-import { batchesUnchanged, readUnchanged, retryChanged, stepUnchanged } from './coordinator/unchanged.ts'
+import { collectRows, type QueryStats } from './coordinator/sql.ts'
+import { runningOf, SqlRunner } from './coordinator/sql-runner.ts'
+import { readUnchanged, retryChanged } from './coordinator/unchanged.ts'
 import { type Verification, verifySurvey } from './coordinator/verify.ts'
 import { EngineKeeper } from './engine/keeper.ts'
 import type { BoundValue } from './engine/parameters.ts'
-import { isSkepError, SkepError } from './errors.ts'
+import { SkepError } from './errors.ts'
 import { type ImportOptions, type ImportResult, importFiles } from './inputs/import.ts'
 import { type RegisterOptions, type RegisterResult, registerFolder } from './inputs/register.ts'
 import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
+import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
-import { mayComeFromFile, namingFile } from './worker/whole-files.ts'
-
-/** What a query reads, and how long it may. */
-interface BoundTables {
-  tables: readonly Table[]
-  running: { signal: AbortSignal; timeoutMs: number }
-}
 
 /** A warehouse: a folder of tables. Any number of processes may have it open. */
 export class Warehouse implements AsyncDisposable {
@@ -74,6 +57,8 @@ export class Warehouse implements AsyncDisposable {
   readonly #threads: Threads
   readonly #folders: Folders
   readonly #checker = new FileChecker()
+  readonly #pools: Pools
+  readonly #queries: SqlRunner
   readonly #store: DiskStore
 
   private constructor(root: string, settings: Settings) {
@@ -84,6 +69,16 @@ export class Warehouse implements AsyncDisposable {
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
+    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
+    this.#queries = new SqlRunner({
+      root,
+      settings,
+      sources: systemSources(),
+      engines: this.#engines,
+      pools: this.#pools,
+      checker: this.#checker,
+      loadTables: (names, at, signal) => this.#loadAll(names, at, signal),
+    })
   }
 
   /**
@@ -114,7 +109,7 @@ export class Warehouse implements AsyncDisposable {
   async sql(first: string | TemplateStringsArray, ...rest: unknown[]): Promise<SqlResult> {
     const { text, options } = readCall(first, rest)
     return await retryChanged(this.settings.folderRetries, async () => {
-      await using stream = await this.#start(text, options)
+      await using stream = await this.#queries.start(text, options)
       const rows = await collectRows(stream, this.settings.resultRows)
       return { columns: stream.columns, rows, stats: stream.stats() }
     })
@@ -126,44 +121,7 @@ export class Warehouse implements AsyncDisposable {
    * @throws as `sql` does; FOLDER_CHANGED may come after rows, which are then not to be used
    */
   async stream(text: string, options: SqlOptions = {}): Promise<SqlStream> {
-    return await retryChanged(this.settings.folderRetries, () => this.#start(text, options))
-  }
-
-  async #start(text: string, options: SqlOptions): Promise<SqlStream> {
-    const started = performance.now()
-    const prepared = await this.#prepare(text, options)
-    const { files, context } = prepared
-    try {
-      const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, text))
-      return {
-        columns,
-        batches: this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared),
-        stats: () => statsOf(prepared.scans, 1, Math.round(performance.now() - started)),
-        [Symbol.asyncDispose]: async () => prepared.close(),
-      }
-    } catch (error) {
-      prepared.close()
-      throw await this.#naming(error, prepared)
-    }
-  }
-
-  async *#namingFiles<T>(batches: AsyncIterable<T>, query: BoundTables): AsyncGenerator<T> {
-    try {
-      yield* batches
-    } catch (error) {
-      throw await this.#naming(error, query)
-    }
-  }
-
-  /** The error of a query over tables; where it comes from one of their files, it names it. */
-  async #naming(error: unknown, { tables, running }: BoundTables): Promise<unknown> {
-    if (!mayComeFromFile(error)) return error
-    const lease = await this.#engines.lease(readingOf(tables))
-    try {
-      return await namingFile(error, lease.session, tables, running)
-    } finally {
-      lease.close()
-    }
+    return await retryChanged(this.settings.folderRetries, () => this.#queries.start(text, options))
   }
 
   /**
@@ -176,79 +134,17 @@ export class Warehouse implements AsyncDisposable {
     path: string,
     options: SqlOptions = {},
   ): Promise<{ rows: number; stats: QueryStats }> {
-    return await retryChanged(this.settings.folderRetries, () => this.#exportOnce(text, resolve(path), options))
+    const target = resolve(path)
+    return await retryChanged(this.settings.folderRetries, () =>
+      this.#queries.exportTo(text, target, options).catch((error: unknown) => {
+        throw wrapWriteError(error, dirname(target))
+      }),
+    )
   }
 
-  async #exportOnce(text: string, target: string, options: SqlOptions): Promise<{ rows: number; stats: QueryStats }> {
-    const started = performance.now()
-    const prepared = await this.#prepare(text, options, [dirname(target)])
-    const { files, context, scans } = prepared
-    try {
-      const rows = await readUnchanged(files, context.options, () => copyToParquet(context, text, target))
-      return { rows, stats: statsOf(scans, 1, Math.round(performance.now() - started)) }
-    } catch (error) {
-      if (isSkepError(error, 'FOLDER_CHANGED')) await rm(target, { force: true })
-      throw wrapWriteError(await this.#naming(error, prepared), dirname(target))
-    } finally {
-      prepared.close()
-    }
-  }
-
-  /** What a query would read, without running it. */
+  /** What a query would read, and how it would be divided into tasks, without running it. @throws as `sql` does */
   async explain(text: string, options: SqlOptions = {}): Promise<SqlExplanation> {
-    const prepared = await this.#prepare(text, options)
-    try {
-      return { tables: prepared.scans, plan: await explainPlan(prepared.context, text) }
-    } finally {
-      prepared.close()
-    }
-  }
-
-  async #prepare(
-    text: string,
-    options: SqlOptions,
-    targets: readonly string[] = [],
-  ): Promise<BoundTables & { context: SqlContext; scans: TableScan[]; files: DataFile[]; close(): void }> {
-    const running = this.#running(options)
-    let tables: Table[] = []
-    const first = await this.#engines.lease()
-    let close = first.close
-    try {
-      const { settings } = this
-      const checker = this.#checker
-      const context = { session: first.session, settings, checker, params: options.params, options: running }
-      const analysis = await readSql(context, text)
-      const loaded = await this.#loadAll(
-        analysis.uses.map(({ table }) => table),
-        options.at,
-        running.signal,
-      )
-      tables = [...loaded.values()]
-      const reading = readingOf(tables, targets)
-      if (!first.suits(reading)) {
-        first.close()
-        const second = await (targets.length > 0 ? this.#engines.leaseOnce(reading) : this.#engines.lease(reading))
-        close = second.close
-        context.session = second.session
-      }
-      await context.session.run('BEGIN TRANSACTION', running)
-      const bound = await stepUnchanged(reading.files, running, () => bindTables(context, analysis, loaded))
-      const { scans, files } = bound
-      const restore = async () => {
-        await context.session.run('BEGIN TRANSACTION', running)
-        await bindTables(context, analysis, loaded)
-      }
-      return { context: { ...context, restore }, scans, files, close, tables, running }
-    } catch (error) {
-      close()
-      throw await this.#naming(error, { tables, running })
-    }
-  }
-
-  #running({ signal, onProgress }: CallOptions) {
-    const timeoutMs = this.settings.queryTimeoutMs
-    const deadline = AbortSignal.timeout(timeoutMs)
-    return { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, timeoutMs, onProgress }
+    return await this.#queries.explain(text, options)
   }
 
   /** The tables of these names, by lower-case name. */
@@ -282,7 +178,7 @@ export class Warehouse implements AsyncDisposable {
     options: QueryOptions = {},
   ): Promise<BehaviouralResult<BehaviouralStats>> {
     const started = performance.now()
-    const running = this.#running(options)
+    const running = runningOf(this.settings, options)
     const { signal, timeoutMs } = running
     return await retryChanged(this.settings.folderRetries, async () => {
       const { loaded, valid } = await this.#validQuery(table, query, options.at, signal)
@@ -298,7 +194,7 @@ export class Warehouse implements AsyncDisposable {
       const { files } = loaded.snapshot
       const run = () => runBehaviour(context, loaded, valid, started)
       return await readUnchanged(files, { signal }, run).catch(async (error: unknown) => {
-        throw await this.#naming(error, { tables: [loaded], running })
+        throw await this.#queries.naming(error, { tables: [loaded], running })
       })
     })
   }
@@ -309,7 +205,7 @@ export class Warehouse implements AsyncDisposable {
     query: BehaviouralQuery | string,
     options: { at?: AtOption } = {},
   ): Promise<BehaviouralExplanation> {
-    const { loaded, valid } = await this.#validQuery(table, query, options.at, this.#running({}).signal)
+    const { loaded, valid } = await this.#validQuery(table, query, options.at, runningOf(this.settings, {}).signal)
     return explainBehaviour(this.settings, loaded, valid)
   }
 
@@ -429,6 +325,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** Ends the engines and removes spilled data. */
   async close(): Promise<void> {
+    await this.#pools[Symbol.asyncDispose]()
     await Promise.all([this.#engines.close(), this.#threads[Symbol.asyncDispose]()])
   }
 

@@ -4,6 +4,8 @@ import type { Reading } from '../engine/keeper.ts'
 import type { BoundValue, BoundValues } from '../engine/parameters.ts'
 import type { JsonValue } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
+import type { Estimate, SpendingLimits } from '../planner/estimate.ts'
+import type { PoolName, Stage } from '../planner/plan.ts'
 import type { AtOption } from './at.ts'
 import type { QueryStats, ResultColumn, TableScan } from './sql.ts'
 
@@ -16,11 +18,13 @@ export interface CallOptions {
 }
 
 /** How a query in SQL is run. */
-export interface SqlOptions extends CallOptions {
+export interface SqlOptions extends CallOptions, SpendingLimits {
   /** Values for `?` and `$1` in order, or for `$name` by name. They are bound, never spliced. */
   params?: BoundValues
   /** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
   at?: AtOption
+  /** Where it runs, divided into tasks; without it one engine runs it whole, unless `SKEP_POOL` says otherwise. */
+  pool?: PoolName
 }
 
 /** Rows of a query. Values are JSON: see the guide on values for how types map. */
@@ -42,6 +46,14 @@ export interface SqlStream extends AsyncDisposable {
 /** What a query would read, and the engine's plan for it. */
 export interface SqlExplanation {
   tables: TableScan[]
+  /** Where it would run, and why it is divided into tasks or not. */
+  pool: PoolName
+  why: string
+  estimate: Estimate
+  /** The stages and their tasks, and the SQL that is run over what they give; absent where one engine runs the query whole. */
+  stages?: Stage[]
+  final?: string
+  /** The engine's own plan: of the query, or of what is run last. */
   plan: string
 }
 

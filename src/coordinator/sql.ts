@@ -11,8 +11,12 @@ import { scanSql } from '../engine/scan.ts'
 import { chunksOf } from '../engine/stream.ts'
 import { type JsonValue, toJson } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
+import type { Estimate } from '../planner/estimate.ts'
+import type { PoolName } from '../planner/plan.ts'
 import { conditionOf, constantsOf, type Pruning, pruneFiles, unitePrunings, withConstants } from '../planner/prune.ts'
-import { analyseSql, type SqlAnalysis, type TableUse } from '../sql/analyse.ts'
+import type { PlannedTable } from '../planner/sql-plan.ts'
+import { analyseSql, type SqlAnalysis, statementOf, type TableUse } from '../sql/analyse.ts'
+import type { TreeNode } from '../sql/tree.ts'
 import { checkShortParameters } from '../sql/written-arguments.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { requireWhole } from '../worker/whole-files.ts'
@@ -35,6 +39,14 @@ export interface QueryStats {
   rows: number
   /** Milliseconds from the call to its end. */
   ms: number
+  /** Where tasks ran. */
+  pool?: PoolName
+  /** Tries at tasks, and how long all of them together waited and ran, in milliseconds; only where there were several tasks. */
+  attempts?: number
+  queuedMs?: number
+  runMs?: number
+  /** What was known before anything ran. */
+  estimate?: Estimate
 }
 
 /** What a query reads of one table. */
@@ -59,15 +71,19 @@ export interface SqlContext {
 }
 
 /** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
-export async function readSql({ session, settings, params, options }: SqlContext, text: string): Promise<SqlAnalysis> {
+export async function readSql(
+  { session, settings, params, options }: SqlContext,
+  text: string,
+): Promise<{ analysis: SqlAnalysis; tree: TreeNode }> {
   if (Buffer.byteLength(text) > settings.queryBytes) {
     const message = `the SQL is larger than ${settings.queryBytes} bytes (SKEP_QUERY_BYTES)`
     throw new SkepError('QUERY_TOO_LARGE', message, { limitBytes: settings.queryBytes })
   }
   if (text.includes('\0')) throw new SkepError('SQL_INVALID', 'the SQL contains a NUL character', {})
-  const analysis = analyseSql(await parseSql(session, text, options), settings.sqlDepth, text)
+  const parsed = await parseSql(session, text, options)
+  const analysis = analyseSql(parsed, settings.sqlDepth, text)
   if (analysis.shortParameters) checkShortParameters(Object.values(params ?? {}))
-  return analysis
+  return { analysis, tree: statementOf(parsed) }
 }
 
 /** What the tables of a query come to. */
@@ -75,6 +91,8 @@ export interface BoundTables {
   scans: TableScan[]
   /** All that is read. */
   files: DataFile[]
+  /** What is read of each, by lower-case name. */
+  planned: ReadonlyMap<string, PlannedTable>
 }
 
 /** Makes the tables of a query visible to its session, each reduced to the files that it has to read. `tables` is keyed by lower-case name. */
@@ -85,6 +103,7 @@ export async function bindTables(
 ): Promise<BoundTables> {
   const scans: TableScan[] = []
   const files: DataFile[] = []
+  const planned = new Map<string, PlannedTable>()
   // Values of parameters are computed with where nothing else may wait for them.
   if (analysis.singleCalls > 0 && context.params === undefined) {
     await context.session.run(valueLimitSql(context.settings, analysis.singleCalls), context.options)
@@ -94,11 +113,12 @@ export async function bindTables(
     const pruning = await pruneUses(context, table, uses)
     await requireWhole(context.checker, table, pruning.files, context.options)
     const scan = scanSql(table, table.snapshot.schema, pruning.files)
-    await context.session.run(`CREATE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
+    await context.session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
     scans.push(scanOf(table, pruning))
     for (const file of pruning.files) files.push(file)
+    planned.set(key, { table, files: pruning.files })
   }
-  return { scans, files }
+  return { scans, files, planned }
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {

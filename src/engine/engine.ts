@@ -56,7 +56,10 @@ export class Engine implements AsyncDisposable {
   static async open({ settings, spillPath, roots, share }: EngineOptions): Promise<Engine> {
     // The engine makes only the last folder of the path. Where this one cannot be made, work that spills ends in an error.
     await mkdir(dirname(spillPath)).catch(() => {})
-    const instance = await DuckDBInstance.create(':memory:', startOptions(settings, spillPath, { fenced: roots !== undefined, share }))
+    const instance = await DuckDBInstance.create(
+      ':memory:',
+      startOptions(settings, spillPath, { fenced: roots !== undefined, share }),
+    )
     const memory = roots && { memory: new MemoryGuard(settings), setup: valueLimitSql(settings) }
     const limits = { graceMs: settings.interruptGraceMs, ...memory }
     const engine = new Engine(instance, spillPath, limits)

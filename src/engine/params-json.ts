@@ -1,7 +1,7 @@
 /** Bound values as JSON carries them. */
 import { scalarFromJson, scalarToJson } from '../catalog/folder/scalar-json.ts'
-import type { BoundValue } from './parameters.ts'
 import type { ParamJson } from '../planner/plan.ts'
+import type { BoundValue } from './parameters.ts'
 
 /** A bound value as JSON; a date has the tag `d:`, everything else is as {@link scalarToJson} writes it. */
 export function paramToJson(value: BoundValue): ParamJson {

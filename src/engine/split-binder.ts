@@ -1,11 +1,13 @@
 /** What splitting a query asks of the engine: trees as text and text as trees, and the columns of queries. */
-import { quoteIdentifier } from '../common/data-type.ts'
+import type { Table } from '../catalog/types.ts'
+import { printType, quoteIdentifier } from '../common/data-type.ts'
 import { SkepError } from '../errors.ts'
+import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder, SplitColumn } from '../sql/split.ts'
 import { isNode, nodes, type TreeNode } from '../sql/tree.ts'
 import { parametersOf, parseSql, printable } from './binder.ts'
 import type { RunOptions, Session } from './engine.ts'
-import type { BoundValues } from './parameters.ts'
+import type { BoundValue, BoundValues } from './parameters.ts'
 
 /** Answers from a session in which the tables of the query are known; stages become known to it as empty views. */
 export class SessionBinder implements Binder {
@@ -40,23 +42,41 @@ export class SessionBinder implements Binder {
   }
 
   /** The values that a query binds, by the names that its text has for them. */
-  parameters(query: TreeNode): Record<string, unknown> {
-    return (parametersOf([query], this.#params) ?? {}) as Record<string, unknown>
+  parameters(query: TreeNode): Record<string, BoundValue> {
+    return { ...(parametersOf([query], this.#params) as Record<string, BoundValue> | undefined) }
+  }
+
+  /** Names and types of the columns of a query as its user wrote it. @throws SQL_INVALID */
+  async describeText(sql: string): Promise<SplitColumn[]> {
+    return await this.#describe(sql, this.#params)
+  }
+
+  /** The tables and stages that a query reads, in lower case. */
+  tablesOf(query: TreeNode): string[] {
+    return [...mentionsOf(query, NO_COMMON_TABLES).keys()]
+  }
+
+  /** The columns of a table, as the engine prints their types. */
+  columnsOf({ snapshot }: Table): SplitColumn[] {
+    return snapshot.schema.columns.map(({ name, type }) => ({ name, type: printType(type) }))
   }
 
   async describe(query: TreeNode): Promise<SplitColumn[]> {
     const known = this.#columns.get(query)
     if (known) return known
     const sql = await this.print(query)
-    const params = parametersOf([query], this.#params)
+    const columns = await this.#describe(sql, parametersOf([query], this.#params))
+    this.#columns.set(query, columns)
+    return columns
+  }
+
+  async #describe(sql: string, params: BoundValues | undefined): Promise<SplitColumn[]> {
     const rows = await this.#session.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${sql}`, {
       ...this.#options,
       userSql: true,
       ...(params && { params }),
     })
-    const columns = rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
-    this.#columns.set(query, columns)
-    return columns
+    return rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
   }
 
   async expressions(sql: readonly string[]): Promise<TreeNode[]> {

@@ -29,14 +29,19 @@ export interface SqlAnalysis {
   singleCalls: number
 }
 
-/** What the query of this tree reads; its text tells what the tree does not. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_DEEP */
-export function analyseSql(tree: SerializedSql, maxDepth: number, sql = ''): SqlAnalysis {
+/** The query of a parsed text. @throws SQL_INVALID, SQL_FORBIDDEN */
+export function statementOf(tree: SerializedSql): TreeNode {
   if (tree.error) throw refusal(tree)
   if (tree.statements.length !== 1) {
     const message = tree.statements.length === 0 ? 'there is no query in the text' : 'one query at a time, please'
     throw new SkepError('SQL_INVALID', message, {})
   }
-  const query = tree.statements[0]!.node
+  return tree.statements[0]!.node
+}
+
+/** What the query of this tree reads; its text tells what the tree does not. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_DEEP */
+export function analyseSql(tree: SerializedSql, maxDepth: number, sql = ''): SqlAnalysis {
+  const query = statementOf(tree)
   const walk: Walk = { uses: [], shortParameters: false, maxDepth }
   visit(walk, query, new Set(), 0)
   checkGuardedCalls(query)

@@ -39,7 +39,7 @@ export function aggregateSteps(call: TreeNode): AggregateSteps {
   const ordered = isNode(call.order_bys) && nodes(call.order_bys.orders).length > 0
   const count = nodes(call.children).length
   const form = FORMS[FAMILIES.get(name) ?? 'none']
-  return (form && form(call, { name, ordered, count })) || { kind: 'rows' }
+  return form?.(call, { name, ordered, count }) || { kind: 'rows' }
 }
 
 interface Call {

@@ -1,10 +1,11 @@
 /** Runs one task: whoever has the message, the files and the exchange of its query can. */
+
+import { quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import type { EngineKeeper, Reading } from '../engine/keeper.ts'
 import { paramFromJson } from '../engine/params-json.ts'
 import { scanSql } from '../engine/scan.ts'
-import { quoteIdentifier } from '../common/data-type.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { takeRows } from '../exchange/take-rows.ts'
 import { viewRows } from '../exchange/view-rows.ts'
@@ -34,7 +35,12 @@ export async function runTask(worker: Worker, message: TaskMessage, calls: PoolC
   }
 }
 
-async function runSql(worker: Worker, message: TaskMessage, work: SqlWork, options: RunOptions): Promise<TaskResult['rows']> {
+async function runSql(
+  worker: Worker,
+  message: TaskMessage,
+  work: SqlWork,
+  options: RunOptions,
+): Promise<TaskResult['rows']> {
   const { settings, engines } = worker
   const exchange = worker.exchange(message.query)
   const { session, close } = await engines.lease(readingOf(worker, message, work))
@@ -44,7 +50,15 @@ async function runSql(worker: Worker, message: TaskMessage, work: SqlWork, optio
     const run = { ...options, userSql: true, ...(params.length > 0 && { params: Object.fromEntries(params) }) }
     const { attempt } = message
     const cut = work.cut && { cut: work.cut }
-    return await takeRows(session, work.sql, { exchange, settings, attempt, name: 'rows', columns: work.columns, ...cut, run })
+    return await takeRows(session, work.sql, {
+      exchange,
+      settings,
+      attempt,
+      name: 'rows',
+      columns: work.columns,
+      ...cut,
+      run,
+    })
   } finally {
     close()
   }

@@ -1,0 +1,280 @@
+/** Runs queries in SQL from their text to their rows: whole in one engine, or in tasks on a pool. */
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Sources } from '../catalog/sources.ts'
+import type { DataFile, Table } from '../catalog/types.ts'
+import type { Settings } from '../config.ts'
+import type { EngineKeeper } from '../engine/keeper.ts'
+import { isSkepError } from '../errors.ts'
+import { DiskExchange, newQueryName } from '../exchange/disk-exchange.ts'
+import { viewRows } from '../exchange/view-rows.ts'
+import { type Estimate, requireAffordable } from '../planner/estimate.ts'
+import type { PoolName } from '../planner/plan.ts'
+import type { Pools } from '../pool/pools.ts'
+import type { FileChecker } from '../storage/sealed-file.ts'
+import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
+import type { AtOption } from './at.ts'
+import { type CallOptions, readingOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
+import { runStages } from './dispatch.ts'
+import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
+import type { TaskStats } from './run-figures.ts'
+import {
+  bindTables,
+  copyToParquet,
+  explainPlan,
+  type QueryStats,
+  readSql,
+  type SqlContext,
+  startQuery,
+  statsOf,
+  type TableScan,
+} from './sql.ts'
+import { batchesUnchanged, readUnchanged, stepUnchanged } from './unchanged.ts'
+
+/** What running queries needs of a warehouse. */
+export interface QueryParts {
+  root: string
+  settings: Settings
+  sources: Sources
+  engines: EngineKeeper
+  pools: Pools
+  checker: FileChecker
+  /** The tables of these names, by lower-case name. */
+  loadTables(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>>
+}
+
+/** How a call is run: until when, and whom to tell. */
+export interface Running {
+  signal: AbortSignal
+  timeoutMs: number
+  onProgress: ((fraction: number) => void) | undefined
+}
+
+/** The bounds of a call. */
+export function runningOf({ queryTimeoutMs: timeoutMs }: Settings, { signal, onProgress }: CallOptions): Running {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  return { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, timeoutMs, onProgress }
+}
+
+/** A query whose tables are bound, and whose tasks have run. */
+interface Prepared {
+  context: SqlContext
+  /** What is left to be run. */
+  text: string
+  tables: readonly Table[]
+  running: Running
+  scans: TableScan[]
+  files: DataFile[]
+  choice: SqlChoice
+  estimate: Estimate
+  tasks?: TaskStats
+  close(): Promise<void>
+}
+
+/** Runs queries of one warehouse. */
+export class SqlRunner {
+  readonly #parts: QueryParts
+
+  constructor(parts: QueryParts) {
+    this.#parts = parts
+  }
+
+  /** The rows of a query in batches. */
+  async start(text: string, options: SqlOptions): Promise<SqlStream> {
+    const started = performance.now()
+    const prepared = await this.#prepare(text, options)
+    const { files, context } = prepared
+    try {
+      const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, prepared.text))
+      return {
+        columns,
+        batches: this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared),
+        stats: () => statsOfRun(prepared, started),
+        [Symbol.asyncDispose]: async () => await prepared.close(),
+      }
+    } catch (error) {
+      await prepared.close()
+      throw await this.naming(error, prepared)
+    }
+  }
+
+  async *#namingFiles<T>(batches: AsyncIterable<T>, query: Prepared): AsyncGenerator<T> {
+    try {
+      yield* batches
+    } catch (error) {
+      throw await this.naming(error, query)
+    }
+  }
+
+  /** The error of a query over tables; where it comes from one of their files, it names it. */
+  async naming(
+    error: unknown,
+    { tables, running }: { tables: readonly Table[]; running: Omit<Running, 'onProgress'> },
+  ): Promise<unknown> {
+    if (!mayComeFromFile(error)) return error
+    const lease = await this.#parts.engines.lease(readingOf(tables))
+    try {
+      return await namingFile(error, lease.session, tables, running)
+    } finally {
+      lease.close()
+    }
+  }
+
+  /** Writes the rows of a query into a Parquet file; gives their number. */
+  async exportTo(text: string, target: string, options: SqlOptions): Promise<{ rows: number; stats: QueryStats }> {
+    const started = performance.now()
+    const prepared = await this.#prepare(text, options, [dirname(target)])
+    const { files, context } = prepared
+    try {
+      const copy = () => copyToParquet(context, prepared.text, target)
+      const rows = await readUnchanged(files, context.options, copy)
+      return { rows, stats: statsOfRun(prepared, started) }
+    } catch (error) {
+      if (isSkepError(error, 'FOLDER_CHANGED')) await rm(target, { force: true })
+      throw await this.naming(error, prepared)
+    } finally {
+      await prepared.close()
+    }
+  }
+
+  /** What a query would read and do, without running it. */
+  async explain(text: string, options: SqlOptions): Promise<SqlExplanation> {
+    const prepared = await this.#prepare(text, options, [], 'explain')
+    const { scans, choice, estimate, context } = prepared
+    try {
+      return {
+        tables: scans,
+        pool: choice.pool,
+        why: choice.why,
+        estimate,
+        ...(choice.plan && { stages: choice.plan.stages, final: choice.plan.final.sql }),
+        plan: await explainPlan(context, prepared.text),
+      }
+    } finally {
+      await prepared.close()
+    }
+  }
+
+  async #prepare(
+    text: string,
+    options: SqlOptions,
+    targets: readonly string[] = [],
+    purpose: 'run' | 'explain' = 'run',
+  ): Promise<Prepared> {
+    const { settings, engines, checker, loadTables, root } = this.#parts
+    const running = runningOf(settings, options)
+    let tables: Table[] = []
+    const first = await engines.lease()
+    let close = async () => first.close()
+    try {
+      const context: SqlContext = {
+        session: first.session,
+        settings,
+        checker,
+        params: options.params,
+        options: running,
+      }
+      const { analysis, tree } = await readSql(context, text)
+      const names = analysis.uses.map(({ table }) => table)
+      const loaded = await loadTables(names, options.at, running.signal)
+      tables = [...loaded.values()]
+      const reading = readingOf(tables, targets)
+      if (!first.suits(reading)) {
+        first.close()
+        const second = await (targets.length > 0 ? engines.leaseOnce(reading) : engines.lease(reading))
+        close = async () => second.close()
+        context.session = second.session
+      }
+      const bind = () => bindTables(context, analysis, loaded)
+      await context.session.run('BEGIN TRANSACTION', running)
+      const bound = await stepUnchanged(reading.files, running, bind)
+      const estimate = estimateSql(settings, bound.planned)
+      requireAffordable(estimate, options)
+      const query = { root, text, tree, planned: bound.planned }
+      const choice = await chooseSql(context, query, options.pool ?? poolOf(settings))
+      const begin = async () => {
+        await context.session.run('BEGIN TRANSACTION', running)
+        await bind()
+      }
+      const prepared = {
+        context: { ...context, restore: begin },
+        text,
+        tables,
+        running,
+        choice,
+        estimate,
+        ...bound,
+        close,
+      }
+      if (!choice.plan) return prepared
+      return await this.#runTasks(prepared, { begin, purpose })
+    } catch (error) {
+      await close()
+      throw await this.naming(error, { tables, running })
+    }
+  }
+
+  /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
+  async #runTasks(
+    prepared: Prepared,
+    { begin, purpose }: { begin(): Promise<void>; purpose: 'run' | 'explain' },
+  ): Promise<Prepared> {
+    const { root, pools, sources, settings } = this.#parts
+    const { context, running, choice, files } = prepared
+    const { stages, final } = choice.plan!
+    const { session } = context
+    const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
+    if (purpose === 'explain') return rest
+    // Planning may have failed on the way, which ends a transaction.
+    await session.run('ROLLBACK', { signal: running.signal })
+    const query = newQueryName()
+    const exchange = new DiskExchange(root, query)
+    const close = async () => {
+      await prepared.close()
+      await exchange.remove()
+    }
+    try {
+      const onProgress = running.onProgress
+      const { results, stats, settled } = await stepUnchanged(files, running, () =>
+        runStages(stages, pools.get(choice.pool), sources, {
+          query,
+          settings,
+          signal: running.signal,
+          timeoutMs: running.timeoutMs,
+          onProgress: onProgress && (({ tasks, done }) => onProgress(done / (tasks + 1))),
+        }),
+      )
+      const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))
+      const restore = async () => {
+        await begin()
+        for (const name of final.reads) {
+          const rows = results.get(name)!.map((result) => result.rows)
+          await viewRows(session, name, rows, { exchange, columns: columns.get(name)!, run: running })
+        }
+      }
+      await restore()
+      const ended = async () => {
+        await settled
+        await close()
+      }
+      return { ...rest, context: { ...rest.context, restore }, tasks: stats, close: ended }
+    } catch (error) {
+      await exchange.remove()
+      throw error
+    }
+  }
+}
+
+function poolOf({ pool }: Settings): PoolName | undefined {
+  return pool === 'inline' || pool === 'threads' ? pool : undefined
+}
+
+function statsOfRun({ scans, tasks, choice, estimate }: Prepared, started: number): QueryStats {
+  const ms = Math.round(performance.now() - started)
+  return {
+    ...statsOf(scans, tasks?.tasks ?? 1, ms),
+    pool: choice.pool,
+    ...(tasks && { attempts: tasks.attempts, queuedMs: Math.round(tasks.queuedMs), runMs: Math.round(tasks.runMs) }),
+    estimate,
+  }
+}
