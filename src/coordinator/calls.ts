@@ -7,14 +7,15 @@ import { SkepError } from '../errors.ts'
 import type { Estimate, SpendingLimits } from '../planner/estimate.ts'
 import type { PoolName, Stage } from '../planner/plan.ts'
 import type { AtOption } from './at.ts'
+import type { TaskProgress } from './run-figures.ts'
 import type { QueryStats, ResultColumn, TableScan } from './sql.ts'
 
 /** What every long call takes. */
 export interface CallOptions {
   /** Ends the call with `CANCELLED`. */
   signal?: AbortSignal
-  /** Called a few times a second with the part of the work done, from 0 to 1. */
-  onProgress?: (fraction: number) => void
+  /** Called a few times a second with the part of the work done, from 0 to 1, and how far its tasks are where it runs in tasks. */
+  onProgress?: (fraction: number, tasks?: TaskProgress) => void
 }
 
 /** How a query in SQL is run. */
@@ -66,8 +67,10 @@ export interface RollbackResult {
 }
 
 /** How a behavioural query is run. */
-export interface QueryOptions extends CallOptions {
+export interface QueryOptions extends CallOptions, SpendingLimits {
   at?: AtOption
+  /** Where its tasks run; without it as is fastest on this machine, unless `SKEP_POOL` says otherwise. */
+  pool?: PoolName
 }
 
 /** The text and options of a query that came as a tagged template or as a call. */

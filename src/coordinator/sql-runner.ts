@@ -47,7 +47,7 @@ export interface QueryParts {
 export interface Running {
   signal: AbortSignal
   timeoutMs: number
-  onProgress: ((fraction: number) => void) | undefined
+  onProgress: CallOptions['onProgress'] | undefined
 }
 
 /** The bounds of a call. */
@@ -241,7 +241,7 @@ export class SqlRunner {
           settings,
           signal: running.signal,
           timeoutMs: running.timeoutMs,
-          onProgress: onProgress && (({ tasks, done }) => onProgress(done / (tasks + 1))),
+          onProgress: onProgress && ((progress) => onProgress(progress.done / (progress.tasks + 1), progress)),
         }),
       )
       const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))

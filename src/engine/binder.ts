@@ -81,11 +81,11 @@ function doubleOf(value: unknown): TreeNode {
   return { class: 'CAST', type: 'OPERATOR_CAST', alias: '', child, cast_type: target, try_cast: false }
 }
 
-export function parameterName(identifier: string): string {
+function parameterName(identifier: string): string {
   return `p_${identifier}`
 }
 
-/** The values of the parameters in these expressions, by name; undefined where one has none. */
+/** The values of the parameters in these expressions, by the names that {@link printable} gives them; undefined where one has none. */
 export function parametersOf(
   expressions: readonly TreeNode[],
   params: BoundValues | undefined,

@@ -43,8 +43,9 @@ function planStage(
   tables: ReadonlyMap<string, PlannedTable>,
   options: PlanOptions,
 ): Stage {
-  const { name, driver, others, sql, params, columns, by } = stage
-  const inputs = [driver, ...others].map((view) => inputOf(view, { made, tables, own: view === driver }))
+  const { name, drivers, others, sql, params, columns, by, alike } = stage
+  const [driver] = drivers as [string]
+  const inputs = [...drivers, ...others].map((view) => inputOf(view, { made, tables, own: drivers.includes(view) }))
   const whole = Object.fromEntries(
     others.flatMap((view) => {
       const table = tables.get(view)
@@ -52,9 +53,10 @@ function planStage(
     }),
   )
   const tasks = tables.has(driver)
-    ? fileTasks(stage, tables.get(driver)!, options)
+    ? fileTasks(driver, tables.get(driver)!, options)
     : Array.from({ length: partsOf(made.get(driver)!) }, (_, part) => ({ files: {}, part, rows: 0, bytes: 0 }))
-  const parts = Math.max(1, Math.min(options.partsMax, tasks.length))
+  const likewise = alike === undefined ? 0 : filesOf(tables.get(alike)!, options).length
+  const parts = Math.max(1, Math.min(options.partsMax, Math.max(tasks.length, likewise)))
   return {
     id: name,
     does: WORDS[stage.does],
@@ -64,7 +66,7 @@ function planStage(
       ...(Object.keys(params).length > 0 && { params }),
       inputs,
       columns: columns.map(({ name, type }) => ({ name, type })),
-      ...(by && { cut: { by, parts, when: 'large' as const } }),
+      ...(by && { cut: { by, parts, when: alike === undefined ? ('large' as const) : ('always' as const) } }),
     },
     tasks: tasks.map((task, k): TaskSpec => ({ id: `${name}/${k}`, ...task, files: { ...task.files, ...whole } })),
   }
@@ -97,12 +99,17 @@ function specsOf({ files: all }: PlannedTable, files: readonly DataFile[], { roo
   return files.map((file) => fileSpec(file, { root, layouts }))
 }
 
-function fileTasks(stage: PrintedStage, planned: PlannedTable, options: PlanOptions): Omit<TaskSpec, 'id'>[] {
-  const ranges = takesRanges({ snapshot: { ...planned.table.snapshot, files: [...planned.files] } })
-  const packed = packFiles(planned.files, { ...options.packing, ranges })
+/** The files of a table for each task. */
+function filesOf({ table, files }: PlannedTable, { packing }: PlanOptions): DataFile[][] {
+  const ranges = takesRanges({ snapshot: { ...table.snapshot, files: [...files] } })
+  return packFiles(files, { ...packing, ranges })
+}
+
+function fileTasks(view: string, planned: PlannedTable, options: PlanOptions): Omit<TaskSpec, 'id'>[] {
+  const packed = filesOf(planned, options)
   // No files give no rows, which an aggregation still makes something of.
   return (packed.length === 0 ? [[]] : packed).map((files) => ({
-    files: { [stage.driver]: specsOf(planned, files, options) },
+    files: { [view]: specsOf(planned, files, options) },
     rows: files.reduce((sum, { rows }) => sum + rows, 0),
     bytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   }))

@@ -69,7 +69,7 @@ export function subqueryRef(query: TreeNode, alias: string, columns: readonly st
   }
 }
 
-/** `*`. */
+/** A star in a list: all columns. */
 export const STAR: TreeNode = {
   class: 'STAR',
   type: 'STAR',

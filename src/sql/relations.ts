@@ -1,4 +1,7 @@
-/** Which rows a FROM clause gives when one of the tables in it, the driver, is read in parts: part of its rows for each part, or all of them every time. */
+/**
+ * Which rows a FROM clause gives when some of the tables in it, the drivers, are read in parts: part of its rows for each part, or all of
+ * them every time. Two drivers are cut by the columns that they are joined by.
+ */
 import { asciiLower } from '../common/text.ts'
 import { someNode } from './build.ts'
 import { hidesAggregates, isAggregateCall } from './partial-aggregates.ts'
@@ -99,25 +102,25 @@ export class Unsplittable extends Error {}
 /** Rows in parts, or all of them every time. */
 export type Share = 'part' | 'whole'
 
-/** How the rows of a FROM clause are shared out; undefined when parts of the driver do not add up to it. */
-export function shareOf(ref: unknown, driver: string, scope: CommonTables): Share | undefined {
+/** How the rows of a FROM clause are shared out; undefined when parts of the drivers do not add up to it. */
+export function shareOf(ref: unknown, drivers: ReadonlySet<string>, scope: CommonTables): Share | undefined {
   if (!isNode(ref) || ref.sample) return undefined
   switch (ref.type) {
     case 'BASE_TABLE': {
       const common = commonTable(ref, scope)
-      if (common) return shareOfQuery(common.query, driver, common.seen)
-      return tableName(ref) === driver ? 'part' : 'whole'
+      if (common) return shareOfQuery(common.query, drivers, common.seen)
+      return drivers.has(tableName(ref)) ? 'part' : 'whole'
     }
     case 'SUBQUERY':
       return isNode(ref.subquery) && isNode(ref.subquery.node)
-        ? shareOfQuery(ref.subquery.node, driver, scope)
+        ? shareOfQuery(ref.subquery.node, drivers, scope)
         : undefined
     case 'JOIN':
-      return shareOfJoin(ref, driver, scope)
+      return shareOfJoin(ref, drivers, scope)
     case 'TABLE_FUNCTION':
     case 'EMPTY':
     case 'EXPRESSION_LIST':
-      return mentionsOf(ref, scope).has(driver) ? undefined : 'whole'
+      return mentionsAny(ref, drivers, scope) ? undefined : 'whole'
     default:
       return undefined
   }
@@ -127,8 +130,8 @@ export function shareOf(ref: unknown, driver: string, scope: CommonTables): Shar
 const LEFT_KEPT = new Set(['INNER', 'LEFT', 'SEMI', 'ANTI'])
 const RIGHT_KEPT = new Set(['INNER', 'RIGHT'])
 
-function shareOfJoin(join: TreeNode, driver: string, scope: CommonTables): Share | undefined {
-  const [left, right] = [shareOf(join.left, driver, scope), shareOf(join.right, driver, scope)]
+function shareOfJoin(join: TreeNode, drivers: ReadonlySet<string>, scope: CommonTables): Share | undefined {
+  const [left, right] = [shareOf(join.left, drivers, scope), shareOf(join.right, drivers, scope)]
   const kind = text(join.join_type)
   const way = text(join.ref_type)
   if (left === undefined || right === undefined || !['REGULAR', 'CROSS', 'NATURAL', 'ASOF'].includes(way))
@@ -136,13 +139,25 @@ function shareOfJoin(join: TreeNode, driver: string, scope: CommonTables): Share
   if (left === 'whole' && right === 'whole') return 'whole'
   if (left === 'part' && right === 'whole') return LEFT_KEPT.has(kind) ? 'part' : undefined
   if (left === 'whole' && right === 'part') return RIGHT_KEPT.has(kind) && way !== 'ASOF' ? 'part' : undefined
-  return undefined
+  // Rows that meet are in the same part.
+  return areDrivers(join, drivers, scope) && way === 'REGULAR' ? 'part' : undefined
 }
 
-function shareOfQuery(query: TreeNode, driver: string, outer: CommonTables): Share | undefined {
-  if (!mentionsOf(query, outer).has(driver)) return 'whole'
+function areDrivers({ left, right }: TreeNode, drivers: ReadonlySet<string>, scope: CommonTables): boolean {
+  const isDriver = (side: unknown) =>
+    isNode(side) && side.type === 'BASE_TABLE' && !commonTable(side, scope) && drivers.has(tableName(side))
+  return isDriver(left) && isDriver(right)
+}
+
+function mentionsAny(value: unknown, names: ReadonlySet<string>, scope: CommonTables): boolean {
+  const mentioned = mentionsOf(value, scope)
+  return [...names].some((name) => mentioned.has(name))
+}
+
+function shareOfQuery(query: TreeNode, drivers: ReadonlySet<string>, outer: CommonTables): Share | undefined {
+  if (!mentionsAny(query, drivers, outer)) return 'whole'
   const scope = commonTablesIn(query, outer)
-  return isPlain(query) ? shareOf(query.from_table, driver, scope) : undefined
+  return isPlain(query) ? shareOf(query.from_table, drivers, scope) : undefined
 }
 
 /** True for a SELECT that makes its rows one by one. */

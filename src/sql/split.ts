@@ -58,12 +58,14 @@ export interface SqlStage {
   does: 'scan' | 'rows' | 'partial' | 'finish'
   query: TreeNode
   columns: SplitColumn[]
-  /** The table or stage that comes in parts. */
-  driver: string
+  /** The table or stage that comes in parts; or two stages that were cut alike. */
+  drivers: string[]
   /** Other tables and stages, all of whose rows every task reads. */
   others: string[]
   /** Its rows may be cut by these columns, into parts that the next stage reads. */
   by?: string[]
+  /** It is always cut, into as many parts as another stage's rows, of this table. */
+  alike?: string
 }
 
 /** A query as stages, and the query over what they give; tables in it are read whole. */
@@ -118,21 +120,14 @@ class Splitter {
   }
 
   async #attempt(select: TreeNode, scope: CommonTables): Promise<TreeNode | undefined> {
-    const driver = this.#driverOf(select, scope)
-    if (driver === undefined) return undefined
     const before = this.stages.length
     try {
-      const { partial, finish, rest } = await splitSelect(select, {
-        scope,
-        known: this.#known,
-        binder: this.#binder,
-        nextName: () => `${this.#prefix}${++this.#names}`,
-        limitRows: this.#limits.limitRows,
-      })
-      await this.#add({ ...partial, does: isAggregated(select) ? 'partial' : 'rows', driver })
-      if (finish) await this.#add({ ...finish, does: 'finish', driver: partial.name })
-      await this.#requireSame(select, rest, scope)
-      return rest
+      const driver = this.#driverOf(select, scope)
+      if (driver !== undefined) return await this.#splitBy(select, select, [driver], scope)
+      const join = exchangedJoin(select, scope, this.#tables, this.#limits)
+      if (!join || isUnstable(select, scope)) return undefined
+      const cut = await this.#cutSides(select, join)
+      return await this.#splitBy(select, cut.select, cut.drivers, scope)
     } catch (error) {
       if (!(error instanceof Unsplittable) && !isSkepError(error, 'SQL_INVALID')) throw error
       this.stages.length = before
@@ -140,24 +135,65 @@ class Splitter {
     }
   }
 
+  /** What takes the place of a SELECT; `cut` is the same one over stages. @throws Unsplittable */
+  async #splitBy(select: TreeNode, cut: TreeNode, drivers: string[], scope: CommonTables): Promise<TreeNode> {
+    if (shareOf(cut.from_table, new Set(drivers), commonTablesIn(cut, scope)) !== 'part') {
+      throw new Unsplittable('parts of the table do not add up to the whole')
+    }
+    const { partial, finish, rest } = await splitSelect(cut, {
+      scope,
+      known: this.#known,
+      binder: this.#binder,
+      nextName: () => `${this.#prefix}${++this.#names}`,
+      limitRows: this.#limits.limitRows,
+    })
+    await this.#add({ ...partial, does: isAggregated(select) ? 'partial' : 'rows', drivers })
+    if (finish) await this.#add({ ...finish, does: 'finish', drivers: [partial.name] })
+    await this.#requireSame(select, rest, scope)
+    return rest
+  }
+
   /** The table to be read in parts: the greatest, if it is worth it and all others are small. */
   #driverOf(select: TreeNode, outer: CommonTables): string | undefined {
     const mentions = mentionsOf(select, outer)
-    const sized = [...mentions.keys()].flatMap((name) => {
-      const table = this.#tables.get(name)
-      return table ? [{ name, ...table }] : []
-    })
-    const [driver, ...others] = sized.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
+    const [driver, ...others] = bySize(mentions, this.#tables)
     if (!driver || driver.rows <= this.#limits.wholeRows || mentions.get(driver.name) !== 1) return undefined
     if (others.some(({ bytes }) => bytes > this.#limits.broadcastBytes)) return undefined
-    const scope = commonTablesIn(select, outer)
-    if (shareOf(select.from_table, driver.name, scope) !== 'part') return undefined
     return isUnstable(select, outer) ? undefined : driver.name
+  }
+
+  /** The SELECT with the sides of a join of large tables replaced by their rows, cut by what they are joined by. */
+  async #cutSides(select: TreeNode, { sides, keys }: ExchangedJoin): Promise<{ select: TreeNode; drivers: string[] }> {
+    const names = await mapInOrder(sides, async (side) => {
+      const k = sides.indexOf(side)
+      return await this.#scan(select, [side], { by: keys[k]!, alike: tableName(sides[1 - k]!) })
+    })
+    const cut = replaceNodes(select, (node) => {
+      const k = sides.indexOf(node)
+      return k < 0 ? undefined : standIn(node, names[k]!)
+    })
+    return { select: cut, drivers: names }
+  }
+
+  /** A stage that reads what the query needs of a table, given all mentions of it. */
+  async #scan(
+    query: TreeNode,
+    mentions: readonly TreeNode[],
+    cut: Pick<SqlStage, 'by' | 'alike'> = {},
+  ): Promise<string> {
+    const driver = tableName(mentions[0]!)
+    const name = `${this.#prefix}${++this.#names}`
+    const list = neededColumns(query, this.#tables.get(driver)!.columns).map((column) => columnRef(column.name))
+    const [only] = mentions.length === 1 ? mentions : []
+    const where = only ? pushedCondition(query, only, this.#known) : null
+    const from = only ? { ...only, sample: null, column_name_alias: [] } : tableRef(driver)
+    await this.#add({ name, does: 'scan', drivers: [driver], query: selectNode({ list, from, where }), ...cut })
+    return name
   }
 
   async #add(stage: Omit<SqlStage, 'columns' | 'others'>): Promise<void> {
     const columns = await this.#binder.describe(stage.query)
-    const others = [...mentionsOf(stage.query, NO_COMMON_TABLES).keys()].filter((name) => name !== stage.driver)
+    const others = [...mentionsOf(stage.query, NO_COMMON_TABLES).keys()].filter((name) => !stage.drivers.includes(name))
     await this.#binder.declare(stage.name, columns)
     this.#known.set(stage.name, lowerNames(columns))
     this.stages.push({ ...stage, columns, others })
@@ -242,24 +278,96 @@ class Splitter {
     for (const [name, table] of this.#tables) {
       const mentions = tableMentions(rest, name)
       if (mentions.length === 0 || table.rows <= this.#limits.wholeRows) continue
-      const stage = `${this.#prefix}${++this.#names}`
-      const list = neededColumns(rest, table.columns).map((column) => columnRef(column.name))
-      const [only] = mentions.length === 1 ? mentions : []
-      const where = only ? pushedCondition(rest, only, this.#known.get(name)!) : null
-      const scan = selectNode({
-        list,
-        from: only ? { ...only, sample: null, column_name_alias: [] } : tableRef(name),
-        where,
-      })
-      await this.#add({ name: stage, does: 'scan', driver: name, query: scan })
-      rest = replaceNodes(rest, (node) =>
-        mentions.includes(node)
-          ? { ...node, table_name: stage, alias: text(node.alias) || text(node.table_name) }
-          : undefined,
-      )
+      const stage = await this.#scan(rest, mentions)
+      rest = replaceNodes(rest, (node) => (mentions.includes(node) ? standIn(node, stage) : undefined))
     }
     return rest
   }
+}
+
+/** A stage in the place of a table, under the table's name. */
+function standIn(mention: TreeNode, stage: string): TreeNode {
+  return { ...mention, table_name: stage, alias: text(mention.alias) || text(mention.table_name) }
+}
+
+/** The tables that are mentioned, the greatest first. */
+function bySize(
+  mentions: ReadonlyMap<string, number>,
+  tables: ReadonlyMap<string, SplitTable>,
+): (SplitTable & { name: string })[] {
+  const sized = [...mentions.keys()].flatMap((name) => {
+    const table = tables.get(name)
+    return table ? [{ name, ...table }] : []
+  })
+  return sized.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
+}
+
+/** A join of two large tables, and the columns of each that are equal in rows that meet. */
+interface ExchangedJoin {
+  sides: [TreeNode, TreeNode]
+  keys: [string[], string[]]
+}
+
+/** The join of the two largest tables of a SELECT, where rows can only meet that are equal in columns of one type. */
+function exchangedJoin(
+  select: TreeNode,
+  outer: CommonTables,
+  tables: ReadonlyMap<string, SplitTable>,
+  { wholeRows, broadcastBytes }: SplitLimits,
+): ExchangedJoin | undefined {
+  const mentions = mentionsOf(select, outer)
+  const [first, second, ...others] = bySize(mentions, tables)
+  if (!first || !second || first.rows <= wholeRows || others.some(({ bytes }) => bytes > broadcastBytes))
+    return undefined
+  if (mentions.get(first.name) !== 1 || mentions.get(second.name) !== 1) return undefined
+  const scope = commonTablesIn(select, outer)
+  let found: ExchangedJoin | undefined
+  someNode(select.from_table, (node) => {
+    if (node.type !== 'JOIN' || node.ref_type !== 'REGULAR') return false
+    const sides = [node.left, node.right]
+    const isLarge = (side: unknown): side is TreeNode =>
+      isNode(side) &&
+      side.type === 'BASE_TABLE' &&
+      !side.sample &&
+      !commonTable(side, scope) &&
+      [first.name, second.name].includes(tableName(side)) &&
+      nodes(side.column_name_alias).length === 0
+    if (!sides.every(isLarge)) return false
+    const keys = joinKeys(node, sides as [TreeNode, TreeNode], tables)
+    if (keys) found = { sides: sides as [TreeNode, TreeNode], keys }
+    return true
+  })
+  return found
+}
+
+/** Integers of these types are equal when their hashes are. */
+const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT'])
+
+function joinKeys(
+  join: TreeNode,
+  sides: [TreeNode, TreeNode],
+  tables: ReadonlyMap<string, SplitTable>,
+): [string[], string[]] | undefined {
+  const columns = sides.map((side) => tables.get(tableName(side))!.columns)
+  const find = (k: number, name: string) => columns[k]!.find((column) => asciiLower(column.name) === asciiLower(name))
+  const pairs: [SplitColumn | undefined, SplitColumn | undefined][] = (
+    Array.isArray(join.using_columns) ? join.using_columns.map(text) : []
+  ).map((name) => [find(0, name), find(1, name)])
+  const aliases = sides.map((side) => tableAliases(side)[0])
+  for (const condition of conjuncts(join.condition)) {
+    if (condition.type !== 'COMPARE_EQUAL') continue
+    const paths = [columnPath(condition.left), columnPath(condition.right)]
+    if (!paths.every((path) => path?.length === 2)) continue
+    const owners = paths.map((path) => aliases.indexOf(asciiLower(path![0]!)))
+    if (owners[0] === owners[1] || owners.includes(-1)) continue
+    const [left, right] = owners[0] === 0 ? paths : [paths[1], paths[0]]
+    pairs.push([find(0, left![1]!), find(1, right![1]!)])
+  }
+  const same = pairs.filter(
+    ([left, right]) =>
+      left && right && (left.type === right.type || (INTEGERS.has(left.type) && INTEGERS.has(right.type))),
+  )
+  return same.length === 0 ? undefined : [same.map(([left]) => left!.name), same.map(([, right]) => right!.name)]
 }
 
 function lowerNames(columns: readonly SplitColumn[]): Set<string> {
@@ -370,30 +478,53 @@ function neededColumns(query: TreeNode, columns: readonly SplitColumn[]): readon
   return needed.length > 0 ? needed : columns.slice(0, 1)
 }
 
-/** What a WHERE clause says of the rows of a table that is read alone. */
-function pushedCondition(query: TreeNode, mention: TreeNode, columns: ReadonlySet<string>): TreeNode | null {
+/** What a WHERE clause says of the rows of a table alone; nothing where a join may make up rows without it. */
+function pushedCondition(
+  query: TreeNode,
+  mention: TreeNode,
+  known: ReadonlyMap<string, ReadonlySet<string>>,
+): TreeNode | null {
   let found: TreeNode | null = null
   someNode(query, (node) => {
-    if (node.type !== 'SELECT_NODE' || node.from_table !== mention || node.sample || mention.sample) return false
-    if (Array.isArray(mention.column_name_alias) && mention.column_name_alias.length > 0) return true
-    const aliases = new Set(nodes(node.select_list).map((item) => asciiLower(text(item.alias))))
+    if (node.type !== 'SELECT_NODE' || node.sample || !keepsRowsOf(node.from_table, mention)) return false
+    const others = columnsBeside(node.from_table, mention, known)
+    if (mention.sample || nodes(mention.column_name_alias).length > 0 || !others) return true
+    const columns = known.get(tableName(mention))!
     const own = tableAliases(mention)[0]
+    const aliases = new Set(nodes(node.select_list).map((item) => asciiLower(text(item.alias))))
     const isOwn = (inner: TreeNode) => {
       const path = columnPath(inner)
       if (path === undefined) return true
       const [first, second] = path.map(asciiLower) as [string, string?]
-      return second === undefined ? columns.has(first) && !aliases.has(first) : first === own && columns.has(second)
+      if (second !== undefined) return first === own && columns.has(second)
+      return columns.has(first) && !others.has(first) && !aliases.has(first)
     }
-    found = conjunction(
-      conjuncts(node.where_clause).filter(
-        (condition) =>
-          !someNode(
-            condition,
-            (inner) => !isOwn(inner) || isSubquery(inner) || inner.class === 'LAMBDA' || isUnstableCall(inner),
-          ),
-      ),
-    )
+    const isOther = (inner: TreeNode) =>
+      !isOwn(inner) || isSubquery(inner) || inner.class === 'LAMBDA' || isUnstableCall(inner)
+    found = conjunction(conjuncts(node.where_clause).filter((condition) => !someNode(condition, isOther)))
     return true
   })
   return found
+}
+
+/** True when every row of a FROM clause comes from a row of the mention. */
+function keepsRowsOf(from: unknown, mention: TreeNode): boolean {
+  if (from === mention) return true
+  if (!isNode(from) || from.type !== 'JOIN' || !['REGULAR', 'CROSS', 'NATURAL'].includes(text(from.ref_type)))
+    return false
+  const kind = text(from.join_type)
+  if (keepsRowsOf(from.left, mention)) return ['INNER', 'LEFT', 'SEMI', 'ANTI'].includes(kind)
+  return keepsRowsOf(from.right, mention) && ['INNER', 'RIGHT'].includes(kind)
+}
+
+/** The columns of a FROM clause beside those of a mention; undefined where they are not known. */
+function columnsBeside(
+  from: unknown,
+  mention: TreeNode,
+  known: ReadonlyMap<string, ReadonlySet<string>>,
+): Set<string> | undefined {
+  if (from === mention) return new Set()
+  if (!isNode(from) || from.type !== 'JOIN') return columnsOf(from, NO_COMMON_TABLES, known)
+  const [left, right] = [columnsBeside(from.left, mention, known), columnsBeside(from.right, mention, known)]
+  return left && right && new Set([...left, ...right])
 }

@@ -8,18 +8,21 @@ import { type CommandContext, defineCommand, type FlagSpecs } from '../command.t
 import { readQueryText } from '../input-text.ts'
 import { behaviourLines } from '../output/behaviour.ts'
 import { explanationLines } from '../output/explanation.ts'
+import { POOL_FLAGS, readPoolFlags, showingProgress } from '../pool-flags.ts'
 
 const FLAGS = {
   file: { value: 'FILE', help: 'Reads the query from a file.' },
   query: { value: 'JSON', help: 'The query itself.' },
   explain: { help: 'Shows in words what the query means, and what would be read and done for it, without running it.' },
   at: AT_FLAG,
+  ...POOL_FLAGS,
 } as const satisfies FlagSpecs
 
 /** Runs a behavioural query. */
 export const queryCommand = defineCommand({
   summary: 'Runs a behavioural query: conditions, sequences and funnels over actors',
-  usage: 'skep query T [--file FILE | --query JSON | -] [--explain] [--at X]',
+  usage:
+    'skep query T [--file FILE | --query JSON | -] [--explain] [--at X] [--pool inline|threads] [--max-cost DOLLARS] [--max-bytes SIZE]',
   description: 'The table needs an actor and a time column. The query is one JSON document.',
   arguments: [
     { name: 'T', help: 'Name of the table.' },
@@ -37,10 +40,14 @@ export const queryCommand = defineCommand({
   run: async (context) => {
     const table = context.arguments[0]!
     const at = readAt(context.flags.at)
+    const spending = readPoolFlags(context.flags)
     const text = await readSource(context)
     const warehouse = await context.open()
     if (context.flags.explain) {
-      const explanation = await warehouse.explainQuery(table, text, at === undefined ? {} : { at })
+      const explanation = await warehouse.explainQuery(table, text, {
+        ...(at === undefined ? {} : { at }),
+        ...spending,
+      })
       if (context.json) return await context.document(explanation)
       const { style, width } = context
       return await context.stdout.write(`${explanationLines(explanation, { style, width }).join('\n')}\n`)
@@ -48,9 +55,14 @@ export const queryCommand = defineCommand({
     let result: BehaviouralResult<BehaviouralStats>
     {
       using bar = context.progress('query')
-      const onProgress = (fraction: number) => bar.update(fraction)
       const { signal } = context
-      result = await warehouse.query(table, text, { signal, onProgress, ...(at === undefined ? {} : { at }) })
+      const onProgress = showingProgress(bar)
+      result = await warehouse.query(table, text, {
+        signal,
+        onProgress,
+        ...(at === undefined ? {} : { at }),
+        ...spending,
+      })
     }
     if (context.json) return await context.document(result)
     for (const { message } of result.warnings ?? []) context.warn(message)

@@ -1,6 +1,7 @@
 /** `skep sql`. */
 import { extname } from 'node:path'
 import type { SqlExplanation, SqlOptions, SqlResult } from '../../coordinator/calls.ts'
+import type { Stage } from '../../planner/plan.ts'
 import type { Warehouse } from '../../warehouse.ts'
 import { invalid } from '../arguments.ts'
 import { AT_FLAG, readAt } from '../at.ts'
@@ -12,6 +13,7 @@ import { writeCsv, writeNdjson } from '../output/rows.ts'
 import type { Sink } from '../output/sink.ts'
 import { PLAIN_STYLE } from '../output/style.ts'
 import { alignmentOf, cellText, drawTable } from '../output/table.ts'
+import { POOL_FLAGS, readPoolFlags, showingProgress } from '../pool-flags.ts'
 
 const FORMATS = ['table', 'json', 'ndjson', 'csv', 'parquet'] as const
 type Format = (typeof FORMATS)[number]
@@ -25,6 +27,7 @@ const FLAGS = {
   out: { value: 'FILE', help: 'Writes the rows to a file, whole or not at all.' },
   explain: { help: 'Shows what the query would read, without running it.' },
   at: AT_FLAG,
+  ...POOL_FLAGS,
 } as const satisfies FlagSpecs
 
 type Context = CommandContext<typeof FLAGS>
@@ -35,7 +38,8 @@ const SHOWN_ROWS = 40
 /** Runs a query in SQL. */
 export const sqlCommand = defineCommand({
   summary: 'Runs a query in SQL over the tables of the warehouse',
-  usage: "skep sql 'SELECT …' [--format table|json|ndjson|csv|parquet] [--out FILE] [--explain] [--at X]",
+  usage:
+    "skep sql 'SELECT …' [--format table|json|ndjson|csv|parquet] [--out FILE] [--explain] [--at X] [--pool inline|threads] [--max-cost DOLLARS] [--max-bytes SIZE]",
   description: `The SQL is that of DuckDB. A table shows the first ${SHOWN_ROWS} rows, a file all of them.`,
   arguments: [{ name: 'SQL', help: 'The query; `-` reads it from the standard input.' }],
   flags: FLAGS,
@@ -44,13 +48,17 @@ export const sqlCommand = defineCommand({
     { line: "skep sql 'FROM events' --format csv --out events.csv", does: 'all rows into a file' },
     { line: "skep sql 'SELECT count(*) FROM events' --at 2026-11-20", does: 'as it was then' },
     { line: 'skep sql - --format ndjson < report.sql', does: 'a query from a file' },
+    {
+      line: "skep sql 'SELECT count(*) FROM events' --pool threads --explain",
+      does: 'how it would be divided into tasks',
+    },
   ],
   run: async (context) => {
     const { flags, signal } = context
     const plan = readPlan(context)
     const at = readAt(flags.at)
     const text = context.arguments[0] === '-' ? await readQueryText('-', context) : context.arguments[0]!
-    const options: SqlOptions = { signal, ...(at === undefined ? {} : { at }) }
+    const options: SqlOptions = { signal, ...(at === undefined ? {} : { at }), ...readPoolFlags(flags) }
     const warehouse = await context.open()
     if (flags.explain) return await explain(context, warehouse, text, options)
     if (plan.out === undefined) await toStandardOutput(context, warehouse, { text, options, format: plan.format })
@@ -115,13 +123,13 @@ async function toStandardOutput(context: Context, warehouse: Warehouse, task: Ta
 
 async function collect(context: Context, warehouse: Warehouse, { text, options }: Task): Promise<SqlResult> {
   using bar = context.progress('query')
-  return await warehouse.sql(text, { ...options, onProgress: (fraction) => bar.update(fraction) })
+  return await warehouse.sql(text, { ...options, onProgress: showingProgress(bar) })
 }
 
 /** The number of rows written. */
 async function streamRows(context: Context, warehouse: Warehouse, task: Task, sink: Sink): Promise<number> {
   using bar = context.progress('query')
-  const onProgress = (fraction: number) => bar.update(fraction)
+  const onProgress = showingProgress(bar)
   await using stream = await warehouse.stream(task.text, { ...task.options, onProgress })
   const clearing: Sink = {
     write: async (text) => {
@@ -174,7 +182,7 @@ async function writeRows(context: Context, warehouse: Warehouse, task: Task & { 
     case 'parquet':
       return await replaceFile(out, { devices: false }, async (place) => {
         using bar = context.progress('query')
-        const onProgress = (fraction: number) => bar.update(fraction)
+        const onProgress = showingProgress(bar)
         return (await warehouse.exportParquet(text, place, { ...options, onProgress })).rows
       })
     case 'csv':
@@ -197,8 +205,8 @@ async function explain(context: Context, warehouse: Warehouse, text: string, opt
   await context.stdout.write(`${explanationLines(explanation, context).join('\n')}\n`)
 }
 
-function explanationLines({ tables, plan }: SqlExplanation, { style, width }: Context): string[] {
-  if (tables.length === 0) return [plan.trimEnd()]
+function explanationLines(explanation: SqlExplanation, { style, width }: Context): string[] {
+  const { tables, plan, pool, why, estimate, stages, final } = explanation
   const right = 'right' as const
   const { lines } = drawTable(
     [
@@ -219,5 +227,21 @@ function explanationLines({ tables, plan }: SqlExplanation, { style, width }: Co
     ]),
     { style, width },
   )
-  return [...lines, '', plan.trimEnd()]
+  const { gbSeconds, requests, dollars } = estimate.lambda
+  return [
+    ...(tables.length === 0 ? [] : [...lines, '']),
+    `pool ${pool}: ${why}`,
+    `estimate: ${counted(estimate.files, 'file')}, ${sizeText(estimate.bytes)}, ${counted(estimate.rows, 'row')}, ${counted(estimate.tasks, 'task')}; on AWS Lambda ${gbSeconds.toPrecision(3)} GB-seconds, ${counted(requests, 'request')}, $${dollars.toPrecision(3)}`,
+    ...(stages ?? []).flatMap((stage) => stageLines(stage)),
+    ...(final === undefined ? [] : ['', 'then once', `  ${final}`]),
+    '',
+    plan.trimEnd(),
+  ]
+}
+
+function stageLines({ id, does, work, tasks }: Stage): string[] {
+  const reads = work.inputs.map((input) => ('table' in input ? input.view : input.stage)).join(', ')
+  const cut = work.kind === 'sql' && work.cut ? `; many groups are cut into ${work.cut.parts} parts by a hash` : ''
+  const title = `stage ${id}: ${counted(tasks.length, 'task')} over ${reads}: ${does}${cut}`
+  return ['', title, ...(work.kind === 'sql' ? [`  ${work.sql}`] : [])]
 }
