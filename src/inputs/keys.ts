@@ -3,6 +3,7 @@ import { bucketFunction } from '../catalog/iceberg/transforms.ts'
 import type { Table, TableKeys, TimeUnit } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, isTimestamp, printType } from '../common/data-type.ts'
 import { didYouMean, nearest } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import type { SourceColumn } from './readers.ts'
 
@@ -110,12 +111,14 @@ export function checkUnit(table: string, unit: string): void {
   throw invalid(table, 'timeUnit', `"${unit}" is no time unit; expected one of ${TIME_UNITS.join(', ')}`)
 }
 
-const BUCKETS_LIMIT = 4096
-
 function checkBuckets(table: string, { actor, time, buckets }: KeyOptions): void {
   if (actor === undefined || time === undefined) throw invalid(table, 'buckets', 'buckets need --actor and --time')
-  if (!Number.isInteger(buckets) || buckets! < 1 || buckets! > BUCKETS_LIMIT) {
-    throw invalid(table, 'buckets', `${buckets} buckets: expected a whole number from 1 to ${BUCKETS_LIMIT}`)
+  if (!Number.isInteger(buckets) || buckets! < 1 || buckets! > SETTINGS.bucketsMax.maximum) {
+    throw invalid(
+      table,
+      'buckets',
+      `${buckets} buckets: expected a whole number from 1 to ${SETTINGS.bucketsMax.maximum}`,
+    )
   }
 }
 
