@@ -190,6 +190,11 @@ export const LIMITS = {
   },
   folderReads: { unit: 'count', default: 16, help: 'Folders that are listed at the same time.' },
   stampedFiles: { unit: 'count', default: 256, help: 'Files whose stamps are taken in one go while the disk is fast.' },
+  fastStampMs: {
+    unit: 'ms',
+    default: 0.1,
+    help: 'Time of one stamp up to which the disk is fast: beyond it is a network, which must not block the process.',
+  },
   slowStamps: {
     unit: 'count',
     default: 32,

@@ -46,8 +46,6 @@ const YOUNG = '?'
 /** File systems stamp with the clock's last tick; those with coarser clocks show it in the digits. */
 const TICK_MS = 20
 const COARSE_TICK_MS = 2000
-/** Above this a stat goes over a network, and must not block. */
-const FAST_STAT_MS = 0.1
 
 /** True when both versions are the same, whether or not they were young. */
 export function sameVersion(a: string, b: string): boolean {
@@ -236,7 +234,7 @@ async function stampAll(
     const slice = paths.slice(stamps.length, stamps.length + SETTINGS.stampedFiles.default)
     const started = performance.now()
     for (const path of slice) stamps.push(stampNow(root, path))
-    if (performance.now() - started > FAST_STAT_MS * slice.length) break
+    if (performance.now() - started > SETTINGS.fastStampMs.default * slice.length) break
     if (stamps.length < paths.length) await setImmediate()
   }
   const rest = paths.slice(stamps.length)
