@@ -11,25 +11,15 @@ import type { Sources } from '../../src/catalog/sources.ts'
 import type { DataFile } from '../../src/catalog/types.ts'
 import { primitive, quoteString } from '../../src/common/data-type.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { seeded } from '../chance.ts'
 
 /** The one column of the tables here. */
 export const schema = newSchema([{ name: 'k', type: primitive('BIGINT') }])
 
-/** Chance from a seed: numbers in [0, 1). */
-export function chance(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** A clock that goes on by itself, chance from a seed, and no waiting. */
 export function testSources(seed: number, sleep: Sources['sleep'] = async () => {}): Sources {
   let timeMs = 1_700_000_000_000
-  return { now: () => timeMs++, random: chance(seed), sleep }
+  return { now: () => timeMs++, random: seeded(seed), sleep }
 }
 
 /** A catalog as a process of its own would have it. */
