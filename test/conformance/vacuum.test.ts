@@ -13,6 +13,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { livenessOfName, nameOfProcess, type Processes, systemProcesses } from '../../src/storage/processes.ts'
 import { answering } from '../answering.ts'
+import { fetchFromDisk } from '../fetch.ts'
 import { dataFiles, failure, filesBelow, type Lab, openLab } from './import-lab.ts'
 import { runProcesses } from './other-writer.ts'
 import type { Job } from './races-child.ts'
@@ -23,12 +24,7 @@ let lab: Lab
 
 beforeAll(async () => {
   lab = await openLab()
-  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
-    const bytes = readFileSync(url)
-    const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-    if (!range) return new Response(bytes)
-    return new Response(bytes.subarray(Number(range[1]), range[2] ? Number(range[2]) + 1 : undefined), { status: 206 })
-  })
+  vi.stubGlobal('fetch', fetchFromDisk)
 })
 
 afterAll(async () => {

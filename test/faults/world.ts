@@ -12,6 +12,7 @@ import type { DataFile } from '../../src/catalog/types.ts'
 import { primitive, quoteString } from '../../src/common/data-type.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { seeded } from '../chance.ts'
+import { rangeOf } from '../fetch.ts'
 
 /** The one column of the tables here. */
 export const schema = newSchema([{ name: 'k', type: primitive('BIGINT') }])
@@ -71,10 +72,7 @@ export async function fetchFromStores(url: string, init?: RequestInit): Promise<
   const [root, store] = [...stores].find(([root]) => url.startsWith(`${root}/`)) ?? []
   const bytes = store && (await store.read(url.slice(root!.length + 1)))
   if (bytes === undefined) return new Response(null, { status: 404 })
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-  if (!range) return new Response(Buffer.from(bytes))
-  const end = range[2] ? Number(range[2]) + 1 : bytes.length
-  return new Response(Buffer.from(bytes.subarray(Number(range[1]), end)), { status: 206 })
+  return rangeOf(Buffer.from(bytes), init)
 }
 
 /** A table as its files say: its snapshots in order with all their rows, or that it is registered. */
