@@ -21,8 +21,13 @@ export const LIMITS = {
     default: 1,
     help: 'How often the end of a statement is looked for, once it has not come at once.',
   },
-  progressMs: { unit: 'ms', default: 100, help: 'How often the progress of a query is told, and drawn anew.' },
+  statementProgressMs: {
+    unit: 'ms',
+    default: 100,
+    help: 'How often the progress of a statement of the engine is told.',
+  },
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
+  progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
   shownRows: { unit: 'rows', default: 40, help: 'Rows that `skep sql` shows of a result.' },
   outputCharacters: {
     unit: 'characters',

@@ -38,7 +38,7 @@ export class StatementWatch {
     const { signal, memory, onProgress } = options
     if (signal) this.#listen(signal)
     if (memory) this.#endings.push(memory.statement(() => this.#stopForMemory()))
-    if (onProgress) this.#every(SETTINGS.progressMs.default, () => this.#report(onProgress))
+    if (onProgress) this.#every(SETTINGS.statementProgressMs.default, () => this.#report(onProgress))
   }
 
   /** Why the statement was ended, if it was. */

@@ -29,7 +29,7 @@ export function showProgress(terminal: Terminal | undefined, label: string): Pro
     const line = progressLine({ label, fraction, details, elapsedMs })
     stderr.write(`\r\x1b[K${shorten(line, (stderr.columns || 80) - 1)}`)
   }
-  const timer = setInterval(redraw, SETTINGS.progressMs.default)
+  const timer = setInterval(redraw, SETTINGS.progressDrawMs.default)
   timer.unref()
   return {
     update: (now, more = '') => {
