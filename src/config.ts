@@ -1,5 +1,6 @@
-/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Compared with `docs/reference/settings.md` by a test. */
+/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`. Compared with `docs/reference/settings.md` by a test. */
 import { availableParallelism } from 'node:os'
+import { LIMITS, type LimitUnit } from './common/limits.ts'
 import { SkepError } from './errors.ts'
 
 type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'dollars / 10⁹'
@@ -7,7 +8,7 @@ type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'do
 interface SettingEntry {
   /** The environment variable that sets it; absent for limits that are part of the language. */
   variable?: string
-  unit: Unit
+  unit: Unit | LimitUnit
   default: number | string
   minimum?: number
   maximum?: number
@@ -331,6 +332,7 @@ export const SETTINGS = {
   predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
   violations: { unit: 'count', default: 1000, help: 'Violations that one error lists.' },
   topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
+  ...LIMITS,
 } as const satisfies Record<string, SettingEntry>
 
 /** The settings of one warehouse: what the environment says, else the defaults. */

@@ -7,6 +7,7 @@ import { GLOBAL_FLAGS, placeholder } from '../src/cli/arguments.ts'
 import type { Command, FlagSpecs } from '../src/cli/command.ts'
 import { loadCommands } from '../src/cli/commands.ts'
 import { flagHelp, flagTitle } from '../src/cli/help.ts'
+import { LIMITS } from '../src/common/limits.ts'
 import { SETTINGS } from '../src/config.ts'
 import { ERROR_CODES, ERROR_KINDS } from '../src/errors.ts'
 
@@ -59,11 +60,19 @@ describe('docs/reference/errors.md', () => {
 
 describe('docs/reference/settings.md', () => {
   test('has every setting with its variable, unit, default and meaning, and no other', () => {
-    const expected = Object.entries<Setting>(SETTINGS).map(([name, setting]) => {
+    const settings = Object.entries<Setting>(SETTINGS).filter(([name]) => !(name in LIMITS))
+    const expected = settings.map(([name, setting]) => {
       const variable = setting.variable === undefined ? 'fixed' : `\`${setting.variable}\``
       return row(`\`${name}\``, variable, setting.unit, defaultText(setting), setting.help)
     })
     expect(tableOf(read('docs/reference/settings.md'), 'Setting')).toEqual(expected)
+  })
+
+  test('has every limit inside with its unit, value and meaning, and no other', () => {
+    const expected = Object.entries<Setting>(LIMITS).map(([name, limit]) =>
+      row(`\`${name}\``, limit.unit, defaultText(limit), limit.help),
+    )
+    expect(tableOf(read('docs/reference/settings.md'), 'Limit')).toEqual(expected)
   })
 
   test('is the only place where other pages find variables', () => {
@@ -92,7 +101,7 @@ const SIZES = [
 function defaultText({ unit, default: value }: Setting): string {
   if (typeof value === 'string') return `\`${value}\``
   const size = unit === 'bytes' ? SIZES.find(([bytes]) => value % bytes === 0) : undefined
-  return size ? `${value / size[0]} ${size[1]}` : value.toLocaleString('en-US')
+  return size ? `${value / size[0]} ${size[1]}` : value.toLocaleString('en-US', { maximumFractionDigits: 6 })
 }
 
 describe('docs/reference/cli.md', async () => {

@@ -115,6 +115,58 @@ function leftOutTests({ path, text }: Source): string[] {
   })
 }
 
+/** Constants that are named as limits, cache sizes, waits or numbers of calls, and have their number on the spot, as `path NAME`. */
+function limitsOnTheSpot({ path, text }: Source): string[] {
+  return [...text.matchAll(/^(?:export )?const ([A-Z\d_]+)(?:: [^=\n]+)? = (?:\(|\d)([^\n]*)$/gm)]
+    .filter(([, name, value]) => LIMIT_NAME.test(name!) && !/\dn$/.test(value!))
+    .map(([, name]) => `${path} ${name}`)
+}
+
+const LIMIT_NAME =
+  /^(MOST|MAX|LEAST|CACHED|PAGE)_|(^|_)(MAX|MIN|LIMIT|AT_ONCE|ATTEMPTS|RETRIES|BACKOFF)(_|$)|_(MS|BYTES|ROWS|SHARE|LEVELS)$/
+
+/** Where limits stand on the spot for now: these folders have their own constants until they move. */
+const UNMOVED = ['src/coordinator/', 'src/exchange/', 'src/pool/', 'src/worker/']
+
+/** What is named like a limit, and is a fact that no setting could change: with the reason. */
+const FACTS: Record<string, readonly string[]> = {
+  'the format of Avro': [
+    'src/catalog/iceberg/avro-decode.ts VARINT_BYTES_MAX',
+    'src/catalog/iceberg/avro.ts SYNC_BYTES',
+  ],
+  'the format of Parquet': [
+    'src/catalog/folder/footer.ts MAGIC_BYTES',
+    'src/catalog/folder/footer.ts TRAILER_BYTES',
+    'src/catalog/folder/parquet-statistics.ts DECIMAL_BYTES_MAX',
+    'src/catalog/folder/parquet-schema.ts DECIMAL_DIGITS_MAX',
+  ],
+  'the encoding of text': ['src/catalog/folder/parquet-statistics.ts UTF8_BYTES_MAX'],
+  'names that every store takes': ['src/storage/path.ts PART_BYTES_MAX', 'src/storage/path.ts PATH_BYTES_MAX'],
+  'clocks of file systems': [
+    'src/storage/file-tree.ts COARSE_TICK_MS',
+    'src/storage/file-tree.ts TICK_MS',
+    'src/storage/sealed-file.ts TIME_SLACK_MS',
+  ],
+  'what the engine does by itself': [
+    'src/engine/guards.ts VECTOR_ROWS',
+    'src/inputs/columns.ts SAMPLED_BYTES',
+    'src/inputs/readers.ts NUMBERED_LINE_BYTES',
+    'src/inputs/rejects/records.ts CSV_BYTES_MAX',
+    'src/inputs/rejects/records.ts JSON_BYTES_MAX',
+    'src/inputs/rejects/sift.ts HEAD_BYTES',
+    'src/sql/analyse.ts PARSER_LEVELS',
+  ],
+  'the shape of SQL that is made, not what may be asked': [
+    'src/behaviour/predicate-sql.ts PLAIN_LEVELS',
+    'src/engine/guards.ts SHALLOW_LEVELS',
+  ],
+  'the layout of numbers and texts that are made': [
+    'src/cli/output/table.ts LEAST_WIDTH',
+    'src/inputs/rejects/sift.ts LINES_MAX',
+    'src/inputs/rejects/sift.ts PREFIX_BYTES',
+  ],
+}
+
 const layers = readLayers(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'))
 const sources = readSources('src')
 const tests = readSources('test').filter(({ path }) => path !== 'test/tidy.test.ts')
@@ -129,6 +181,13 @@ describe('the sources', () => {
   test('have every layer that is listed', () => {
     const empty = layers.filter((_, rank) => !sources.some(({ path }) => rankOf(path, layers) === rank))
     expect(empty.map(({ path }) => path)).toEqual([])
+  })
+
+  test('have their limits in one table', () => {
+    const found = sources.flatMap(limitsOnTheSpot).filter((name) => !UNMOVED.some((folder) => name.startsWith(folder)))
+    expect(found.toSorted(), 'limits belong into src/config.ts or src/common/limits.ts').toEqual(
+      Object.values(FACTS).flat().toSorted(),
+    )
   })
 
   test('document every export', () => {
@@ -212,6 +271,18 @@ describe('the checks themselves', () => {
     expect(found('/** What. */\n\nexport interface A {}\n')).toEqual(['x.ts:3 A'])
     expect(found('// What.\nexport class A {}\n')).toEqual(['x.ts:2 A'])
     expect(found('/** */\nexport class A {}\n')).toEqual(['x.ts:2 A'])
+  })
+
+  test('find limits on the spot', () => {
+    const found = (text: string) => limitsOnTheSpot({ path: 'x.ts', text })
+    expect(found('const FILES_MAX = 10\n')).toEqual(['x.ts FILES_MAX'])
+    expect(found('export const MOST_NODES: number = 1_000_000\n')).toEqual(['x.ts MOST_NODES'])
+    const names = ['READS_AT_ONCE', 'CACHED_PATHS', 'ATTEMPTS', 'BACKOFF_MS', 'LOOK_EVERY_MS', 'PAGE_OBJECTS']
+    expect(names.flatMap((name) => found(`const ${name} = 16 * 1024\n`))).toEqual(names.map((name) => `x.ts ${name}`))
+    expect(found('const SUM_MAX = (1 << 20) - 1\n')).toEqual(['x.ts SUM_MAX'])
+    expect(found('const FILES_MAX = SETTINGS.importFiles.default\n')).toEqual([])
+    expect(found('const DATE_MAX = 2n ** 31n\n')).toEqual([])
+    expect(found('const MAXIMA = 3\nconst VERSION = 2\n  const mostFiles = 3\n')).toEqual([])
   })
 
   test('find tests that are left out', () => {

@@ -5,6 +5,7 @@
  * decide for a row is how its leaves combine.
  */
 import { type DataType, printType } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import type { Literal } from './literal.ts'
 import type { Predicate } from './predicate-sql.ts'
 import type { ValueOperator } from './types.ts'
@@ -33,11 +34,6 @@ export interface ColumnLeaves {
   combinations?: BigUint64Array<ArrayBuffer>
 }
 
-/** Leaves of queries whose predicates combine several: their combinations are listed. */
-const COMBINED_LEAVES_MAX = 14
-/** Values of a list that a number is compared with. */
-const TESTS_MAX = 16
-
 type Leaf = { name: string } & ({ predicate: Predicate } | { float: boolean; tests: NumberTest[]; negated: boolean })
 
 /** The leaves of these predicates; undefined when one reads anything but top-level columns of text or number, or too many combine. */
@@ -46,7 +42,7 @@ export function columnLeaves(predicates: readonly Predicate[]): ColumnLeaves | u
   if (single.every((leaf) => leaf !== undefined)) return grouped(single)
   const leaves: Leaf[] = []
   const trees = predicates.map((predicate) => cut(predicate, leaves))
-  if (trees.includes(undefined) || leaves.length > COMBINED_LEAVES_MAX) return undefined
+  if (trees.includes(undefined) || leaves.length > SETTINGS.directLeaves.default) return undefined
   return { ...grouped(leaves), combinations: combinationsOf(trees as Tree[], leaves.length) }
 }
 
@@ -109,7 +105,7 @@ function numberLeaf(predicate: Exclude<Predicate, { kind: 'and' | 'or' | 'not' }
   }
   if (predicate.kind === 'among') {
     const tests = predicate.literals.map((literal) => comparison('==', literal))
-    if (tests.length > TESTS_MAX || tests.includes(undefined)) return undefined
+    if (tests.length > SETTINGS.directTests.default || tests.includes(undefined)) return undefined
     return { ...leaf, tests: tests.flatMap((test) => test!.tests), negated: predicate.operator === 'not in' }
   }
   const test = comparison(predicate.operator, predicate.literal)

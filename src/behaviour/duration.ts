@@ -1,6 +1,7 @@
 /** Durations: `90s`, `1.5h`, `PT1H` and numbers in the unit of a time column, as whole ticks of that column. */
 import type { TimeUnit } from '../catalog/types.ts'
 import type { DataType } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import { ticksPerSecond } from './literal.ts'
 import { classOf } from './operators.ts'
 
@@ -25,7 +26,6 @@ const UNITS: Readonly<Record<string, bigint>> = {
 export const DURATION_FORMS =
   'a number and one of ms, s, m, h, d, w ("90s", "1.5h"), or ISO 8601 without years and months ("PT1H")'
 
-const LENGTH_MAX = 64
 const SHORT = /^(\d+)(?:\.(\d+))?(ms|s|m|h|d|w)$/
 const LONG = /^P(?:([\d.,]+)W)?(?:([\d.,]+)D)?(?:T(?:([\d.,]+)H)?(?:([\d.,]+)M)?(?:([\d.,]+)S)?)?$/
 const LONG_UNITS = ['w', 'd', 'h', 'm', 's']
@@ -36,7 +36,7 @@ export const DURATION_PATTERN =
 
 /** The duration that a text stands for, exactly; undefined when it is none. It is never negative. */
 export function parseDuration(text: string): Duration | undefined {
-  if (text.length > LENGTH_MAX) return undefined
+  if (text.length > SETTINGS.durationCharacters.default) return undefined
   const short = SHORT.exec(text)
   if (short) return scaled(short[1]!, short[2] ?? '', UNITS[short[3]!]!)
   const long = LONG.exec(text)

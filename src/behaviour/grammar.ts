@@ -107,9 +107,6 @@ export const AGGREGATIONS: Readonly<Record<AggregationType, AggregationRule>> = 
 /** What an aggregation without a type stands for. */
 export const DEFAULT_AGGREGATIONS: readonly AggregationType[] = ['count', 'countPerValue', 'groupsPerValue']
 
-/** The most entries that `top` may ask for. */
-export const TOP_MAX = 10_000
-
 const ROWS: Readonly<Record<string, Key>> = {
   filter: { value: 'filter', help: 'Which rows: those on which this filter holds.' },
   filters: { value: { list: 'filter', least: 1 }, help: 'Which rows: those on which all of these filters hold.' },

@@ -1,15 +1,7 @@
 /** The JSON Schema of behavioural queries, printed from the tables that validation reads by. */
+import { SETTINGS } from '../config.ts'
 import { DURATION_PATTERN } from './duration.ts'
-import {
-  AGGREGATIONS,
-  type Key,
-  SHAPES,
-  type ShapeName,
-  TARGET_OPERATORS,
-  TARGETS,
-  TOP_MAX,
-  type Value,
-} from './grammar.ts'
+import { AGGREGATIONS, type Key, SHAPES, type ShapeName, TARGET_OPERATORS, TARGETS, type Value } from './grammar.ts'
 import { OPERATORS, type Operand } from './operators.ts'
 import type { AggregationType, FilterOperator, TargetType } from './types.ts'
 
@@ -84,7 +76,7 @@ function valueSchema(value: Value): JsonSchema {
     case 'count':
       return { type: 'integer', minimum: 0 }
     case 'top':
-      return { type: 'integer', minimum: 1, maximum: TOP_MAX }
+      return { type: 'integer', minimum: 1, maximum: SETTINGS.topMax.default }
     case 'fraction':
       return { type: 'number', minimum: 0, maximum: 1 }
     case 'bound':

@@ -1,4 +1,5 @@
 /** Targets and aggregations: JSON → located parts in full form. */
+import { SETTINGS } from '../config.ts'
 import {
   field,
   isInteger,
@@ -15,7 +16,7 @@ import {
   required,
   schema,
 } from './fields.ts'
-import { AGGREGATIONS, DEFAULT_AGGREGATIONS, keysOf, TARGET_OPERATORS, TARGETS, TOP_MAX } from './grammar.ts'
+import { AGGREGATIONS, DEFAULT_AGGREGATIONS, keysOf, TARGET_OPERATORS, TARGETS } from './grammar.ts'
 import { type Json, type JsonObject, pointer, shown } from './json.ts'
 import type { AggregationType, TargetOperator, TargetType } from './types.ts'
 import { type Report, violate } from './violations.ts'
@@ -178,8 +179,8 @@ function readColumns(report: Report, object: JsonObject, path: string): Located<
 }
 
 function readTop(report: Report, value: Json, path: string): number | undefined {
-  if (isInteger(value) && value >= 1 && value <= TOP_MAX) return Number(value)
-  return schema(report, path, `expected a whole number from 1 to ${TOP_MAX}, not ${shown(value)}`)
+  if (isInteger(value) && value >= 1 && value <= SETTINGS.topMax.default) return Number(value)
+  return schema(report, path, `expected a whole number from 1 to ${SETTINGS.topMax.default}, not ${shown(value)}`)
 }
 
 function readFraction(report: Report) {

@@ -1,7 +1,7 @@
 /** What a user wants changed about a table's columns, checked against the table and applied to its metadata. Nothing is written here. */
 import { parseType, printType } from '../common/data-type.ts'
-import { didYouMean, nearest } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
+import { columnNotFound, findColumn } from './find-column.ts'
 import { columnExists, currentJson, withFields } from './iceberg/evolution.ts'
 import { keysOf, renamedKeys, schemaOf, type TableMetadata } from './iceberg/metadata.ts'
 import { promotes, promotionsOf } from './iceberg/promote.ts'
@@ -45,7 +45,9 @@ export function resolveAlteration(table: string, metadata: TableMetadata, altera
   const schema = schemaOf(metadata)
   const changes = new Map<number, ColumnChange>()
   const add = (name: string, change: Omit<ColumnChange, 'id' | 'seen'>) => {
-    const { id, name: seen } = findColumn(table, schema, name)
+    const column = findColumn(schema.columns, name)
+    if (!column) throw columnNotFound(table, name, schema.columns, `the table "${table}" has`)
+    const { id, name: seen } = column
     const before = changes.get(id) ?? { id, seen }
     const twice = Object.keys(change).find((key) => key in before) ?? (before.drop || change.drop ? 'drop' : undefined)
     if (changes.has(id) && twice !== undefined) throw contradiction(seen)
@@ -62,22 +64,6 @@ export function resolveAlteration(table: string, metadata: TableMetadata, altera
   }
   const { comment } = alteration
   return { columns: [...changes.values()], ...(comment !== undefined && { comment }) }
-}
-
-function findColumn(table: string, { columns }: Schema, name: string): Column {
-  const found =
-    columns.find((column) => column.name === name) ??
-    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
-  if (found) return found
-  const near = nearest(
-    name,
-    columns.map((column) => column.name),
-  )
-  throw new SkepError('COLUMN_NOT_FOUND', `the table "${table}" has no column "${name}"${didYouMean(near)}`, {
-    table,
-    column: name,
-    ...(near !== undefined && { nearest: near }),
-  })
 }
 
 function contradiction(column: string): SkepError {

@@ -41,10 +41,7 @@ export interface DamagedName {
   error: SkepError
 }
 
-/** How long what looks damaged is given to turn out a failing read. */
-const SECOND_LOOK_MS = 200
 const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
-const CALLS_AT_ONCE = 16
 
 /** A name that stands for a table. */
 interface Opened {
@@ -92,7 +89,7 @@ export class Catalog {
     const found = await this.#names.list(options)
     const entries = await mapConcurrent(
       found,
-      CALLS_AT_ONCE,
+      SETTINGS.storeCalls.default,
       async (entry): Promise<(CatalogEntry | DamagedName)[]> => {
         if (entry.state === 'damaged') return [{ kind: 'damaged', name: entry.name, error: entry.error }]
         if (entry.state === 'registered') return [toEntry(entry)]
@@ -310,7 +307,7 @@ export class Catalog {
     } catch (error) {
       if (!isSkepError(error, 'TABLE_INVALID')) throw error
     }
-    await this.#sources.sleep(SECOND_LOOK_MS, options.signal)
+    await this.#sources.sleep(SETTINGS.secondLookMs.default, options.signal)
     try {
       return await this.#open(name, options)
     } catch (damage) {

@@ -83,7 +83,6 @@ export interface Commit extends Partial<CommitOutcome> {
 
 const NO_COLUMNS: Schema = { id: 0, columns: [] }
 const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
-const CALLS_AT_ONCE = 16
 
 /** The managed tables of a store. All state is in the store; what is cached is immutable. */
 export class ManagedTables {
@@ -359,7 +358,7 @@ export class ManagedTables {
 
   /** Removes objects; those that cannot be removed stay. */
   async removeAll(paths: readonly string[]): Promise<void> {
-    await mapConcurrent(paths, CALLS_AT_ONCE, (path) => this.#store.delete(path).catch(() => undefined))
+    await mapConcurrent(paths, SETTINGS.storeCalls.default, (path) => this.#store.delete(path).catch(() => undefined))
   }
 }
 

@@ -1,5 +1,6 @@
 /** Which name stands for which table: one log of versions for each name, shared by managed and registered tables. */
 import { compareUtf8, didYouMean, nearest } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
@@ -29,9 +30,7 @@ export interface FoundName {
 
 const FOLDER = 'names'
 const SUFFIX = '.json'
-const READS_AT_ONCE = 16
-/** Total size of the entries of registered folders that are kept: they grow with the files. */
-const CACHED_BYTES_MAX = 64 * 1024 * 1024
+const READS_AT_ONCE = SETTINGS.storeCalls.default
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/
 
 /** The folder below the store's root that says what a name stands for. */
@@ -63,7 +62,7 @@ export class Names {
   readonly #store: ObjectStore
   readonly #sources: Sources
   /** Entries of registered folders by path, with the version of the object: they never change, but whole warehouses may be replaced. */
-  readonly #known = new BoundedCache<{ version: string; entry: NameEntry }>(CACHED_BYTES_MAX)
+  readonly #known = new BoundedCache<{ version: string; entry: NameEntry }>(SETTINGS.cachedFolderBytes.default)
 
   constructor(store: ObjectStore, sources: Sources) {
     this.#store = store

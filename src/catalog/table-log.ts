@@ -26,9 +26,6 @@ export interface TableLogOptions {
   slowCommitMs?: number
 }
 
-const CACHED_METADATA = 64
-const CACHED_VERSIONS = 10_000
-const BACKOFF_MS_MAX = 250
 const SUFFIX = '.metadata.json'
 
 /** The logs of all managed tables of a store, by their uuid. What is cached is immutable. */
@@ -39,8 +36,8 @@ export class TableLog {
   readonly #sources: Sources
   readonly #commitRetries: number
   readonly #slowCommitMs: number
-  readonly #metadata = new BoundedCache<TableMetadata>(CACHED_METADATA)
-  readonly #versions = new BoundedCache<number>(CACHED_VERSIONS)
+  readonly #metadata = new BoundedCache<TableMetadata>(SETTINGS.cachedTables.default)
+  readonly #versions = new BoundedCache<number>(SETTINGS.cachedVersions.default)
 
   constructor(store: ObjectStore, options: TableLogOptions) {
     this.#store = store
@@ -122,7 +119,10 @@ export class TableLog {
         return { version: head.version + 1, metadata: next }
       }
       if (attempt >= this.#commitRetries) throw conflict(name, 'too many other writers were faster')
-      await this.#sources.sleep(this.#sources.random() * Math.min(BACKOFF_MS_MAX, 2 ** attempt), options.signal)
+      await this.#sources.sleep(
+        this.#sources.random() * Math.min(SETTINGS.commitBackoffMs.default, 2 ** attempt),
+        options.signal,
+      )
     }
   }
 

@@ -1,4 +1,5 @@
 /** What vacuums condemned, one object for each; writers look themselves up in them before they commit. */
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
@@ -14,13 +15,10 @@ export interface VacuumRecord {
   expired: { snapshotId: number; commitId?: string }[]
 }
 
-const CACHED_PATHS = 500_000
-const READS_AT_ONCE = 16
-
 /** Reads the records of vacuums, and remembers them: they never change. */
 export class VacuumRecords {
   readonly #store: ObjectStore
-  readonly #records = new BoundedCache<VacuumRecord>(CACHED_PATHS)
+  readonly #records = new BoundedCache<VacuumRecord>(SETTINGS.cachedRemovals.default)
 
   constructor(store: ObjectStore) {
     this.#store = store
@@ -34,7 +32,7 @@ export class VacuumRecords {
     options: CallOptions = {},
   ): Promise<VacuumRecord[]> {
     const newer = vacuumsOf(metadata).kept.filter((entry) => entry.version > version)
-    return await mapConcurrent(newer, READS_AT_ONCE, (entry) => this.#read(folder, entry, options))
+    return await mapConcurrent(newer, SETTINGS.storeCalls.default, (entry) => this.#read(folder, entry, options))
   }
 
   async #read(folder: string, { file }: VacuumEntry, options: CallOptions): Promise<VacuumRecord> {

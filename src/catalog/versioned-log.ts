@@ -1,13 +1,10 @@
 /** The one way in which anything changes: a folder of numbered immutable versions, of which the highest counts. */
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import type { CallOptions, ObjectInfo, ObjectStore } from '../storage/object-store.ts'
 import { missingMetadata } from './damage.ts'
 import { sealJson, unsealJson } from './seal.ts'
 import type { Sources } from './sources.ts'
-
-const PAGE_OBJECTS = 100_000
-const ATTEMPTS = 5
-const BACKOFF_MS = 20
 
 /** The file that tells other programs which version is newest, and us that a version which it names was there. */
 const HINT = 'version-hint.text'
@@ -150,8 +147,8 @@ export class VersionedLog {
       })
       if (isOurs !== undefined) return isOurs
       if (written === false && doubt === undefined) return false
-      if (attempt === ATTEMPTS) throw unknownOutcome(this.path(version), doubt)
-      await this.#sources.sleep(this.#sources.random() * BACKOFF_MS * 2 ** attempt)
+      if (attempt === SETTINGS.storeAttempts.default) throw unknownOutcome(this.path(version), doubt)
+      await this.#sources.sleep(this.#sources.random() * SETTINGS.storeBackoffMs.default * 2 ** attempt)
     }
   }
 
@@ -214,7 +211,7 @@ export async function* listObjects(
   let after: string | undefined
   do {
     const paging = after === undefined ? {} : { after }
-    const page = await store.list(prefix, { ...options, ...paging, limit: PAGE_OBJECTS })
+    const page = await store.list(prefix, { ...options, ...paging, limit: SETTINGS.logPage.default })
     yield* page.objects
     after = page.next
   } while (after !== undefined)

@@ -1,15 +1,9 @@
 /** How an engine is started, and how it is fenced in. */
 import { quoteString } from '../common/data-type.ts'
 import { namesIn } from '../common/text.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import type { Session } from './engine.ts'
 import { SESSION_SETTINGS } from './setting-lists.ts'
-
-/** The engine's own share of the memory of a process; the rest is for Node, the allocator and results. */
-const ENGINE_SHARE = 0.65
-
-/** Levels of expressions in each other: planning takes the third power of it. */
-const MOST_EXPRESSIONS = 250
 
 /**
  * What an engine is made with. A fenced one runs its statements on its own threads and none of the process's, each task
@@ -21,7 +15,7 @@ export function startOptions(
   { fenced, share = 1 }: { fenced: boolean; share?: number | undefined },
 ): Record<string, string> {
   return {
-    memory_limit: `${Math.floor((settings.memoryBytes * ENGINE_SHARE * share) / 1024)}KiB`,
+    memory_limit: `${Math.floor((settings.memoryBytes * SETTINGS.engineShare.default * share) / 1024)}KiB`,
     temp_directory: spillPath,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
@@ -35,7 +29,7 @@ function fencedOptions({ threads }: Settings): Record<string, string> {
     threads: String(threads + 1),
     external_threads: '1',
     scheduler_process_partial: 'true',
-    max_expression_depth: String(MOST_EXPRESSIONS),
+    max_expression_depth: String(SETTINGS.expressionDepth.default),
     allow_community_extensions: 'false',
     allow_persistent_secrets: 'false',
   }

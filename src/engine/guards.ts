@@ -3,34 +3,30 @@
  * at its limits nor for an interrupt. In a fenced engine a macro of the same name stands before each of them, and looks
  * at the arguments first.
  */
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 
 /** Rows of a vector: a call in a query over many rows is made for so many of them before anybody looks. */
 const VECTOR_ROWS = 2048
-/** The part of the memory that the values of one call may take, for a vector on each thread. */
-const VECTOR_SHARE = 1 / 2
-/** The same for a call that is made for one row only. */
-const SINGLE_SHARE = 1 / 16
-/** Bytes that a value may have however many threads there are. */
-const LEAST_BYTES = 64 * 1024
-/** Pairs of characters that one call may compare. */
-const MOST_PAIRS = 1_000_000
+const MOST_PAIRS = SETTINGS.valuePairs.default
 /** Bytes of a replacement that are no danger. */
 const SHORT_REPLACEMENT = 64
 /** Arrays and objects up to which JSON cannot be nested too deeply, so that its depth is not counted. */
 const SHALLOW_BRACKETS = 500
 /** Levels of JSON that are taken away before the depth of the rest is counted. */
 const SHALLOW_LEVELS = 8
-/** Brackets of what is then left that are still counted: more are taken for too deep. */
-const MOST_BRACKETS = 10_000
+const MOST_BRACKETS = SETTINGS.jsonBrackets.default
 
 /** The variable of a session that holds the bytes which one call may make. */
 const BYTES = 'skep_value_bytes'
 
 /** The statement that sets how large a value one call may make: it is larger when all guarded calls of the query are made once. */
 export function valueLimitSql({ memoryBytes, threads }: Settings, singleCalls = 0): string {
-  const perVector = Math.max(LEAST_BYTES, (memoryBytes * VECTOR_SHARE) / (VECTOR_ROWS * threads))
-  const perCall = singleCalls > 0 ? Math.max(perVector, (memoryBytes * SINGLE_SHARE) / singleCalls) : perVector
+  const perVector = Math.max(
+    SETTINGS.valueBytes.default,
+    (memoryBytes * SETTINGS.valueShare.default) / (VECTOR_ROWS * threads),
+  )
+  const perCall =
+    singleCalls > 0 ? Math.max(perVector, (memoryBytes * SETTINGS.singleValueShare.default) / singleCalls) : perVector
   return `SET VARIABLE ${BYTES} = ${Math.floor(perCall)}::DOUBLE`
 }
 

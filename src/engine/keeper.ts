@@ -1,7 +1,7 @@
 /** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
 import { resolve } from 'node:path'
 import type { DataFile } from '../catalog/types.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import type { Engine, Session } from './engine.ts'
 
 interface Kept {
@@ -159,15 +159,12 @@ export class EngineKeeper {
 
 const NOTHING: Reading = { roots: [], files: [] }
 
-/** Foreign files that one engine remembers before another takes over. */
-const SEEN_FILES_MAX = 200_000
-
 /** True when the engine may be used; the files are then remembered as seen. */
 function suits({ roots, seen }: Kept, reading: Reading): boolean {
   if (!covers(roots, reading.roots)) return false
   const foreign = reading.files.flatMap(({ path, foreign: own }) => (own ? [{ path, version: own.version }] : []))
   const news = foreign.filter(({ path }) => !seen.has(path))
-  if (seen.size > 0 && seen.size + news.length > SEEN_FILES_MAX) return false
+  if (seen.size > 0 && seen.size + news.length > SETTINGS.seenFiles.default) return false
   if (foreign.some(({ path, version }) => (seen.get(path) ?? version) !== version)) return false
   for (const { path, version } of news) seen.set(path, version)
   return true

@@ -1,11 +1,6 @@
 /** Ends the statement that drives the memory of the process beyond its bound: what the engine allocates inside of functions is not in its own accounts. */
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
-
-const LOOK_EVERY_MS = 20
-/** How long a statement that was stopped has to give its memory back before the next one is stopped. */
-const PATIENCE_MS = 250
-/** A statement that has not grown the process by this part of the memory is not what fills it. */
-const CULPRIT_SHARE = 0.25
 
 /** A query that may run statements under the guard. */
 export interface GuardedQuery {
@@ -39,7 +34,7 @@ export class MemoryGuard {
       statement: (stop) => {
         query.stop = stop
         this.#running.add(query)
-        this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS)
+        this.#looking ??= setInterval(() => this.#look(), SETTINGS.memoryLookMs.default)
         return () => this.#leave(query)
       },
     }
@@ -57,10 +52,12 @@ export class MemoryGuard {
     const bytes = nativeBytes()
     const now = performance.now()
     if (bytes <= this.#limitBytes || now < this.#patientUntil) return
-    const grown = [...this.#running].filter(({ startBytes }) => bytes - startBytes > this.#memoryBytes * CULPRIT_SHARE)
+    const grown = [...this.#running].filter(
+      ({ startBytes }) => bytes - startBytes > this.#memoryBytes * SETTINGS.memoryCulpritShare.default,
+    )
     const culprit = grown.at(-1)
     if (!culprit) return
-    this.#patientUntil = now + PATIENCE_MS
+    this.#patientUntil = now + SETTINGS.memoryPatienceMs.default
     this.#running.delete(culprit)
     culprit.stop?.()
   }

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBMaterializedResult, DuckDBPendingResult, DuckDBResult } from '@duckdb/node-api'
 import duckdb, { type PendingResult } from '@duckdb/node-bindings'
+import { SETTINGS } from '../config.ts'
 import type { BoundParameters } from './parameters.ts'
 
 /** How often the end of a statement is looked for: at once, in the next turns of the event loop, then by the clock. */
 const EAGER_LOOKS = 50
-const LOOK_EVERY_MS = 1
 
 /** The rows of a statement as they come. As {@link DuckDBConnection.stream}, which would occupy a thread of the process until the first rows. */
 export async function streamPending(
@@ -42,6 +42,8 @@ async function untilReady(pending: DuckDBPendingResult): Promise<void> {
       if (message === '') return
       throw new Error(message)
     }
-    await (looks < EAGER_LOOKS ? new Promise((resolve) => setImmediate(resolve)) : sleep(LOOK_EVERY_MS))
+    await (looks < EAGER_LOOKS
+      ? new Promise((resolve) => setImmediate(resolve))
+      : sleep(SETTINGS.statementLookMs.default))
   }
 }

@@ -2,6 +2,7 @@
 import { foldName } from '../catalog/folder/names.ts'
 import type { Column, DataFile, Schema, Table } from '../catalog/types.ts'
 import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import { ROW_NUMBER } from '../planner/table-spec.ts'
 
 /** What a scan needs to know of the table. */
@@ -17,9 +18,6 @@ export interface LayoutScan {
 }
 
 type Layout = readonly { name: string; type: DataType }[]
-
-/** Beyond this many layouts one reader unites them all, although it opens every file twice then. */
-const LAYOUTS_MAX = 16
 
 /** A SELECT of the table's columns, in order, over these files. */
 export function folderScanSql(table: FolderShape, schema: Schema, files: readonly DataFile[]): string {
@@ -58,7 +56,8 @@ export function pathsSql(files: readonly DataFile[]): string {
 /** The files by their layouts, in the order in which these come first. */
 export function layoutScans(table: FolderShape, schema: Schema, files: readonly DataFile[]): LayoutScan[] {
   const groups = [...Map.groupBy(files, (file) => file.foreign?.layout)]
-  if (groups.length <= LAYOUTS_MAX) return groups.map(([layout, group]) => layoutScan(table, schema, layout, group, ''))
+  if (groups.length <= SETTINGS.scanLayouts.default)
+    return groups.map(([layout, group]) => layoutScan(table, schema, layout, group, ''))
   const all = new Map(
     files.flatMap((file) => (file.foreign?.layout ?? []).map((column) => [foldName(column.name), column])),
   )

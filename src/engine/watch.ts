@@ -1,13 +1,10 @@
 /** Watches one running statement: ends it at its deadline, at the caller's word or for its memory, and reports progress. */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { isTimeout, timeoutError } from './duckdb-errors.ts'
 import type { GuardedQuery } from './memory-guard.ts'
 import { memoryError } from './memory-guard.ts'
-
-/** How often an interrupt is repeated until the statement has noticed it. */
-const INTERRUPT_EVERY_MS = 20
-const PROGRESS_EVERY_MS = 100
 
 /** What a statement is watched for. */
 export interface WatchOptions {
@@ -41,7 +38,7 @@ export class StatementWatch {
     const { signal, memory, onProgress } = options
     if (signal) this.#listen(signal)
     if (memory) this.#endings.push(memory.statement(() => this.#stopForMemory()))
-    if (onProgress) this.#every(PROGRESS_EVERY_MS, () => this.#report(onProgress))
+    if (onProgress) this.#every(SETTINGS.statementProgressMs.default, () => this.#report(onProgress))
   }
 
   /** Why the statement was ended, if it was. */
@@ -77,7 +74,7 @@ export class StatementWatch {
     if (this.#interrupting) return
     this.#interrupting = true
     this.#connection.interrupt()
-    this.#every(INTERRUPT_EVERY_MS, () => this.#connection.interrupt())
+    this.#every(SETTINGS.interruptMs.default, () => this.#connection.interrupt())
     const overdue = setTimeout(() => this.#giveUp(), this.#options.graceMs)
     this.#endings.push(() => clearTimeout(overdue))
   }

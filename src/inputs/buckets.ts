@@ -5,6 +5,7 @@ import { parseUuid } from '../catalog/iceberg/bytes.ts'
 import { bucketFunction } from '../catalog/iceberg/transforms.ts'
 import type { Scalar } from '../catalog/types.ts'
 import { type DataType, quoteIdentifier } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { toScalar } from '../engine/values.ts'
 
@@ -66,7 +67,7 @@ async function defineHash(session: Session, options: RunOptions): Promise<void> 
   for (const macro of macros) await session.run(`CREATE OR REPLACE TEMP MACRO ${macro}`, options)
 }
 
-const ACTORS_AT_ONCE = 250_000
+const ACTORS_AT_ONCE = SETTINGS.hashedActors.default
 
 /** Fills `skep_actor_buckets (actor, bucket)`. */
 async function hashDistinct(

@@ -1,14 +1,14 @@
 /** Columns of an import: what the sources hold, what the table stores, and the expressions between them. */
 
+import { columnNotFound, findColumn } from '../catalog/find-column.ts'
 import { unifyTypes } from '../catalog/folder/unify.ts'
 import { storableType } from '../catalog/iceberg/types.ts'
 import type { Table } from '../catalog/types.ts'
 import { type DataType, parseType, primitive, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
-import { didYouMean, nearest } from '../common/text.ts'
 import type { Session } from '../engine/engine.ts'
 import { SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
-import { findColumn, fitTable, type StoredColumn, storedColumn, unsupported } from './fit.ts'
+import { fitTable, type StoredColumn, storedColumn, unsupported } from './fit.ts'
 import { delimiterOf, type ReaderOptions, readerSql, type SourceColumn } from './readers.ts'
 import { isSniffError, sourceError } from './source-errors.ts'
 import { firstLine, type SourceFile } from './sources.ts'
@@ -199,18 +199,7 @@ function parseOverrides(overrides: TypeOverrides, sources: readonly SourceColumn
   return new Map(
     Object.entries(overrides).map(([name, text]) => {
       const column = findColumn(sources, name)
-      if (!column) {
-        const near = nearest(
-          name,
-          sources.map((source) => source.name),
-        )
-        const message = `--types: the files have no column "${name}"${didYouMean(near)}`
-        throw new SkepError('COLUMN_NOT_FOUND', message, {
-          table: '',
-          column: name,
-          ...(near === undefined ? {} : { nearest: near }),
-        })
-      }
+      if (!column) throw columnNotFound('', name, sources, '--types: the files have')
       const type = parseType(text)
       const stored = type.kind === 'other' ? undefined : storableType(type)
       if (!stored) throw unsupported(name, text)

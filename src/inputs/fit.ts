@@ -1,4 +1,5 @@
 /** Source columns against the columns of an existing table: which fit, which make the table wider, which are new, which cannot be. */
+import { findColumn } from '../catalog/find-column.ts'
 import { promotes } from '../catalog/iceberg/promote.ts'
 import { storableType } from '../catalog/iceberg/types.ts'
 import type { Column, Table } from '../catalog/types.ts'
@@ -19,14 +20,6 @@ export interface StoredColumn {
 
 /** What the values of sources are: of text whose values are checked one by one, each is judged by itself. */
 export type SourceKind = FileFormat | 'checked text'
-
-/** The column of that name, else one that differs in case only. */
-export function findColumn<T extends { name: string }>(columns: readonly T[], name: string): T | undefined {
-  return (
-    columns.find((column) => column.name === name) ??
-    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
-  )
-}
 
 /** The error for a type that a table cannot store. */
 export function unsupported(column: string, type: string): SkepError<'COLUMN_TYPE_UNSUPPORTED'> {

@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { SETTINGS } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import type { SourceFile } from './sources.ts'
-
-const READ_BYTES = 1 << 20
 
 /** Hashes by the paths of files, in hexadecimal. Each file that was not hashed on its way here is read once, in bounded memory. */
 export async function hashSources(files: readonly SourceFile[], signal: AbortSignal): Promise<Map<string, string>> {
@@ -17,7 +16,8 @@ export async function hashSources(files: readonly SourceFile[], signal: AbortSig
 async function hashFile({ path, label }: SourceFile, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   try {
-    for await (const part of createReadStream(path, { highWaterMark: READ_BYTES, signal })) hash.update(part as Buffer)
+    for await (const part of createReadStream(path, { highWaterMark: SETTINGS.bufferBytes.default, signal }))
+      hash.update(part as Buffer)
   } catch (cause) {
     throwIfAborted(signal)
     throw new SkepError('FILE_UNREADABLE', `${label} cannot be read to its end`, { file: label }, { cause })

@@ -1,8 +1,9 @@
 /** The key columns of a table: chosen at its first import, agreed with at every later one. */
+import { columnNotFound, findColumn } from '../catalog/find-column.ts'
 import { bucketFunction } from '../catalog/iceberg/transforms.ts'
 import type { Table, TableKeys, TimeUnit } from '../catalog/types.ts'
 import { type DataType, isFloat, isInteger, isTimestamp, printType } from '../common/data-type.ts'
-import { didYouMean, nearest } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import type { SourceColumn } from './readers.ts'
 
@@ -60,19 +61,9 @@ function agreedKeys({ name, keys, spec }: Table, options: KeyOptions): TableKeys
 }
 
 function findKey(table: string, name: string, columns: readonly SourceColumn[]): SourceColumn {
-  const found =
-    columns.find((column) => column.name === name) ??
-    columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
-  if (found) return found
-  const near = nearest(
-    name,
-    columns.map((column) => column.name),
-  )
-  throw new SkepError('COLUMN_NOT_FOUND', `the files have no column "${name}"${didYouMean(near)}`, {
-    table,
-    column: name,
-    ...(near === undefined ? {} : { nearest: near }),
-  })
+  const found = findColumn(columns, name)
+  if (!found) throw columnNotFound(table, name, columns, 'the files have')
+  return found
 }
 
 function checkActor(table: string, { name, type }: SourceColumn): void {
@@ -110,12 +101,14 @@ export function checkUnit(table: string, unit: string): void {
   throw invalid(table, 'timeUnit', `"${unit}" is no time unit; expected one of ${TIME_UNITS.join(', ')}`)
 }
 
-const BUCKETS_LIMIT = 4096
-
 function checkBuckets(table: string, { actor, time, buckets }: KeyOptions): void {
   if (actor === undefined || time === undefined) throw invalid(table, 'buckets', 'buckets need --actor and --time')
-  if (!Number.isInteger(buckets) || buckets! < 1 || buckets! > BUCKETS_LIMIT) {
-    throw invalid(table, 'buckets', `${buckets} buckets: expected a whole number from 1 to ${BUCKETS_LIMIT}`)
+  if (!Number.isInteger(buckets) || buckets! < 1 || buckets! > SETTINGS.bucketsMax.maximum) {
+    throw invalid(
+      table,
+      'buckets',
+      `${buckets} buckets: expected a whole number from 1 to ${SETTINGS.bucketsMax.maximum}`,
+    )
   }
 }
 

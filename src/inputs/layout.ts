@@ -5,6 +5,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { dataLocation } from '../catalog/catalog.ts'
 import type { DataFile, PartitionSpec, Schema, TableKeys } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import { removeFolder } from '../storage/temporary.ts'
@@ -162,8 +163,6 @@ async function writeBucket(
   return files
 }
 
-const CUT_SAMPLE_ROWS = 100_000
-
 /** Actors, as text, at which a bucket is cut into `pieces` of about one size. */
 async function cutPoints(
   session: Session,
@@ -176,7 +175,7 @@ async function cutPoints(
   const quantiles = Array.from({ length: pieces - 1 }, (_, k) => (k + 1) / pieces)
   const [row] = await session.rows<{ cuts: string[] }>(
     `SELECT CAST(list_sort(list_distinct(quantile_disc(a, [${quantiles.join(', ')}]))) AS VARCHAR[]) AS cuts
-     FROM (SELECT ${actor} AS a FROM (${part.sql}) USING SAMPLE reservoir(${CUT_SAMPLE_ROWS} ROWS) REPEATABLE (1))`,
+     FROM (SELECT ${actor} AS a FROM (${part.sql}) USING SAMPLE reservoir(${SETTINGS.cutSampleRows.default} ROWS) REPEATABLE (1))`,
     options,
   )
   return row!.cuts

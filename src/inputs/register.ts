@@ -59,10 +59,7 @@ export interface RegisterResult {
   warnings: string[]
 }
 
-/** What a process weighs before any statement: a check takes all it gets, and so may not count on that. */
-const PROCESS_BYTES = 160 * 1024 * 1024
-/** What a thread of a check needs at least. */
-const THREAD_BYTES = 100 * 1024 * 1024
+const THREAD_BYTES = SETTINGS.checkThreadBytes.default
 
 /** Registers a folder: reads footers, checks the keys, and looks for actors that are in several files. */
 export async function registerFolder(
@@ -90,7 +87,7 @@ export async function registerFolder(
   })
   const folder = tableOfRegistration(table, found)
   if (found === known && isSettled(known, mode)) return resultOf(table, folder.snapshot.files, known)
-  const memoryBytes = Math.max(THREAD_BYTES, settings.memoryBytes - PROCESS_BYTES)
+  const memoryBytes = Math.max(THREAD_BYTES, settings.memoryBytes - SETTINGS.processBytes.default)
   const threads = Math.min(settings.threads, Math.max(1, Math.floor(memoryBytes / THREAD_BYTES)))
   // DuckDB makes one folder, and not those above it.
   await makeFolder(dirname(spillPath))

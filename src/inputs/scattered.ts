@@ -2,6 +2,7 @@
 import type { ScatteredActor } from '../catalog/folder/registration.ts'
 import { compareScalars } from '../catalog/scalar.ts'
 import type { Column, DataFile, Scalar, Table } from '../catalog/types.ts'
+import { SETTINGS } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { layoutScans } from '../engine/scan-folder.ts'
 import { isSkepError } from '../errors.ts'
@@ -15,12 +16,7 @@ export interface ScatterCheck {
   apart: readonly DataFile[]
 }
 
-/** Files that are looked at first: where actors are scattered, a few files mostly show it. */
-const PROBED_FILES = 8
-/** Actors with one hash in several files that are looked at one by one. */
-const SUSPECTS = 1000
-/** Passes over the actors, at most. */
-const PARTS_MAX = 1024
+const SUSPECTS = SETTINGS.suspectActors.default
 
 /**
  * An actor that is in two of the files, or undefined when there is none. Files whose ranges of actors overlap no other's are
@@ -41,7 +37,7 @@ export async function findScattered(
   const files = overlapping(ranges.filter(({ file }) => file.rows > 0))
   if (files.length < 2) return undefined
   const pass = { session, table, actor, options }
-  const probe = spread(files, PROBED_FILES)
+  const probe = spread(files, SETTINGS.probedFiles.default)
   const found = probe.length < files.length ? await sharedActor(pass, probe) : undefined
   return found ?? (await sharedActor(pass, files))
 }
@@ -157,7 +153,7 @@ async function findSuspects(pass: Pass, rows: string): Promise<number> {
       }
       return 0
     } catch (error) {
-      if (parts >= PARTS_MAX || !isSkepError(error, 'MEMORY_LIMIT')) throw error
+      if (parts >= SETTINGS.actorParts.default || !isSkepError(error, 'MEMORY_LIMIT')) throw error
     }
   }
 }

@@ -5,6 +5,7 @@ import { access, glob, mkdir, open, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { SETTINGS } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { damagedError } from './compressed.ts'
 import { stampOf } from './hashes.ts'
@@ -192,9 +193,7 @@ export async function firstLine(file: SourceFile): Promise<string> {
   let text = ''
   for await (const part of textOf(file, 64 * 1024)) {
     text += part.toString('utf8')
-    if (text.includes('\n') || text.length > MAX_FIRST_LINE) break
+    if (text.includes('\n') || text.length > SETTINGS.firstLineCharacters.default) break
   }
   return text.split(/\r?\n/, 1)[0]!.replace(/^\uFEFF/, '')
 }
-
-const MAX_FIRST_LINE = 1024 * 1024

@@ -4,7 +4,7 @@ import { parseUuid } from '../catalog/iceberg/bytes.ts'
 import { printFieldIds, printSchema } from '../catalog/iceberg/schema.ts'
 import type { Column, ColumnStatistics, DataFile, Scalar } from '../catalog/types.ts'
 import { isFloat, isInteger, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import { sealFile } from '../storage/sealed-file.ts'
@@ -22,9 +22,6 @@ export interface FileWrite {
   /** True when the rows come sorted by (actor, time). */
   sorted: boolean
 }
-
-/** Finished files that are hashed and synced at once. */
-const FILES_AT_ONCE = 2
 
 /** Writes rows and describes the files that came of it; files without rows are not kept. */
 export async function writeFiles(
@@ -44,7 +41,7 @@ export async function writeFiles(
      KV_METADATA {"iceberg.schema": ${quoteString(printSchema(columns))}})`,
     options,
   )
-  const paths = await mapConcurrent(result, FILES_AT_ONCE, async ({ filename, count }) =>
+  const paths = await mapConcurrent(result, SETTINGS.finishedFiles.default, async ({ filename, count }) =>
     count > 0n ? await sealFile(filename) : await unlink(filename),
   )
   if (write.fileBytes !== undefined) await sync(write.path)

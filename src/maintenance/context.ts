@@ -4,7 +4,7 @@ import type { Names } from '../catalog/names.ts'
 import type { Sources } from '../catalog/sources.ts'
 import { listObjects, versionOf } from '../catalog/versioned-log.ts'
 import { type FoundLease, isAtWork, readLeases, WRITERS } from '../catalog/writers.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectInfo, ObjectStore } from '../storage/object-store.ts'
 import type { Processes } from '../storage/processes.ts'
@@ -38,7 +38,6 @@ export interface Survey {
   leases: FoundLease[]
 }
 
-const REMOVALS_AT_ONCE = 16
 const SUFFIX = '.metadata.json'
 
 /** The folder of a table as it is. */
@@ -77,7 +76,7 @@ export async function removeObjects(
   { store, run }: VacuumContext,
   objects: readonly { path: string }[],
 ): Promise<void> {
-  await mapConcurrent(objects, REMOVALS_AT_ONCE, ({ path }) => store.delete(path, run))
+  await mapConcurrent(objects, SETTINGS.storeCalls.default, ({ path }) => store.delete(path, run))
 }
 
 /** Removes versions from the lowest up: while one is there, so are all above it, and readers climb from one that they know. */

@@ -1,17 +1,11 @@
 /** Limits on the shape of a query whose planning alone would take long: no interrupt reaches it there. */
 import { asciiLower } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { GUARDED_CALLS } from './guarded-calls.ts'
 import { isNode, nodes, type TreeNode, text } from './tree.ts'
 
-/** Nodes of the tree once the macro of every guarded call has repeated its arguments. */
-const MOST_NODES = 1_000_000
-/** Calls in calls: planning takes the third power of their depth, so that all together may cost so much. */
-const MOST_NESTING = 6_000_000
-/** Subqueries in expressions of each other, or lambdas: each level doubles the time of planning. */
-const MOST_DOUBLINGS = 12
-/** Tables that are planned when no common table is materialised. */
-const MOST_MENTIONS = 1000
+const MOST_DOUBLINGS = SETTINGS.sqlDoublings.default
 
 interface Size {
   nodes: number
@@ -31,7 +25,7 @@ function measure(size: Size, value: unknown, repeats: number, doublings: number)
   }
   if (!isNode(value)) return 0
   size.nodes += repeats
-  limit(size.nodes, MOST_NODES, 'calls of functions are nested too deeply in each other')
+  limit(size.nodes, SETTINGS.sqlNodes.default, 'calls of functions are nested too deeply in each other')
   const doubles = value.class === 'SUBQUERY' || value.class === 'LAMBDA' ? doublings + 1 : doublings
   limit(doubles, MOST_DOUBLINGS, `subqueries or lambdas are nested more than ${MOST_DOUBLINGS} levels deep`)
   const isCall = value.class === 'FUNCTION'
@@ -40,7 +34,7 @@ function measure(size: Size, value: unknown, repeats: number, doublings: number)
   for (const child of Object.values(value)) depth = Math.max(depth, measure(size, child, inner, doubles))
   if (!isCall) return depth
   size.nesting += (depth + 1) ** 2
-  limit(size.nesting, MOST_NESTING, 'calls of functions are nested too deeply in each other')
+  limit(size.nesting, SETTINGS.sqlNesting.default, 'calls of functions are nested too deeply in each other')
   return depth + 1
 }
 
@@ -64,6 +58,6 @@ function countMentions(value: unknown, tables: ReadonlyMap<string, number>): num
   }
   let sum = 0
   for (const [key, child] of Object.entries(value)) if (key !== 'cte_map') sum += countMentions(child, known)
-  limit(sum, MOST_MENTIONS, 'common tables that are NOT MATERIALIZED mention each other too often')
+  limit(sum, SETTINGS.sqlMentions.default, 'common tables that are NOT MATERIALIZED mention each other too often')
   return sum
 }

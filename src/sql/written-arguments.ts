@@ -1,15 +1,10 @@
 /** Arguments that have to be written out in the query: the engine reads them once, and trusts them. */
 import { asciiLower } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { isNode, nodes, type TreeNode, text } from './tree.ts'
 
-/** Longest text of a path, a structure or a format. */
-const MOST_CHARACTERS = 10_000
-/** Digits of a width or precision in a format. */
-const MOST_DIGITS = 3
-
-/** Longest text that replaces every match. */
-const MOST_REPLACEMENT = 200
+const MOST_CHARACTERS = SETTINGS.argumentCharacters.default
 
 /** What an argument may be: a text of a bounded length, a path of JSON (which may also come from a column), a format or a replacement. */
 type Rule = 'text' | 'path' | 'format' | 'replacement'
@@ -67,7 +62,7 @@ function check(rule: Rule, name: string, argument: TreeNode, found: WrittenArgum
   const parts = partsOf(argument)
   if (rule === 'path' && parts.references > 0) return
   const parameters = rule === 'format' || rule === 'replacement' ? 0 : parts.parameters
-  const most = rule === 'replacement' ? MOST_REPLACEMENT : MOST_CHARACTERS
+  const most = rule === 'replacement' ? SETTINGS.replacementCharacters.default : MOST_CHARACTERS
   if (parts.references + parts.calls > 0 || parts.parameters > parameters || parts.characters > most) {
     const message = `${name} needs its ${rule} written out in the query, with at most ${most} characters`
     throw new SkepError('SQL_FORBIDDEN', message, { what: name })
@@ -97,9 +92,13 @@ function constantText(node: TreeNode): string {
   return isNode(node.value) ? text(node.value.value) : ''
 }
 
+const MOST_DIGITS = SETTINGS.formatDigits.default
+const WIDE_PRINTF = new RegExp(`%[^%a-zA-Z]*(?:\\*|\\d{${MOST_DIGITS + 1}})`)
+const WIDE_FORMAT = new RegExp(`\\{[^{}]*(?:\\{|\\d{${MOST_DIGITS + 1}})`)
+
 /** A width that is long, or that is itself an argument, would make a text of any length. */
 function checkFormat(name: string, format: string): void {
-  const wide = name === 'printf' ? /%[^%a-zA-Z]*(?:\*|\d{4})/ : /\{[^{}]*(?:\{|\d{4})/
+  const wide = name === 'printf' ? WIDE_PRINTF : WIDE_FORMAT
   if (!wide.test(name === 'printf' ? format.replaceAll('%%', '') : format.replaceAll('{{', ''))) return
   const message = `${name}: a width or precision has at most ${MOST_DIGITS} digits and is written out`
   throw new SkepError('SQL_FORBIDDEN', message, { what: name })

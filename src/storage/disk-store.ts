@@ -4,6 +4,7 @@ import type { Dirent } from 'node:fs'
 import { constants, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { compareUtf8 } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import type { ByteRange, CallOptions, ObjectInfo, ObjectPage, ObjectStore } from './object-store.ts'
 import { checkPath, checkPrefix, isAfter, listLimit, pageOf } from './path.ts'
@@ -11,7 +12,6 @@ import { nameOfProcess, systemProcesses } from './processes.ts'
 
 /** Folder below the root for files that are being written; what a crash leaves there is never listed. */
 const TEMPORARY = '.tmp'
-const PLACE_ATTEMPTS = 3
 
 /**
  * A store below a folder, which is made at the first write. Writers only ever rename or link complete, synced files into place,
@@ -133,7 +133,7 @@ export class DiskStore implements ObjectStore {
       try {
         return await place(temporary, file)
       } catch (error) {
-        if (codeOf(error) !== 'ENOENT' || attempt === PLACE_ATTEMPTS) throw error
+        if (codeOf(error) !== 'ENOENT' || attempt === SETTINGS.placeAttempts.default) throw error
         await this.#ensureFolder(dirname(file))
       }
     }
@@ -219,8 +219,6 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-const READ_STEP_BYTES = 64 * 1024 * 1024
-
 async function readRange(
   handle: FileHandle,
   range: ByteRange,
@@ -232,7 +230,7 @@ async function readRange(
   let done = 0
   while (done < bytes.length) {
     throwIfAborted(signal)
-    const step = Math.min(READ_STEP_BYTES, bytes.length - done)
+    const step = Math.min(SETTINGS.readStepBytes.default, bytes.length - done)
     const { bytesRead } = await handle.read(bytes, done, step, start + done)
     if (bytesRead === 0) throw new Error('the file became shorter while it was read')
     done += bytesRead

@@ -4,6 +4,7 @@ import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { compareUtf8 } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from './concurrent.ts'
 import { isMissing, readError } from './disk-store.ts'
@@ -45,12 +46,6 @@ const YOUNG = '?'
 /** File systems stamp with the clock's last tick; those with coarser clocks show it in the digits. */
 const TICK_MS = 20
 const COARSE_TICK_MS = 2000
-const STATS_AT_ONCE = 256
-/** Above this a stat goes over a network, and must not block. */
-const FAST_STAT_MS = 0.1
-const SLOW_STATS_AT_ONCE = 32
-const FOLDERS_AT_ONCE = 16
-const READ_ATTEMPTS = 5
 
 /** True when both versions are the same, whether or not they were young. */
 export function sameVersion(a: string, b: string): boolean {
@@ -169,7 +164,7 @@ interface Walk extends CallOptions {
 /** Looks into these folders; gives the folders in them. */
 async function walkLevel(walk: Walk, level: readonly string[]): Promise<string[]> {
   const stamps = await stampAll(walk.root, level, walk)
-  const found = await mapConcurrent(level, FOLDERS_AT_ONCE, async (folder, k) => {
+  const found = await mapConcurrent(level, SETTINGS.folderReads.default, async (folder, k) => {
     const stamp = stamps[k]
     if (!stamp?.isFolder) return undefined
     const known = walk.index?.folders.get(folder)
@@ -199,7 +194,7 @@ async function readFolder(walk: Walk, folder: string): Promise<Children | undefi
     if (!after?.isFolder) return undefined
     if (sameVersion(before.version, after.version)) return { version: before.version, ...children }
     // Names that come faster than a folder can be listed: its stamp is worth nothing.
-    if (attempt === READ_ATTEMPTS) return { version: YOUNG, ...children }
+    if (attempt === SETTINGS.folderAttempts.default) return { version: YOUNG, ...children }
   }
 }
 
@@ -236,14 +231,17 @@ async function stampAll(
   const stamps: (Stamp | undefined)[] = []
   while (stamps.length < paths.length) {
     throwIfAborted(signal)
-    const slice = paths.slice(stamps.length, stamps.length + STATS_AT_ONCE)
+    const slice = paths.slice(stamps.length, stamps.length + SETTINGS.stampedFiles.default)
     const started = performance.now()
     for (const path of slice) stamps.push(stampNow(root, path))
-    if (performance.now() - started > FAST_STAT_MS * slice.length) break
+    if (performance.now() - started > SETTINGS.fastStampMs.default * slice.length) break
     if (stamps.length < paths.length) await setImmediate()
   }
   const rest = paths.slice(stamps.length)
-  return [...stamps, ...(await mapConcurrent(rest, SLOW_STATS_AT_ONCE, (path) => stampSoon(root, path, signal)))]
+  return [
+    ...stamps,
+    ...(await mapConcurrent(rest, SETTINGS.slowStamps.default, (path) => stampSoon(root, path, signal))),
+  ]
 }
 
 /** The root may be a link; what is below it may not. */

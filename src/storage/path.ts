@@ -1,13 +1,11 @@
 /** Which paths an object may have, the same for every store. */
 import { compareUtf8 } from '../common/text.ts'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import type { ObjectInfo, ObjectPage } from './object-store.ts'
 
 const PATH_BYTES_MAX = 1024
 const PART_BYTES_MAX = 255
-
-/** Objects a page has when the caller names no limit. */
-const LIST_LIMIT_DEFAULT = 1000
 
 /**
  * Passes for the path of an object: parts joined by `/`, none of them empty, `.` or `..`.
@@ -58,7 +56,7 @@ export function isAfter(path: string, after: string | undefined): boolean {
 
 /** The number of objects that a page may have. @throws ARGUMENT_INVALID for less than one */
 export function listLimit(limit: number | undefined): number {
-  const value = limit ?? LIST_LIMIT_DEFAULT
+  const value = limit ?? SETTINGS.listPage.default
   if (value >= 1) return Math.floor(value)
   throw new SkepError('ARGUMENT_INVALID', 'a page of a listing has at least one object', { argument: 'limit' })
 }

@@ -4,6 +4,7 @@
  */
 import { open, rename, stat, utimes } from 'node:fs/promises'
 import { CHECKSUM_DIGITS, digestOf, newHash } from '../common/checksum.ts'
+import { SETTINGS } from '../config.ts'
 import { throwIfAborted } from '../errors.ts'
 import { readError } from './disk-store.ts'
 
@@ -11,7 +12,7 @@ const ENDING = '.parquet'
 const SEAL = new RegExp(`-sha256-([0-9a-f]{${CHECKSUM_DIGITS}})-([0-9a-z]{1,9})\\.parquet$`)
 /** Names hold whole milliseconds, and times pass through seconds as floats. */
 const TIME_SLACK_MS = 0.75
-const STEP_BYTES = 1024 * 1024
+const STEP_BYTES = SETTINGS.bufferBytes.default
 
 /** What a file's name says of it. */
 interface Seal {

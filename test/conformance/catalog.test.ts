@@ -12,6 +12,7 @@ import { SkepError } from '../../src/errors.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { answering } from '../answering.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'skep-catalog-'))
 let folders = 0
@@ -68,17 +69,11 @@ async function allPaths(store: ObjectStore): Promise<string[]> {
 /** A store that loses the reply to the first write it is told to, after or before doing it. */
 function losing(store: ObjectStore, path: RegExp, isDone: boolean, times = 1): ObjectStore {
   let left = times
-  return new Proxy(store, {
-    get(target, property) {
-      const value = Reflect.get(target, property)
-      if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-      return async (to: string, bytes: Uint8Array) => {
-        if (left === 0 || !path.test(to)) return await target.putIfAbsent(to, bytes)
-        left--
-        if (isDone) await target.putIfAbsent(to, bytes)
-        throw new SkepError('STORE_UNAVAILABLE', 'the reply was lost', { path: to })
-      }
-    },
+  return answering(store, 'putIfAbsent', async (to, bytes) => {
+    if (left === 0 || !path.test(to)) return await store.putIfAbsent(to, bytes)
+    left--
+    if (isDone) await store.putIfAbsent(to, bytes)
+    throw new SkepError('STORE_UNAVAILABLE', 'the reply was lost', { path: to })
   })
 }
 
@@ -301,13 +296,7 @@ describe.each(STORES)('catalog on %s', (_name, open) => {
   test('gives up on a lost race after as many retries as it may', async () => {
     await create('t', 'a')
     const table = await fresh('t')
-    const busy = new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-        return async () => false
-      },
-    })
+    const busy = answering(store, 'putIfAbsent', async () => false)
     const before = await allPaths(store)
     const writer = new Catalog(busy, { sources: sources(), commitRetries: 3 })
     await expect(writer.append(table, [file(table, 'b')])).rejects.toMatchObject({ code: 'COMMIT_CONFLICT' })

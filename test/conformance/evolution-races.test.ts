@@ -1,8 +1,4 @@
 /** Imports and alterations that race: no value ever comes under a wrong column, and what can be combined is. */
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Catalog, dataLocation } from '../../src/catalog/catalog.ts'
 import { evolveSchema } from '../../src/catalog/iceberg/evolution.ts'
@@ -11,46 +7,26 @@ import type { Sources } from '../../src/catalog/sources.ts'
 import type { DataFile } from '../../src/catalog/types.ts'
 import { primitive } from '../../src/common/data-type.ts'
 import { SkepError } from '../../src/errors.ts'
-import type { ImportOptions } from '../../src/inputs/import.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import { runs } from '../torture.ts'
-import { failure, filesBelow, type Lab, openLab } from './import-lab.ts'
+import { failure, type Lab, openLab, strays } from './import-lab.ts'
+import { type OtherJob, OtherWriter, runProcesses } from './other-writer.ts'
 import type { Job } from './races-child.ts'
 
-const CHILD = new URL('./races-child.ts', import.meta.url)
-
 let lab: Lab
-let other: Worker
+let other: OtherWriter
 
 beforeAll(async () => {
   lab = await openLab()
-  other = new Worker(CHILD)
+  other = new OtherWriter(lab.root)
 })
 
 afterAll(async () => {
-  await other.terminate()
+  await other.close()
   await lab.close()
 })
 
-type Theirs = Pick<Job, 'verb' | 'path' | 'options'>
-
-/** What another writer does while an import of ours stands right before its first commit. */
-function meanwhile(table: string, theirs: readonly Theirs[]): ImportOptions {
-  let left = [...theirs]
-  return {
-    onProgress: ({ phase }) => {
-      if (phase !== 'commit') return
-      for (const job of left.splice(0)) {
-        const shared = new SharedArrayBuffer(1024)
-        const state = new Int32Array(shared, 0, 2)
-        other.postMessage({ job: { root: lab.root, table, ...job } satisfies Job, shared })
-        expect(Atomics.wait(state, 0, 0, 30_000)).not.toBe('timed-out')
-        expect(Buffer.from(new Uint8Array(shared, 8, state[1])).toString()).toBe('done')
-      }
-      left = []
-    },
-  }
-}
+type Theirs = Omit<OtherJob, 'table'>
 
 const alters = (options: object): Theirs => ({ verb: 'alter', path: '', options })
 const imports = async (sql: string, options: object = {}): Promise<Theirs> => ({
@@ -190,7 +166,8 @@ describe('an import stands before its commit, and', () => {
     const table = `race_${RACES.findIndex((race) => race.name === name)}`
     await lab.warehouse.import(table, [await lab.write(FIRST)])
     const path = await lab.write(ours)
-    const racing = lab.warehouse.import(table, [path], { replace, ...meanwhile(table, await theirs()) })
+    const jobs = (await theirs()).map((job) => ({ table, ...job }))
+    const racing = lab.warehouse.import(table, [path], { replace, ...other.meanwhile(...jobs) })
     if (code) expect((await failure(() => racing)).code).toBe(code)
     else {
       await racing
@@ -202,31 +179,19 @@ describe('an import stands before its commit, and', () => {
   })
 })
 
-/** Every data file below the warehouse is one of a table, in some snapshot of it. */
-async function expectNoStrays(): Promise<void> {
-  const known = new Set<string>()
-  for (const { name } of await lab.warehouse.tables()) {
-    for (const { id } of await lab.warehouse.snapshots(name)) {
-      const { dataFiles: files } = await lab.warehouse.describe(name, { files: true, at: id })
-      for (const { path } of files!) known.add(path)
-    }
-  }
-  expect(filesBelow(lab.root).filter((path) => path.endsWith('.parquet') && !known.has(path))).toEqual([])
-}
+const expectNoStrays = async () => expect(await strays(lab)).toEqual([])
 
 test('processes that all add columns at once all get theirs', async () => {
-  const run = promisify(execFile)
   await lab.warehouse.import('crowd', [await lab.write('SELECT -1 AS k')])
   const jobs = await Promise.all(
     [0, 1, 2, 3].map(async (k) => {
       const path = await lab.write(
         `SELECT ${k} AS k, ${k}0 AS own${k}, ${k}00::${k % 2 ? 'INTEGER' : 'BIGINT'} AS shared`,
       )
-      return JSON.stringify({ root: lab.root, table: 'crowd', verb: 'import', path, options: {} } satisfies Job)
+      return { root: lab.root, table: 'crowd', verb: 'import', path, options: {} } satisfies Job
     }),
   )
-  const outputs = await Promise.all(jobs.map((job) => run(process.execPath, [fileURLToPath(CHILD), job])))
-  expect(outputs.map(({ stdout }) => stdout.trim())).toEqual(jobs.map(() => 'done'))
+  expect(await runProcesses(jobs)).toEqual(jobs.map(() => 'done'))
   const { rows } = await lab.warehouse.sql('SELECT k, own0, own1, own2, own3, shared FROM crowd ORDER BY k')
   const own = (k: number) => Object.fromEntries([0, 1, 2, 3].map((j) => [`own${j}`, j === k ? k * 10 : null]))
   expect(rows).toEqual([-1, 0, 1, 2, 3].map((k) => ({ k, ...own(k), shared: k < 0 ? null : k * 100 })))

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
@@ -15,23 +15,15 @@ import { systemSources } from '../../src/catalog/sources.ts'
 import type { ColumnStatistics, DataFile } from '../../src/catalog/types.ts'
 import { parseType, primitive, quoteIdentifier, quoteString } from '../../src/common/data-type.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
+import { fetchFromDisk } from '../fetch.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'skep-iceberg-'))
 const catalog = new Catalog(new DiskStore(root), { sources: systemSources(), commitRetries: 10 })
 let connection: DuckDBConnection
 
-/** icebird reads over fetch: locations are absolute paths here. */
-function readFromDisk(url: string, init?: RequestInit): Response {
-  const bytes = readFileSync(url)
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-  if (!range) return new Response(bytes)
-  const end = range[2] ? Number(range[2]) + 1 : bytes.length
-  return new Response(bytes.subarray(Number(range[1]), end), { status: 206 })
-}
-
 beforeAll(async () => {
   connection = await (await DuckDBInstance.create(':memory:')).connect()
-  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => readFromDisk(url, init))
+  vi.stubGlobal('fetch', fetchFromDisk)
 })
 
 afterAll(() => {

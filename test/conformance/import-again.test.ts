@@ -15,6 +15,7 @@ import type { DataFile } from '../../src/catalog/types.ts'
 import { primitive } from '../../src/common/data-type.ts'
 import type { ImportOptions } from '../../src/inputs/import.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
+import { answering } from '../answering.ts'
 import { failure, filesBelow, type Lab, openLab } from './import-lab.ts'
 import type { Job } from './races-child.ts'
 
@@ -394,19 +395,13 @@ describe('commits to a store in memory', () => {
   /** A store where, at the first reading of a ledger, another commit comes first and what it replaced is removed. */
   function raceAtLedger(store: MemoryStore, commit: () => Promise<unknown>): MemoryStore {
     let raced = false
-    return new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'read') return typeof value === 'function' ? value.bind(target) : value
-        return async (path: string) => {
-          if (!raced && path.includes('/ledger-')) {
-            raced = true
-            await commit()
-            await target.delete(path)
-          }
-          return await target.read(path)
-        }
-      },
+    return answering(store, 'read', async (path) => {
+      if (!raced && path.includes('/ledger-')) {
+        raced = true
+        await commit()
+        await store.delete(path)
+      }
+      return await store.read(path)
     })
   }
 })

@@ -1,26 +1,23 @@
 /** Importing again and leaving out rows, while the columns of the table change. */
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LEDGER_PROPERTY } from '../../src/catalog/ledger.ts'
 import type { ImportOptions } from '../../src/inputs/import.ts'
 import { failure, filesBelow, type Lab, openLab } from './import-lab.ts'
-import type { Job } from './races-child.ts'
-
-const CHILD = new URL('./races-child.ts', import.meta.url)
+import { OtherWriter } from './other-writer.ts'
 
 let lab: Lab
-let other: Worker
+let other: OtherWriter
 let cases = 0
 
 beforeAll(async () => {
   lab = await openLab()
-  other = new Worker(CHILD)
+  other = new OtherWriter(lab.root)
 })
 
 afterAll(async () => {
-  await other.terminate()
+  await other.close()
   await lab.close()
 })
 
@@ -127,17 +124,7 @@ describe('values are judged by what the columns become', () => {
 
 /** Another writer imports files right before our first commit, and we wait for it as we stand. */
 function meanwhile(table: string, path: string, options: object): ImportOptions {
-  let isFirst = true
-  const onProgress: ImportOptions['onProgress'] = ({ phase }) => {
-    if (phase !== 'commit' || !isFirst) return
-    isFirst = false
-    const shared = new SharedArrayBuffer(1024)
-    const state = new Int32Array(shared, 0, 2)
-    other.postMessage({ job: { root: lab.root, table, verb: 'import', path, options } satisfies Job, shared })
-    expect(Atomics.wait(state, 0, 0, 30_000)).not.toBe('timed-out')
-    expect(Buffer.from(new Uint8Array(shared, 8, state[1])).toString()).toBe('done')
-  }
-  return { once: true, onProgress }
+  return { once: true, ...other.meanwhile({ table, verb: 'import', path, options }) }
 }
 
 describe('another import brings one of our files meanwhile', () => {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { icebergRead } from 'icebird'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -6,6 +5,7 @@ import { parseUuid } from '../../src/catalog/iceberg/bytes.ts'
 import { bucketOf } from '../../src/catalog/iceberg/transforms.ts'
 import { parseType, printType } from '../../src/common/data-type.ts'
 import { compareUtf8 } from '../../src/common/text.ts'
+import { fetchFromDisk } from '../fetch.ts'
 import { dataFiles, failure, filesBelow, type Lab, openLab, scanOf } from './import-lab.ts'
 
 let lab: Lab
@@ -267,13 +267,7 @@ test.for(['DOUBLE', 'FLOAT', 'BOOLEAN', 'INTEGER[]', 'STRUCT(a INTEGER)', 'MAP(I
 )
 
 test('icebird reads what was imported, given nothing but the place of the metadata', async () => {
-  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
-    const bytes = readFileSync(url)
-    const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-    if (!range) return new Response(bytes)
-    const end = range[2] ? Number(range[2]) + 1 : bytes.length
-    return new Response(bytes.subarray(Number(range[1]), end), { status: 206 })
-  })
+  vi.stubGlobal('fetch', fetchFromDisk)
   try {
     for (const [table, rows] of [
       ['story', 5],

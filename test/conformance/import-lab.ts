@@ -88,6 +88,18 @@ export async function dataFiles(warehouse: Warehouse, table: string): Promise<st
   return (await warehouse.describe(table, { files: true })).dataFiles!.map(({ path }) => path)
 }
 
+/** Data files below the warehouse that belong to no snapshot of a table. */
+export async function strays({ warehouse, root }: Lab): Promise<string[]> {
+  const known = new Set<string>()
+  for (const { name } of await warehouse.tables()) {
+    for (const { id } of await warehouse.snapshots(name)) {
+      const described = await warehouse.describe(name, { files: true, at: id })
+      for (const { path } of described.dataFiles!) known.add(path)
+    }
+  }
+  return filesBelow(root).filter((path) => path.endsWith('.parquet') && !known.has(path))
+}
+
 /** The files as a table function of DuckDB. */
 export function scanOf(paths: readonly string[]): string {
   return `read_parquet([${paths.map(quoteString).join(', ')}], hive_partitioning = false, union_by_name = true)`

@@ -8,7 +8,7 @@ import { newSpec } from '../../src/catalog/iceberg/transforms.ts'
 import type { ColumnStatistics, DataFile } from '../../src/catalog/types.ts'
 import { primitive } from '../../src/common/data-type.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
-import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { answering } from '../answering.ts'
 import { testSources } from '../faults/world.ts'
 
 const schema = newSchema([
@@ -119,24 +119,14 @@ test('a commit that fails leaves no merged manifest behind', async () => {
   for (const n of [1, 2]) await catalog.append(table, [file(table, n)])
   const paths = async () => (await store.list('', { limit: 10_000 })).objects.map(({ path }) => path)
   const before = await paths()
-  const losing = new Catalog(losesEveryRace(store), {
-    sources: testSources(9),
-    commitRetries: 3,
-    manifestMergeCount: 3,
-  })
+  const losing = new Catalog(
+    answering(store, 'putIfAbsent', async () => false),
+    {
+      sources: testSources(9),
+      commitRetries: 3,
+      manifestMergeCount: 3,
+    },
+  )
   await expect(losing.append(table, [file(table, 3)])).rejects.toMatchObject({ code: 'COMMIT_CONFLICT' })
   expect(await paths()).toEqual(before)
 })
-
-/** The store as a writer sees it who is always too late. */
-function losesEveryRace(real: ObjectStore): ObjectStore {
-  return {
-    root: real.root,
-    list: (...args) => real.list(...args),
-    stat: (...args) => real.stat(...args),
-    read: (...args) => real.read(...args),
-    put: (...args) => real.put(...args),
-    putIfAbsent: async () => false,
-    delete: (...args) => real.delete(...args),
-  }
-}

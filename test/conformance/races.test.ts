@@ -1,61 +1,30 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ImportOptions } from '../../src/inputs/import.ts'
-import { dataFiles, failure, filesBelow, type Lab, openLab } from './import-lab.ts'
+import { dataFiles, failure, type Lab, openLab, strays } from './import-lab.ts'
+import { OtherWriter, runProcesses } from './other-writer.ts'
 import type { Job } from './races-child.ts'
 
-const CHILD = new URL('./races-child.ts', import.meta.url)
-
 let lab: Lab
-let other: Worker
+let other: OtherWriter
 
 beforeAll(async () => {
   lab = await openLab()
-  other = new Worker(CHILD)
+  other = new OtherWriter(lab.root)
 })
 
 afterAll(async () => {
-  await other.terminate()
+  await other.close()
   await lab.close()
 })
 
-/** Has the other writer do something, and waits for it as it stands: nothing of ours goes on. */
-function letOther(table: string, verb: Job['verb'], path: string, options: object): string {
-  const shared = new SharedArrayBuffer(1024)
-  const state = new Int32Array(shared, 0, 2)
-  other.postMessage({ job: { root: lab.root, table, verb, path, options } satisfies Job, shared })
-  if (Atomics.wait(state, 0, 0, 30_000) === 'timed-out') return 'timed out'
-  return Buffer.from(new Uint8Array(shared, 8, state[1])).toString()
-}
-
 /** What another writer does to the warehouse while an import of ours stands right before its commit. */
 function meanwhile(table: string, verb: Job['verb'], path: string, options: object = {}): ImportOptions {
-  let done = false
-  return {
-    onProgress: ({ phase }) => {
-      if (phase !== 'commit' || done) return
-      done = true
-      expect(letOther(table, verb, path, options)).toBe('done')
-    },
-  }
+  return other.meanwhile({ table, verb, path, options })
 }
 
 const contents = async (table: string) => (await lab.warehouse.sql(`FROM ${table} ORDER BY ALL`)).rows
 
-/** Every data file below the warehouse is one of a table, in some snapshot of it. */
-async function expectNoStrays(): Promise<void> {
-  const known = new Set<string>()
-  for (const { name } of await lab.warehouse.tables()) {
-    for (const { id } of await lab.warehouse.snapshots(name)) {
-      const { dataFiles: files } = await lab.warehouse.describe(name, { files: true, at: id })
-      for (const { path } of files!) known.add(path)
-    }
-  }
-  expect(filesBelow(lab.root).filter((path) => path.endsWith('.parquet') && !known.has(path))).toEqual([])
-}
+const expectNoStrays = async () => expect(await strays(lab)).toEqual([])
 
 /** Ours is the first import of a table, and so is theirs, which is faster. */
 const FIRST_IMPORTS: { name: string; ours: string; theirs: string; rows?: object[]; code?: string }[] = [
@@ -209,16 +178,14 @@ describe('a table that is there', () => {
 })
 
 test('many processes make and fill one table at once', async () => {
-  const run = promisify(execFile)
   const writers = await Promise.all(
     [0, 1, 2, 3].map(async (k) => {
       const path = await lab.write(`SELECT 'u' || i AS who, ${k} AS ts FROM range(100) t(i)`)
       const options = { actor: 'who', time: 'ts', buckets: 2 }
-      return JSON.stringify({ root: lab.root, table: 'crowd', verb: 'import', path, options } satisfies Job)
+      return { root: lab.root, table: 'crowd', verb: 'import', path, options } satisfies Job
     }),
   )
-  const outputs = await Promise.all(writers.map((job) => run(process.execPath, [fileURLToPath(CHILD), job])))
-  expect(outputs.map(({ stdout }) => stdout.trim())).toEqual(['done', 'done', 'done', 'done'])
+  expect(await runProcesses(writers)).toEqual(['done', 'done', 'done', 'done'])
   const { rows } = await lab.warehouse.sql('SELECT ts, count(DISTINCT who) AS n FROM crowd GROUP BY ts ORDER BY ts')
   expect(rows).toEqual([0, 1, 2, 3].map((ts) => ({ ts, n: 100 })))
   expect(await lab.warehouse.snapshots('crowd')).toHaveLength(4)

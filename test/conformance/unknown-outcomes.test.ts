@@ -4,6 +4,7 @@ import type { DataFile } from '../../src/catalog/types.ts'
 import { SkepError } from '../../src/errors.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { answering } from '../answering.ts'
 import { makeTemplates, newCatalog, schema, writeRow } from '../faults/world.ts'
 
 type Step = 'late' | 'lost' | 'refused' | 'full'
@@ -22,23 +23,15 @@ beforeEach(async () => {
 /** The store as a writer sees it whose conditional writes of some path go wrong in these ways, one after the other. */
 function troubled(path: RegExp, steps: Step[]): ObjectStore {
   const unavailable = () => new SkepError('STORE_UNAVAILABLE', 'no answer', {})
-  return {
-    root: store.root,
-    list: (...args) => store.list(...args),
-    stat: (...args) => store.stat(...args),
-    read: (...args) => store.read(...args),
-    put: (...args) => store.put(...args),
-    delete: (...args) => store.delete(...args),
-    putIfAbsent: async (to, bytes) => {
-      const step = path.test(to) ? steps.shift() : undefined
-      if (step === undefined) return await store.putIfAbsent(to, bytes)
-      if (step === 'full') throw new SkepError('DISK_FULL', 'full', {})
-      if (step === 'lost') await store.putIfAbsent(to, bytes)
-      if (step === 'late') late.push(() => store.putIfAbsent(to, bytes))
-      await meanwhile()
-      throw unavailable()
-    },
-  }
+  return answering(store, 'putIfAbsent', async (to, bytes) => {
+    const step = path.test(to) ? steps.shift() : undefined
+    if (step === undefined) return await store.putIfAbsent(to, bytes)
+    if (step === 'full') throw new SkepError('DISK_FULL', 'full', {})
+    if (step === 'lost') await store.putIfAbsent(to, bytes)
+    if (step === 'late') late.push(() => store.putIfAbsent(to, bytes))
+    await meanwhile()
+    throw unavailable()
+  })
 }
 
 async function arriveLate(): Promise<void> {

@@ -2,7 +2,6 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { icebergRead } from 'icebird'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Catalog, dataLocation, type ManagedTable } from '../../src/catalog/catalog.ts'
@@ -13,21 +12,19 @@ import { DiskStore } from '../../src/storage/disk-store.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { livenessOfName, nameOfProcess, type Processes, systemProcesses } from '../../src/storage/processes.ts'
+import { answering } from '../answering.ts'
+import { fetchFromDisk } from '../fetch.ts'
 import { dataFiles, failure, filesBelow, type Lab, openLab } from './import-lab.ts'
+import { runProcesses } from './other-writer.ts'
+import type { Job } from './races-child.ts'
 
-const CHILD = fileURLToPath(new URL('./races-child.ts', import.meta.url))
 const HOUR_MS = 3_600_000
 
 let lab: Lab
 
 beforeAll(async () => {
   lab = await openLab()
-  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
-    const bytes = readFileSync(url)
-    const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-    if (!range) return new Response(bytes)
-    return new Response(bytes.subarray(Number(range[1]), range[2] ? Number(range[2]) + 1 : undefined), { status: 206 })
-  })
+  vi.stubGlobal('fetch', fetchFromDisk)
 })
 
 afterAll(async () => {
@@ -65,6 +62,17 @@ const below = (folder: string) => filesBelow(folder).map((path) => path.slice(fo
 function age(path: string, ms: number): void {
   const then = new Date(Date.now() - ms)
   utimesSync(path, then, then)
+}
+
+/** The store as a writer sees it who does something else right before its first conditional write. */
+function beforeFirstPut(store: ObjectStore, action: () => Promise<unknown>): ObjectStore {
+  let isFirst = true
+  return answering(store, 'putIfAbsent', async (path, bytes) => {
+    const wasFirst = isFirst
+    isFirst = false
+    if (wasFirst) await action()
+    return await store.putIfAbsent(path, bytes)
+  })
 }
 
 /** Metadata as a program leaves it that knows nothing of our checksums. */
@@ -181,13 +189,7 @@ describe('vacuum', () => {
     await tableOf('died', 1)
     await lab.warehouse.import('died', [await lab.write('SELECT 2 AS a')], { replace: true })
     const folder = await folderOf('died')
-    const dying = new Proxy(new DiskStore(lab.root), {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property === 'delete') return () => Promise.reject(new Error('died'))
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+    const dying = answering(new DiskStore(lab.root), 'delete', () => Promise.reject(new Error('died')))
     const place = { store: dying, sources: systemSources(), processes: systemProcesses(), settings: readSettings({}) }
     await expect(vacuum(place, 'died', { olderThanMs: 0 })).rejects.toThrow('died')
     expect(below(folder).filter((path) => path.startsWith('data/'))).toHaveLength(2)
@@ -491,18 +493,7 @@ describe.each([
   test('a commit that came first is seen, whatever vacuum had listed before', async () => {
     const { store, catalog, put, names, table } = await scene(dead)
     const file = await put(table, 'late')
-    let isFirst = true
-    const slow = new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-        return async (path: string, bytes: Uint8Array) => {
-          if (isFirst) await catalog.append(table, [file])
-          isFirst = false
-          return await target.putIfAbsent(path, bytes)
-        }
-      },
-    })
+    const slow = beforeFirstPut(store, () => catalog.append(table, [file]))
     const place = { store: slow, sources: systemSources(), processes: dead, settings }
     await vacuum(place, 't', { olderThanMs: 0 })
     expect((await names()).sort()).toEqual(['first', 'late'])
@@ -526,19 +517,8 @@ describe.each([
 
   test('a manifest that was condemned while its commit lost a race is written anew', async () => {
     const { store, catalog, put, clean, names, table } = await scene(living)
-    let isFirst = true
-    const losing = new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-        return async (path: string, bytes: Uint8Array) => {
-          if (isFirst) {
-            isFirst = false
-            expect((await clean()).tables[0]!.removed).toMatchObject({ manifests: { files: 1 } })
-          }
-          return await target.putIfAbsent(path, bytes)
-        }
-      },
+    const losing = beforeFirstPut(store, async () => {
+      expect((await clean()).tables[0]!.removed).toMatchObject({ manifests: { files: 1 } })
     })
     const writer = await catalog.openWriter(table)
     const file = await put(table, writer.id)
@@ -583,25 +563,13 @@ describe.each([
     const { store, put, names, table } = await scene(living)
     const sources = { ...systemSources(), aheadMs: 0, now: () => Date.now() + sources.aheadMs }
     const others = new Catalog(store, { sources: systemSources(), commitRetries: 10 })
-    let isFirst = true
-    const sleepy = new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'putIfAbsent') return typeof value === 'function' ? value.bind(target) : value
-        return async (path: string, bytes: Uint8Array) => {
-          if (isFirst) {
-            isFirst = false
-            for (const name of ['b', 'c', 'd'])
-              await others.append(await others.loadManaged('t'), [await put(table, name)])
-            sources.aheadMs += 48 * HOUR_MS
-            const place = { store, sources, processes: living, settings }
-            expect((await vacuum(place, 't', { olderThanMs: 72 * HOUR_MS })).tables[0]!.removed).toMatchObject({
-              metadataVersions: { files: 3 },
-            })
-          }
-          return await target.putIfAbsent(path, bytes)
-        }
-      },
+    const sleepy = beforeFirstPut(store, async () => {
+      for (const name of ['b', 'c', 'd']) await others.append(await others.loadManaged('t'), [await put(table, name)])
+      sources.aheadMs += 48 * HOUR_MS
+      const place = { store, sources, processes: living, settings }
+      expect((await vacuum(place, 't', { olderThanMs: 72 * HOUR_MS })).tables[0]!.removed).toMatchObject({
+        metadataVersions: { files: 3 },
+      })
     })
     const sleeper = new Catalog(sleepy, { sources, commitRetries: 10 })
     expect((await failure(async () => sleeper.append(table, [await put(table, 'sleeper')]))).code).toBe(
@@ -640,21 +608,11 @@ test('many vacuums, imports and replacements of many processes at once', async (
   const jobs = await Promise.all(
     [1, 2, 3].map(async (a) => {
       const path = await lab.write(`SELECT ${a} AS a`)
-      return JSON.stringify({ root: lab.root, table: 'busy', verb: 'import', path, options: {} })
+      return { root: lab.root, table: 'busy', verb: 'import', path, options: {} } satisfies Job
     }),
   )
   let running = true
-  const writers = Promise.all(
-    jobs.map(async (job) => {
-      const child = spawn(process.execPath, [CHILD, job])
-      let out = ''
-      child.stdout.on('data', (data) => {
-        out += data
-      })
-      await once(child, 'close')
-      return out.trim()
-    }),
-  ).finally(() => {
+  const writers = runProcesses(jobs).finally(() => {
     running = false
   })
   while (running) await lab.warehouse.vacuum('busy', { olderThan: 0 })

@@ -5,10 +5,11 @@ import type { DataFile, SnapshotInfo } from '../../src/catalog/types.ts'
 import { isSkepError } from '../../src/errors.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { seeded } from '../chance.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { Interleaving, stormy, type Weather } from './interleaving.ts'
 import { report, Tally } from './tally.ts'
-import { chance, newCatalog, schema } from './world.ts'
+import { newCatalog, schema } from './world.ts'
 
 const seed = tortureSeed()
 const tally = new Tally()
@@ -30,7 +31,7 @@ class Simulation {
 
   constructor(seed: number) {
     this.#seed = seed
-    this.order = new Interleaving(chance(seed))
+    this.order = new Interleaving(seeded(seed))
   }
 
   draw(below: number): number {

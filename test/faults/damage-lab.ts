@@ -1,8 +1,8 @@
 /** A warehouse with every kind of file in it, the damage done to one of them, and the judgement on what came of it. */
 import { cpSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { chanceOf } from '../chance.ts'
 import { filesBelow, type Lab, openLab } from '../conformance/import-lab.ts'
-import { chanceOf } from './chance.ts'
 import { BLIND, type Damage, damageAvro, damageFooter, damageJson, damagePages } from './damage.ts'
 import type { DamageJob, OperationEnd } from './damage-child.ts'
 import { type JobEnd, Watched } from './watched.ts'

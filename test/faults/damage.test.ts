@@ -15,6 +15,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { FileChecker, sealFile } from '../../src/storage/sealed-file.ts'
 import { Warehouse } from '../../src/warehouse.ts'
+import { answering } from '../answering.ts'
 import { dataFiles, failure, type Lab, openLab } from '../conformance/import-lab.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -199,15 +200,9 @@ describe('a catalog of damaged files', () => {
     change: (bytes: Uint8Array) => Uint8Array,
   ): ObjectStore {
     let left = times
-    return new Proxy(store, {
-      get(target, property) {
-        const value = Reflect.get(target, property)
-        if (property !== 'read') return typeof value === 'function' ? value.bind(target) : value
-        return async (from: string) => {
-          const bytes = await target.read(from)
-          return from === path && bytes && left-- > 0 ? change(bytes) : bytes
-        }
-      },
+    return answering(store, 'read', async (from) => {
+      const bytes = await store.read(from)
+      return from === path && bytes && left-- > 0 ? change(bytes) : bytes
     })
   }
 

@@ -1,6 +1,6 @@
 /** Ways in which a file gets damaged: of any file, and of JSON, Avro and Parquet in particular. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import { mutateThrift } from './thrift-tree.ts'
 
 /** What becomes of a file: other bytes, or none when it is deleted. */

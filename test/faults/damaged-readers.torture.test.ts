@@ -18,8 +18,8 @@ import { newSchema } from '../../src/catalog/iceberg/schema.ts'
 import { newSpec } from '../../src/catalog/iceberg/transforms.ts'
 import { parseType } from '../../src/common/data-type.ts'
 import { isSkepError } from '../../src/errors.ts'
+import { chanceOf } from '../chance.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
-import { chanceOf } from './chance.ts'
 import { BLIND, type Damage, damageAvro, damageJson, OTHER_VALUES, placesOf } from './damage.ts'
 
 const CASES = runs(4000, 200_000)

@@ -7,16 +7,16 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { icebergManifests, splitManifestEntries } from 'icebird/src/manifest.js'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { seeded } from '../chance.ts'
 import { type Lab, openLab } from '../conformance/import-lab.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { report, Tally } from './tally.ts'
-import { chance } from './world.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const ROWS = 1000
 const KILLS = runs(12, 200)
 const seed = tortureSeed()
-const random = chance(seed)
+const random = seeded(seed)
 const tally = new Tally()
 
 let lab: Lab

@@ -6,12 +6,13 @@ import { isSkepError } from '../../src/errors.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { seeded } from '../chance.ts'
 import { type Lab, openLab } from '../conformance/import-lab.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { atOnce, Member, type Task } from './crew.ts'
 import { Interleaving, stormy } from './interleaving.ts'
 import { report, Tally } from './tally.ts'
-import { chance, fetchFromStores, makeTemplates, newCatalog, schema, showStore, writeRow } from './world.ts'
+import { fetchFromStores, makeTemplates, newCatalog, schema, showStore, writeRow } from './world.ts'
 
 const seed = tortureSeed()
 const tally = new Tally()
@@ -129,7 +130,7 @@ async function interleave({ isThere, verbs }: Pair, own: number): Promise<{ end:
   const store = new MemoryStore(`memory:race-${own}`)
   if (isThere) await VERBS.create(newCatalog(store, own), store, 0)
   const table = isThere ? await newCatalog(store, own).loadManaged('t') : undefined
-  const order = new Interleaving(chance(own))
+  const order = new Interleaving(seeded(own))
   const ends = verbs.map(async (verb, k) => {
     const view = stormy(store, order, CALM)
     const catalog = newCatalog(view, own + k + 1, () => order.turn())

@@ -1,5 +1,5 @@
 /** Thrift's compact protocol as a tree, to damage a Parquet footer without breaking its form. */
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 
 type Node =
   | { wire: number; kind: 'flag' }

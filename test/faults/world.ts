@@ -11,25 +11,16 @@ import type { Sources } from '../../src/catalog/sources.ts'
 import type { DataFile } from '../../src/catalog/types.ts'
 import { primitive, quoteString } from '../../src/common/data-type.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { seeded } from '../chance.ts'
+import { rangeOf } from '../fetch.ts'
 
 /** The one column of the tables here. */
 export const schema = newSchema([{ name: 'k', type: primitive('BIGINT') }])
 
-/** Chance from a seed: numbers in [0, 1). */
-export function chance(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** A clock that goes on by itself, chance from a seed, and no waiting. */
 export function testSources(seed: number, sleep: Sources['sleep'] = async () => {}): Sources {
   let timeMs = 1_700_000_000_000
-  return { now: () => timeMs++, random: chance(seed), sleep }
+  return { now: () => timeMs++, random: seeded(seed), sleep }
 }
 
 /** A catalog as a process of its own would have it. */
@@ -81,10 +72,7 @@ export async function fetchFromStores(url: string, init?: RequestInit): Promise<
   const [root, store] = [...stores].find(([root]) => url.startsWith(`${root}/`)) ?? []
   const bytes = store && (await store.read(url.slice(root!.length + 1)))
   if (bytes === undefined) return new Response(null, { status: 404 })
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-  if (!range) return new Response(Buffer.from(bytes))
-  const end = range[2] ? Number(range[2]) + 1 : bytes.length
-  return new Response(Buffer.from(bytes.subarray(Number(range[1]), end)), { status: 206 })
+  return rangeOf(Buffer.from(bytes), init)
 }
 
 /** A table as its files say: its snapshots in order with all their rows, or that it is registered. */

@@ -1,11 +1,11 @@
 /** Random histories of one table — imports of random columns and types, alterations — against a model of rows by field id. */
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { icebergRead } from 'icebird'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Alteration } from '../../src/catalog/alteration.ts'
 import { quoteIdentifier } from '../../src/common/data-type.ts'
 import { failure, type Lab, openLab } from '../conformance/import-lab.ts'
+import { fetchFromDisk } from '../fetch.ts'
 import { runs, tortureTimeout } from '../torture.ts'
 import {
   holds,
@@ -25,21 +25,13 @@ let tables = 0
 
 beforeAll(async () => {
   lab = await openLab({ SKEP_THREADS: '1' })
-  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => readFromDisk(url, init))
+  vi.stubGlobal('fetch', fetchFromDisk)
 })
 
 afterAll(async () => {
   vi.unstubAllGlobals()
   await lab.close()
 })
-
-function readFromDisk(url: string, init?: RequestInit): Response {
-  const bytes = readFileSync(url)
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('Range') ?? '')
-  if (!range) return new Response(bytes)
-  const end = range[2] ? Number(range[2]) + 1 : bytes.length
-  return new Response(bytes.subarray(Number(range[1]), end), { status: 206 })
-}
 
 /** The other reader finds plain names only. */
 const PLAIN_NAMES = ['a', 'b', 'c', 'd', 'filename', 'E', 'f']

@@ -1,7 +1,7 @@
 /** Whether the files of a folder have an actor and a time as behavioural queries need them. */
 import { type DataType, isFloat, isInteger, isTimestamp, printType } from '../../common/data-type.ts'
-import { didYouMean, nearest } from '../../common/text.ts'
 import { SkepError } from '../../errors.ts'
+import { columnNotFound } from '../find-column.ts'
 import type { Column, TableKeys } from '../types.ts'
 import { sameName } from './names.ts'
 import type { RegisteredFile, Registration } from './registration.ts'
@@ -43,16 +43,8 @@ export function checkKeys(
 
 function findColumn(table: string, wanted: string, columns: Column[]): Column {
   const found = columns.find(({ name }) => name === wanted) ?? columns.find(({ name }) => sameName(name, wanted))
-  if (found) return found
-  const near = nearest(
-    wanted,
-    columns.map(({ name }) => name),
-  )
-  throw new SkepError('COLUMN_NOT_FOUND', `table "${table}" has no column "${wanted}"${didYouMean(near)}`, {
-    table,
-    column: wanted,
-    ...(near === undefined ? {} : { nearest: near }),
-  })
+  if (!found) throw columnNotFound(table, wanted, columns, `table "${table}" has`)
+  return found
 }
 
 function isActorType(type: DataType): boolean {

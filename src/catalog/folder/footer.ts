@@ -46,7 +46,6 @@ export interface FooterOptions extends CallOptions {
   tailBytes?: number
 }
 
-const TAIL_BYTES = 64 * 1024
 const MAGIC_BYTES = 4
 /** Length of the footer and the magic number, at the very end. */
 const TRAILER_BYTES = 8
@@ -71,7 +70,7 @@ async function readFooterBytes(store: ObjectStore, object: StampedFile, options:
   throwIfAborted(options.signal)
   if (sizeBytes === 0) throw damagedFile(file, 'it is empty')
   if (sizeBytes < MAGIC_BYTES + TRAILER_BYTES) throw damagedFile(file, 'it is too short')
-  const tailBytes = Math.min(sizeBytes, Math.max(TRAILER_BYTES, options.tailBytes ?? TAIL_BYTES))
+  const tailBytes = Math.min(sizeBytes, Math.max(TRAILER_BYTES, options.tailBytes ?? SETTINGS.footerTailBytes.default))
   const tail = await readRange(store, file, sizeBytes - tailBytes, sizeBytes, options)
   const length = footerLength(file, sizeBytes, tail)
   const end = tailBytes - TRAILER_BYTES

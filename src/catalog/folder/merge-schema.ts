@@ -1,5 +1,6 @@
 /** The columns of a folder: the union of its files' columns by name, and its Hive columns. */
 import { type DataType, printType } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import type { Column } from '../types.ts'
 import type { HiveColumn } from './hive.ts'
@@ -29,7 +30,7 @@ interface ColumnUnion {
   hive?: DataType
 }
 
-const FILES_NAMED_MAX = 10
+const FILES_NAMED_MAX = SETTINGS.namedFiles.default
 
 /**
  * The union of the files' columns by name, without regard to case: those of the first file in its order, later ones

@@ -1,5 +1,6 @@
 /** The columns that a Parquet schema describes, with the types that DuckDB's `read_parquet` gives them. */
 import { type DataType, primitive } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import { foldName } from './names.ts'
 import { CONVERTED, PHYSICAL, REPETITION, type SchemaElement } from './parquet-format.ts'
@@ -33,8 +34,6 @@ interface Walk {
   leaves: SchemaElement[]
 }
 
-const LEVELS_MAX = 100
-
 /**
  * The columns in the file's order. As DuckDB does, names that differ only in case get a suffix (`a`, `A_1`), and a column
  * without a name gets one (`C0`).
@@ -56,7 +55,7 @@ export function readSchema(file: string, elements: SchemaElement[]): ParquetSche
 function readColumn(walk: Walk): ParquetColumn {
   const element = walk.elements[walk.at]
   const index = walk.leaves.length
-  const node = readNode(walk, walk.elements[0]!, LEVELS_MAX)
+  const node = readNode(walk, walk.elements[0]!, SETTINGS.footerDepth.default)
   const required = (element?.repetition ?? REPETITION.REQUIRED) === REPETITION.REQUIRED
   const flat = element !== undefined && !element.childCount && element.repetition !== REPETITION.REPEATED
   return { ...node, required, ...(flat ? { leaf: { index, element } } : {}) }

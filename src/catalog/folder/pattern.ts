@@ -1,4 +1,5 @@
 /** Which files below a folder a pattern names. */
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 
 /** The pattern when none is given: Parquet files at any depth. */
@@ -11,8 +12,6 @@ export interface PathPattern {
   mayHold(folder: string): boolean
 }
 
-const PATTERN_CHARACTERS_MAX = 1000
-
 /**
  * The pattern that this glob means: `*` and `?` stay inside one name, `**` crosses folders, everything else is itself.
  * A glob without `/` is about the file's name at any depth, one with `/` about the whole path below the folder.
@@ -22,7 +21,7 @@ const PATTERN_CHARACTERS_MAX = 1000
  * @example compilePattern('2026/**' + '/*.parquet').matches('2026/11/20/a.parquet') // true
  */
 export function compilePattern(glob: string): PathPattern {
-  if (glob === '' || glob.startsWith('/') || glob.length > PATTERN_CHARACTERS_MAX) {
+  if (glob === '' || glob.startsWith('/') || glob.length > SETTINGS.patternCharacters.default) {
     throw new SkepError(
       'ARGUMENT_INVALID',
       `pattern "${glob.slice(0, 100)}": expected a glob such as ${DEFAULT_PATTERN}`,

@@ -30,8 +30,7 @@ export interface InspectOptions extends CallOptions {
   onProgress?: (done: number, total: number) => void
 }
 
-/** How often a folder that changes under our hands is read before we give up. */
-const ATTEMPTS = 5
+const ATTEMPTS = SETTINGS.folderAttempts.default
 
 /**
  * The folder as a table at one moment: its files, their schemas made one, their statistics. Each file costs a look at its

@@ -4,6 +4,7 @@
  * Lengths are checked against the bytes that are there before anything is allocated, so damaged input costs no more than sound input.
  * Source: Apache Thrift, "Thrift Compact protocol encoding".
  */
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 
 /** Bytes with a position. `file` is named in errors. */
@@ -39,14 +40,11 @@ const MAP = 11
 const STRUCT = 12
 const UUID = 13
 
-const STRUCTS_MAX = 4_000_000
-const SKIP_LEVELS = 32
-
 const utf8 = new TextDecoder()
 
 /** An input at the start of these bytes. */
 export function thriftInput(file: string, bytes: Uint8Array): ThriftInput {
-  return { file, bytes, at: 0, structsLeft: STRUCTS_MAX }
+  return { file, bytes, at: 0, structsLeft: SETTINGS.footerStructs.default }
 }
 
 /** The error for a file whose bytes are not what its format promises. */
@@ -100,7 +98,7 @@ export function struct<const F extends Fields>(fields: F): Decoder<Decoded<F>> {
     for (let header = readFieldHeader(input, 0); header; header = readFieldHeader(input, header.id)) {
       const field = byId.get(header.id)
       if (field) values[field.name] = field.decoder(input, header.wire)
-      else skip(input, header.wire, SKIP_LEVELS)
+      else skip(input, header.wire, SETTINGS.footerSkipDepth.default)
     }
     return values as Decoded<F>
   }

@@ -1,6 +1,7 @@
 /** Avro object container files: the form of manifests and manifest lists. Source: Avro specification, "Object Container Files". */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import avro from 'avsc'
+import { SETTINGS } from '../../config.ts'
 import { type AvroDecoder, type AvroInput, avroDecoder, readBytes, readSize } from './avro-decode.ts'
 
 /** An Avro schema as JSON; `field-id`, `element-id` and the like are Iceberg's additions and stay in the file. */
@@ -14,11 +15,9 @@ export interface AvroFile {
 }
 
 const MAGIC = Buffer.from('Obj\x01', 'latin1')
-const BLOCK_RECORDS = 1000
+const BLOCK_RECORDS = SETTINGS.manifestBlockEntries.default
 const SYNC_BYTES = 16
 const READ_META = avroDecoder({ type: 'map', values: 'bytes' })
-/** Unpacked. */
-const BLOCK_BYTES_MAX = 256 * 1024 * 1024
 
 const LONG = avro.Type.forSchema('long')
 const HEADER = avro.Type.forSchema({
@@ -96,7 +95,7 @@ function readBlock(input: AvroInput, sync: Buffer): { count: number; data: Buffe
 
 function decompress(data: Buffer, codec = 'null'): Buffer {
   if (codec === 'null') return data
-  if (codec === 'deflate') return inflateRawSync(data, { maxOutputLength: BLOCK_BYTES_MAX })
+  if (codec === 'deflate') return inflateRawSync(data, { maxOutputLength: SETTINGS.manifestBlockBytes.default })
   throw new Error(`unknown codec ${codec}`)
 }
 

@@ -1,5 +1,6 @@
 /** Changes of a table's schema as table metadata holds them. Entries of schemas and fields that Skep does not know are kept. */
 import { printType } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import type { Column, FileReading, PartitionSpec, Schema } from '../types.ts'
 import type { TableMetadata } from './metadata.ts'
@@ -30,7 +31,6 @@ interface SchemaLogEntry {
 }
 
 const SCHEMA_LOG = 'skep.schema-log'
-const SCHEMA_LOG_MAX = 100
 
 /**
  * The schema that has these columns: those of the table in its order, with wider types where they say so, then new ones with
@@ -88,7 +88,7 @@ export function withFields(
     'timestamp-ms': Math.max(nowMs, metadata['last-updated-ms']),
     'commit-id': commitId,
   }
-  const log = [...schemaLog(metadata), entry].slice(-SCHEMA_LOG_MAX)
+  const log = [...schemaLog(metadata), entry].slice(-SETTINGS.schemaLog.default)
   return {
     ...metadata,
     'last-column-id': Math.max(metadata['last-column-id'], lastColumnId(schemaFromJson(next).columns)),

@@ -1,4 +1,5 @@
 /** Table metadata: the JSON file whose newest version is the table. Source: Iceberg specification, "Table Metadata", format version 2. */
+import { SETTINGS } from '../../config.ts'
 import { damagedMetadata } from '../damage.ts'
 import type { PartitionSpec, Schema, SnapshotInfo, TableKeys, TimeUnit } from '../types.ts'
 import { type IcebergPartitionField, specFieldsToJson, specFromJson } from './manifest.ts'
@@ -44,9 +45,6 @@ export interface TableMetadata {
   'metadata-log'?: { 'metadata-file': string; 'timestamp-ms': number }[]
   refs?: Record<string, { 'snapshot-id': number; type: string }>
 }
-
-/** Earlier versions that `metadata-log` names. */
-const METADATA_LOG_MAX = 100
 
 /** The snapshot summary's key for the id of a commit: who lost the reply to a commit finds it there. */
 export const COMMIT_ID = 'skep.commit-id'
@@ -191,7 +189,7 @@ export function nextVersion(metadata: TableMetadata, nowMs: number, previousFile
   return {
     ...metadata,
     'last-updated-ms': Math.max(nowMs, metadata['last-updated-ms']),
-    'metadata-log': previous ? [...log, previous].slice(-METADATA_LOG_MAX) : log,
+    'metadata-log': previous ? [...log, previous].slice(-SETTINGS.metadataLog.default) : log,
   }
 }
 

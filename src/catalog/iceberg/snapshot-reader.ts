@@ -1,4 +1,5 @@
 /** The data files of a snapshot, read through its manifest list and manifests. */
+import { SETTINGS } from '../../config.ts'
 import { isSkepError, SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts'
@@ -12,9 +13,7 @@ import type { ManifestSource } from './manifest-merge.ts'
 import { actorSortOrders, type IcebergSnapshot, type TableMetadata } from './metadata.ts'
 import { type TablePlace, toEnginePath, toStorePath } from './place.ts'
 
-const CACHED_FILES = 200_000
-const CACHED_MANIFESTS = 50_000
-const READS_AT_ONCE = 16
+const READS_AT_ONCE = SETTINGS.storeCalls.default
 
 /** What the snapshots of a table consist of, and what of their metadata is damaged. */
 export interface Survey {
@@ -28,8 +27,8 @@ export interface Survey {
 /** Reads snapshots, and remembers what it decoded: manifests and their lists never change. */
 export class SnapshotReader {
   readonly #store: ObjectStore
-  readonly #lists = new BoundedCache<ManifestFile[]>(CACHED_MANIFESTS)
-  readonly #manifests = new BoundedCache<ReadEntry[]>(CACHED_FILES)
+  readonly #lists = new BoundedCache<ManifestFile[]>(SETTINGS.cachedManifests.default)
+  readonly #manifests = new BoundedCache<ReadEntry[]>(SETTINGS.cachedFiles.default)
 
   constructor(store: ObjectStore) {
     this.#store = store

@@ -1,4 +1,5 @@
 /** Writing what a new snapshot consists of: its manifest, its manifest list and its entry in the metadata. */
+import { SETTINGS } from '../../config.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
 import { sealedName } from '../seal.ts'
@@ -18,8 +19,6 @@ import {
   type TableMetadata,
 } from './metadata.ts'
 import { type TablePlace, toMetadataPath } from './place.ts'
-
-const WRITES_AT_ONCE = 4
 
 /** What one commit adds, whatever state it is put upon. */
 export interface Addition {
@@ -113,7 +112,7 @@ export async function writeMerges(
   { snapshotId, writerId }: Addition,
 ): Promise<WrittenMerge[]> {
   const merges = mergeManifests(small, newBytes(sources, 16))
-  return await mapConcurrent(merges, WRITES_AT_ONCE, async (merged) => {
+  return await mapConcurrent(merges, SETTINGS.manifestWrites.default, async (merged) => {
     const storePath = sealedName(`${place.folder}/metadata/m-${writerPart(writerId)}${newUuid(sources)}`, merged.bytes)
     await store.put(storePath, merged.bytes)
     const { minSequenceNumber, ...manifest } = merged.describe(toMetadataPath(place, storePath), snapshotId)

@@ -1,10 +1,10 @@
 /** Single values as bytes: the bounds in manifests. Source: Iceberg specification, appendix D, "Binary single-value serialization". */
 import type { DataType } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import type { Scalar } from '../types.ts'
 import { fromTwosComplement, toTwosComplement } from './bytes.ts'
 
-/** Longest bound: code points of a text, bytes of a binary value. Longer ones are cut, the upper rounded up. */
-const BOUND_LENGTH = 64
+const BOUND_LENGTH = SETTINGS.boundLength.default
 
 /** How values of a type are kept in bounds, partitions and comparisons. */
 type Physical = 'boolean' | 'int' | 'long' | 'float' | 'double' | 'decimal' | 'string' | 'uuid' | 'binary'

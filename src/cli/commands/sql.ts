@@ -1,5 +1,6 @@
 /** `skep sql`. */
 import { extname } from 'node:path'
+import { SETTINGS } from '../../config.ts'
 import type { SqlExplanation, SqlOptions, SqlResult } from '../../coordinator/calls.ts'
 import type { Stage } from '../../planner/plan.ts'
 import type { Warehouse } from '../../warehouse.ts'
@@ -32,8 +33,7 @@ const FLAGS = {
 
 type Context = CommandContext<typeof FLAGS>
 
-/** Rows that a table on the standard output shows. */
-const SHOWN_ROWS = 40
+const SHOWN_ROWS = SETTINGS.shownRows.default
 
 /** Runs a query in SQL. */
 export const sqlCommand = defineCommand({

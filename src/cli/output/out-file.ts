@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { SETTINGS } from '../../config.ts'
 import { invalid } from '../arguments.ts'
 import { fileError, type Sink } from './sink.ts'
 
@@ -69,8 +70,6 @@ async function makeBeside<T>(path: string, make: (place: string) => Promise<T>):
   }
 }
 
-const FLUSH_CHARS = 1 << 18
-
 /** Gathers small writes into large ones. */
 function fileSink(file: FileHandle): Sink & { flush(): Promise<void> } {
   let pending: string[] = []
@@ -85,7 +84,7 @@ function fileSink(file: FileHandle): Sink & { flush(): Promise<void> } {
     write: async (text) => {
       pending.push(text)
       chars += text.length
-      if (chars >= FLUSH_CHARS) await flush()
+      if (chars >= SETTINGS.outputCharacters.default) await flush()
     },
     flush,
   }

@@ -1,4 +1,5 @@
 /** How far work has come, on a terminal, once it takes longer than half a second. */
+import { SETTINGS } from '../../config.ts'
 import type { Terminal } from '../command.ts'
 import { durationText } from './numbers.ts'
 import { shorten } from './width.ts'
@@ -9,8 +10,6 @@ export interface Progress extends Disposable {
   update(fraction: number, details?: string): void
 }
 
-const QUIET_MS = 500
-const REDRAW_MS = 100
 const BAR_WIDTH = 24
 
 const SILENT: Progress = { update: () => {}, [Symbol.dispose]: () => {} }
@@ -25,12 +24,12 @@ export function showProgress(terminal: Terminal | undefined, label: string): Pro
   let drawn = false
   const redraw = () => {
     const elapsedMs = performance.now() - started
-    if (elapsedMs < QUIET_MS) return
+    if (elapsedMs < SETTINGS.progressAfterMs.default) return
     drawn = true
     const line = progressLine({ label, fraction, details, elapsedMs })
     stderr.write(`\r\x1b[K${shorten(line, (stderr.columns || 80) - 1)}`)
   }
-  const timer = setInterval(redraw, REDRAW_MS)
+  const timer = setInterval(redraw, SETTINGS.progressDrawMs.default)
   timer.unref()
   return {
     update: (now, more = '') => {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import type { SourceFile } from '../sources.ts'
 import { wrapWriteError } from '../write-errors.ts'
@@ -19,7 +20,6 @@ export interface Reject {
   text: string
 }
 
-const FLUSH_BYTES = 1 << 20
 const CSV_HEADER = 'file,line,column,reason,text\n'
 
 /** Rejected rows on their way into a file: CSV when its name says so, else NDJSON. */
@@ -65,7 +65,7 @@ export class RejectFile implements AsyncDisposable {
     this.#text += this.#isCsv
       ? `${[file, String(line), column ?? '', reason, text].map(csvField).join(',')}\n`
       : `${JSON.stringify({ file, line, ...(column === undefined ? {} : { column }), reason, text })}\n`
-    if (this.#text.length >= FLUSH_BYTES) await this.#flush()
+    if (this.#text.length >= SETTINGS.bufferBytes.default) await this.#flush()
   }
 
   /** Makes what was added durable, under another name still. @throws DISK_FULL */

@@ -1,10 +1,9 @@
 /** The line of a record of CSV. */
+import { SETTINGS } from '../../config.ts'
 import { isSkepError, SkepError } from '../../errors.ts'
 import { delimiterOf } from '../readers.ts'
 import { firstLine, type SourceFile, textOf } from '../sources.ts'
 import { csvCutter } from './records.ts'
-
-const READ_BYTES = 1 << 20
 
 /** The error, with the line of the file: the engine counts records, blank lines among them, and takes no notice of line ends in quotes. */
 export async function withLine(error: unknown, files: readonly SourceFile[]): Promise<unknown> {
@@ -22,7 +21,7 @@ async function lineOfRecord(file: SourceFile, nth: number): Promise<number | und
   const cutter = csvCutter(delimiterOf(await firstLine(file)), true)
   let rest: Buffer = Buffer.alloc(0)
   let before = 0
-  for await (const part of textOf(file, READ_BYTES)) {
+  for await (const part of textOf(file, SETTINGS.bufferBytes.default)) {
     rest = Buffer.concat([rest, part])
     const { found, used } = cutter.cut(rest, false)
     if (before + found.length >= nth) return found[nth - before - 1]!.line

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises'
 import { quoteIdentifier, quoteString } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import { guarded } from '../columns.ts'
 import { requireWhole } from '../compressed.ts'
@@ -30,7 +31,6 @@ export interface Batch {
   records: TextRecord[]
 }
 
-const READ_BYTES = 1 << 20
 /** Records, or bytes, that tell whether a file of CSV has a header. */
 const HEAD_RECORDS = 20_480
 const HEAD_BYTES = 8 << 20
@@ -57,7 +57,7 @@ async function* cutText(file: SourceFile, delimiter: string, signal?: AbortSigna
   const cutter: Cutter = file.format === 'csv' ? csvCutter(delimiter) : jsonCutter()
   let rest: Buffer = Buffer.alloc(0)
   let isFirst = true
-  for await (const part of textOf(file, READ_BYTES, signal)) {
+  for await (const part of textOf(file, SETTINGS.bufferBytes.default, signal)) {
     const own = isFirst && part.subarray(0, 3).equals(BYTE_ORDER_MARK) ? part.subarray(3) : part
     isFirst = false
     rest = rest.length === 0 ? own : Buffer.concat([rest, own])

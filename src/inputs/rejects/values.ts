@@ -1,5 +1,6 @@
 /** Values of text files as SQL: read from their text, and whether they are of the type that they should have; pure. */
 import { type DataType, isInteger, parseType, printType, quoteIdentifier, quoteString } from '../../common/data-type.ts'
+import { SETTINGS } from '../../config.ts'
 import type { ImportColumns } from '../columns.ts'
 import type { StoredColumn } from '../fit.ts'
 import { type ReaderOptions, readerSql, type SourceColumn } from '../readers.ts'
@@ -25,7 +26,7 @@ interface Value {
   reason: string
 }
 
-const REASON_CHARS = 100
+const REASON_CHARS = SETTINGS.reasonCharacters.default
 
 /** A SELECT of number, stored columns, and what is wrong with a row, over numbered copies. */
 export function checkedRows(
