@@ -2,16 +2,15 @@
  * A query in parts: every SELECT that can be computed in parts becomes a stage, what is left of the query reads what the stages
  * give, and tables that are left in it are gathered. What is not proven to be the same is not split.
  */
-import { asciiLower, namesIn } from '../common/text.ts'
+import { asciiLower } from '../common/text.ts'
 import { isSkepError } from '../errors.ts'
-import { columnPath, columnRef, conjunction, conjuncts, replaceNodes, selectNode, someNode, tableRef } from './build.ts'
+import { columnPath, columnRef, replaceNodes, selectNode, someNode, tableRef } from './build.ts'
+import { bySize, type ExchangedJoin, exchangedJoin } from './exchanged-join.ts'
 import {
   type CommonTables,
-  commonTable,
   commonTablesIn,
   entriesOf,
   isAggregated,
-  isSubquery,
   mentionsOf,
   NO_COMMON_TABLES,
   neededEntries,
@@ -20,31 +19,10 @@ import {
   Unsplittable,
 } from './relations.ts'
 import { columnsOf } from './split-names.ts'
+import { isUnstable, neededColumns, pushedCondition, standIn, tableAliases, tableMentions } from './split-scan.ts'
 import { type SplitBinder, splitSelect } from './split-select.ts'
+import type { SplitColumn, SplitLimits, SplitTable } from './split-tables.ts'
 import { isNode, nodes, type TreeNode, text } from './tree.ts'
-
-/** A column of a table or stage; `type` as DuckDB prints it. */
-export interface SplitColumn {
-  name: string
-  type: string
-}
-
-/** A table as splitting knows it, after pruning. */
-export interface SplitTable {
-  columns: readonly SplitColumn[]
-  rows: number
-  bytes: number
-}
-
-/** Which tables are worth splitting. */
-export interface SplitLimits {
-  /** Tables of at most so many rows are read by whoever needs them. */
-  wholeRows: number
-  /** Tables of at most so many bytes may be read by every task. */
-  broadcastBytes: number
-  /** Greatest LIMIT that is asked of every task. */
-  limitRows: number
-}
 
 /** What splitting asks of the engine. */
 export interface Binder extends SplitBinder {
@@ -285,91 +263,6 @@ class Splitter {
   }
 }
 
-/** A stage in the place of a table, under the table's name. */
-function standIn(mention: TreeNode, stage: string): TreeNode {
-  return { ...mention, table_name: stage, alias: text(mention.alias) || text(mention.table_name) }
-}
-
-/** The tables that are mentioned, the greatest first. */
-function bySize(
-  mentions: ReadonlyMap<string, number>,
-  tables: ReadonlyMap<string, SplitTable>,
-): (SplitTable & { name: string })[] {
-  const sized = [...mentions.keys()].flatMap((name) => {
-    const table = tables.get(name)
-    return table ? [{ name, ...table }] : []
-  })
-  return sized.sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
-}
-
-/** A join of two large tables, and the columns of each that are equal in rows that meet. */
-interface ExchangedJoin {
-  sides: [TreeNode, TreeNode]
-  keys: [string[], string[]]
-}
-
-/** The join of the two largest tables of a SELECT, where rows can only meet that are equal in columns of one type. */
-function exchangedJoin(
-  select: TreeNode,
-  outer: CommonTables,
-  tables: ReadonlyMap<string, SplitTable>,
-  { wholeRows, broadcastBytes }: SplitLimits,
-): ExchangedJoin | undefined {
-  const mentions = mentionsOf(select, outer)
-  const [first, second, ...others] = bySize(mentions, tables)
-  if (!first || !second || first.rows <= wholeRows || others.some(({ bytes }) => bytes > broadcastBytes))
-    return undefined
-  if (mentions.get(first.name) !== 1 || mentions.get(second.name) !== 1) return undefined
-  const scope = commonTablesIn(select, outer)
-  let found: ExchangedJoin | undefined
-  someNode(select.from_table, (node) => {
-    if (node.type !== 'JOIN' || node.ref_type !== 'REGULAR') return false
-    const sides = [node.left, node.right]
-    const isLarge = (side: unknown): side is TreeNode =>
-      isNode(side) &&
-      side.type === 'BASE_TABLE' &&
-      !side.sample &&
-      !commonTable(side, scope) &&
-      [first.name, second.name].includes(tableName(side)) &&
-      nodes(side.column_name_alias).length === 0
-    if (!sides.every(isLarge)) return false
-    const keys = joinKeys(node, sides as [TreeNode, TreeNode], tables)
-    if (keys) found = { sides: sides as [TreeNode, TreeNode], keys }
-    return true
-  })
-  return found
-}
-
-/** Integers of these types are equal when their hashes are. */
-const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT'])
-
-function joinKeys(
-  join: TreeNode,
-  sides: [TreeNode, TreeNode],
-  tables: ReadonlyMap<string, SplitTable>,
-): [string[], string[]] | undefined {
-  const columns = sides.map((side) => tables.get(tableName(side))!.columns)
-  const find = (k: number, name: string) => columns[k]!.find((column) => asciiLower(column.name) === asciiLower(name))
-  const pairs: [SplitColumn | undefined, SplitColumn | undefined][] = (
-    Array.isArray(join.using_columns) ? join.using_columns.map(text) : []
-  ).map((name) => [find(0, name), find(1, name)])
-  const aliases = sides.map((side) => tableAliases(side)[0])
-  for (const condition of conjuncts(join.condition)) {
-    if (condition.type !== 'COMPARE_EQUAL') continue
-    const paths = [columnPath(condition.left), columnPath(condition.right)]
-    if (!paths.every((path) => path?.length === 2)) continue
-    const owners = paths.map((path) => aliases.indexOf(asciiLower(path![0]!)))
-    if (owners[0] === owners[1] || owners.includes(-1)) continue
-    const [left, right] = owners[0] === 0 ? paths : [paths[1], paths[0]]
-    pairs.push([find(0, left![1]!), find(1, right![1]!)])
-  }
-  const same = pairs.filter(
-    ([left, right]) =>
-      left && right && (left.type === right.type || (INTEGERS.has(left.type) && INTEGERS.has(right.type))),
-  )
-  return same.length === 0 ? undefined : [same.map(([left]) => left!.name), same.map(([, right]) => right!.name)]
-}
-
 function lowerNames(columns: readonly SplitColumn[]): Set<string> {
   return new Set(columns.map(({ name }) => asciiLower(name)))
 }
@@ -378,31 +271,6 @@ async function mapInOrder<T, R>(items: readonly T[], work: (item: T) => Promise<
   const results: R[] = []
   for (const item of items) results.push(await work(item))
   return results
-}
-
-/** Functions whose value differs from call to call, or from query to query. */
-const UNSTABLE: ReadonlySet<string> = new Set(
-  namesIn(`ago current_catalog current_connection_id current_database current_date current_localtime current_localtimestamp
-    current_query current_query_id current_role current_schema current_schemas current_time current_timestamp
-    current_transaction_id current_user currval error gen_random_uuid get_current_time get_current_timestamp
-    in_search_path localtime localtimestamp nextval now random session_user setseed sleep_ms stats
-    today transaction_timestamp txid_current user uuid uuidv4 uuidv7 write_log`),
-)
-
-/** True for a query whose tasks would not agree on the value of a function, or whose collations their states would forget. */
-function isUnstable(query: TreeNode, scope: CommonTables): boolean {
-  const inner = commonTablesIn(query, scope)
-  const bare: TreeNode = { ...query, cte_map: { map: [] } }
-  return (
-    someNode([bare, neededEntries(bare, inner)], isUnstableCall) ||
-    someNode({ ...bare, modifiers: [] }, ({ class: kind }) => kind === 'COLLATE')
-  )
-}
-
-function isUnstableCall(node: TreeNode): boolean {
-  if (node.class === 'FUNCTION') return UNSTABLE.has(asciiLower(text(node.function_name)))
-  const path = columnPath(node)
-  return path?.length === 1 && UNSTABLE.has(asciiLower(path[0]!))
 }
 
 /** True for a query that names nothing outside of it. */
@@ -431,100 +299,4 @@ function areNamesIn(
     return path !== undefined && !names.has(asciiLower(path[0]!))
   }
   return !someNode(query, isOutside, (node) => isNode(node.subquery))
-}
-
-function tableAliases(ref: unknown): string[] {
-  if (!isNode(ref)) return []
-  if (ref.type === 'JOIN') return [...tableAliases(ref.left), ...tableAliases(ref.right)]
-  return [asciiLower(text(ref.alias) || text(ref.table_name))]
-}
-
-/** Mentions of a table itself, not of common tables of its name. */
-function tableMentions(query: TreeNode, name: string): TreeNode[] {
-  const found: TreeNode[] = []
-  const visit = (value: unknown, scope: CommonTables): void => {
-    if (Array.isArray(value)) for (const item of value) visit(item, scope)
-    if (!isNode(value)) return
-    if (value.type === 'BASE_TABLE') {
-      if (tableName(value) === name && !commonTable(value, scope)) found.push(value)
-      return
-    }
-    let inner = scope
-    for (const entry of entriesOf(value)) {
-      visit(entry.value, inner)
-      inner = commonTablesIn({ cte_map: { map: [entry] } }, inner)
-    }
-    for (const [key, child] of Object.entries(value)) if (key !== 'cte_map') visit(child, inner)
-  }
-  visit(query, NO_COMMON_TABLES)
-  return found
-}
-
-/** The columns that some name in the query may mean; all where it does not name them. */
-function neededColumns(query: TreeNode, columns: readonly SplitColumn[]): readonly SplitColumn[] {
-  const all = someNode(
-    query,
-    (node) => node.class === 'STAR' || node.ref_type === 'NATURAL' || node.type === 'SHOW_REF',
-  )
-  if (all) return columns
-  const used = new Set<string>()
-  someNode(query, (node) => {
-    for (const name of columnPath(node) ?? []) used.add(asciiLower(name))
-    if (Array.isArray(node.using_columns)) for (const name of node.using_columns) used.add(asciiLower(text(name)))
-    return false
-  })
-  const needed = columns.filter(({ name }) => used.has(asciiLower(name)))
-  // A row has to have something.
-  return needed.length > 0 ? needed : columns.slice(0, 1)
-}
-
-/** What a WHERE clause says of the rows of a table alone; nothing where a join may make up rows without it. */
-function pushedCondition(
-  query: TreeNode,
-  mention: TreeNode,
-  known: ReadonlyMap<string, ReadonlySet<string>>,
-): TreeNode | null {
-  let found: TreeNode | null = null
-  someNode(query, (node) => {
-    if (node.type !== 'SELECT_NODE' || node.sample || !keepsRowsOf(node.from_table, mention)) return false
-    const others = columnsBeside(node.from_table, mention, known)
-    if (mention.sample || nodes(mention.column_name_alias).length > 0 || !others) return true
-    const columns = known.get(tableName(mention))!
-    const own = tableAliases(mention)[0]
-    const aliases = new Set(nodes(node.select_list).map((item) => asciiLower(text(item.alias))))
-    const isOwn = (inner: TreeNode) => {
-      const path = columnPath(inner)
-      if (path === undefined) return true
-      const [first, second] = path.map(asciiLower) as [string, string?]
-      if (second !== undefined) return first === own && columns.has(second)
-      return columns.has(first) && !others.has(first) && !aliases.has(first)
-    }
-    const isOther = (inner: TreeNode) =>
-      !isOwn(inner) || isSubquery(inner) || inner.class === 'LAMBDA' || isUnstableCall(inner)
-    found = conjunction(conjuncts(node.where_clause).filter((condition) => !someNode(condition, isOther)))
-    return true
-  })
-  return found
-}
-
-/** True when every row of a FROM clause comes from a row of the mention. */
-function keepsRowsOf(from: unknown, mention: TreeNode): boolean {
-  if (from === mention) return true
-  if (!isNode(from) || from.type !== 'JOIN' || !['REGULAR', 'CROSS', 'NATURAL'].includes(text(from.ref_type)))
-    return false
-  const kind = text(from.join_type)
-  if (keepsRowsOf(from.left, mention)) return ['INNER', 'LEFT', 'SEMI', 'ANTI'].includes(kind)
-  return keepsRowsOf(from.right, mention) && ['INNER', 'RIGHT'].includes(kind)
-}
-
-/** The columns of a FROM clause beside those of a mention; undefined where they are not known. */
-function columnsBeside(
-  from: unknown,
-  mention: TreeNode,
-  known: ReadonlyMap<string, ReadonlySet<string>>,
-): Set<string> | undefined {
-  if (from === mention) return new Set()
-  if (!isNode(from) || from.type !== 'JOIN') return columnsOf(from, NO_COMMON_TABLES, known)
-  const [left, right] = [columnsBeside(from.left, mention, known), columnsBeside(from.right, mention, known)]
-  return left && right && new Set([...left, ...right])
 }
