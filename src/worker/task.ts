@@ -16,6 +16,8 @@ export interface TaskMessage {
 
 /** What came of an attempt: plain JSON. */
 export interface TaskResult {
+  /** The attempt that this came of, as its message named it: a result that reaches another one is refused. */
+  attempt: string
   rows: Rows
   /** Time at work, as the worker saw it; `cold` when the worker was started for it. */
   stats: { ms: number; cold?: boolean }

@@ -139,17 +139,16 @@ describe('tries again', () => {
     }
   })
 
-  test('a result that names what another attempt wrote is refused', async () => {
+  test('a result of another attempt, or one that names what another one wrote, is refused', async () => {
     const act: Act = async ({ attempt }, n) => {
-      const name = n === 1 ? 'a.0.9/x' : n === 2 ? `${attempt}0/x` : `${attempt}/x`
-      return resultOf(1, { objects: [{ name, rows: 1, bytes: 1 }] })
+      const name = ['a.0.9/x', `${attempt}0/x`, `${attempt}/x`][Math.min(n - 1, 2)]!
+      const result = resultOf(1, { objects: [{ name, rows: 1, bytes: 1 }] })
+      return n === 3 ? { ...resultOf(1), attempt: 'a.0.1' } : result
     }
     const { result } = await new Bed().run([stage('a', 1)], act)
-    expect(result!.stats.retries).toBe(2)
-    expect(result!.results.get('a')![0]!.rows.objects![0]!.name).toBe('a.0.3/x')
-    const { error } = await new Bed().run([stage('a', 1)], async () =>
-      resultOf(1, { objects: [{ name: 'b.0.1/x', rows: 1, bytes: 1 }] }),
-    )
+    expect(result!.stats.retries).toBe(3)
+    expect(result!.results.get('a')![0]!.rows.objects![0]!.name).toBe('a.0.4/x')
+    const { error } = await new Bed().run([stage('a', 1)], async () => ({ ...resultOf(1), attempt: 'b.0.1' }))
     expect(error).toMatchObject({ code: 'INTERNAL' })
   })
 })
@@ -423,7 +422,7 @@ describe('figures', () => {
     const pool: Pool = {
       name: 'inline',
       slots: 2,
-      run: async () => ({ rows, stats: { ms: 0 } }),
+      run: async ({ attempt }) => ({ attempt, rows, stats: { ms: 0 } }),
       [Symbol.asyncDispose]: async () => {},
     }
     const stages = [stage('a', 1000, [], { by: ['x'], parts: 1000, when: 'always' }), stage('b', 1000, ['a*'])]
