@@ -108,9 +108,7 @@ export class Attempts {
     const { spec, stage } = attempt.task
     const calls: PoolCalls = {
       signal: attempt.signal,
-      onBeat: () => {
-        attempt.silentMs = 0
-      },
+      onBeat: (done) => attempt.hear(this.#sources.now(), done === undefined),
     }
     const message: TaskMessage = {
       query: this.#query,

@@ -98,7 +98,7 @@ export class FaultyPool implements Pool {
       }
       calls.signal.addEventListener('abort', () => void this.#stop(job))
       void this.#send(job)
-      void this.#beat(job)
+      void this.#beats(job)
     })
   }
 
@@ -115,6 +115,7 @@ export class FaultyPool implements Pool {
 
   async #send(job: Job): Promise<void> {
     await this.#world.hear(this.#broker, `queues ${job.message.attempt}`)
+    void this.#beat(job)
     this.#queue.push(job)
     this.#assign()
   }
@@ -141,6 +142,7 @@ export class FaultyPool implements Pool {
     if (fate === 'stuck') await this.#replace(worker, job, seen)
     if (fate === 'twice') void this.#send(job)
     await this.#world.hear(worker, `begins ${attempt} [${fate}]`)
+    if (job.holder) void this.#beat(job)
     if (fate !== 'lost') await this.#act(worker, job, fate)
     seen.busy = false
     this.#idle.push(worker)
@@ -188,13 +190,19 @@ export class FaultyPool implements Pool {
     settle()
   }
 
-  async #beat(job: Job): Promise<void> {
+  async #beats(job: Job): Promise<void> {
     while (!job.answered && !this.#coordinator.dead) {
       await this.#world.sources(job.holder ?? this.#broker).sleep(BEAT_MS)
       if (!job.holder || job.holder.dead || this.#alive === 0) return
-      await this.#world.hear(this.#coordinator, `hears that ${job.message.attempt} lives`)
-      job.calls.onBeat(0.5)
+      await this.#beat(job)
     }
+  }
+
+  async #beat(job: Job): Promise<void> {
+    const isWaiting = job.holder === this.#broker
+    const how = isWaiting ? 'waits' : 'lives'
+    await this.#world.hear(this.#coordinator, `hears that ${job.message.attempt} ${how}`)
+    job.calls.onBeat(isWaiting ? undefined : 0.5)
   }
 
   async #stop(job: Job): Promise<void> {

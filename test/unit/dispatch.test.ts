@@ -204,6 +204,27 @@ describe('slow tasks', () => {
     expect(usual.told).toHaveLength(4)
   })
 
+  test('are not those that wait for a worker, however long', async () => {
+    const waiting =
+      (ms: number): Act =>
+      async ({ task, signal }, n, bed, { onBeat }) => {
+        for (let k = 0; task.id === 'a.2' && n === 1 && k < 20; k++) {
+          onBeat()
+          await bed.sleep(100, signal)
+        }
+        onBeat(0)
+        await bed.sleep(task.id === 'a.2' && n === 1 ? ms : 50, signal)
+        return resultOf(n)
+      }
+    const bed = new Bed()
+    const { result } = await bed.run([stage('a', 4)], waiting(400))
+    expect(result!.stats).toMatchObject({ attempts: 4, lost: 0 })
+    const slow = new Bed()
+    const { result: hedged } = await slow.run([stage('a', 4)], waiting(60_000))
+    expect(hedged!.stats.hedges).toBe(1)
+    expect(slow.attempts('a.2')[1]!.startedMs).toBeGreaterThan(2000 + settings.hedgeLeastMs)
+  })
+
   test('are hedged once each, and few of a stage', async () => {
     const bed = new Bed()
     const slow = ['a.1', 'a.5', 'a.7', 'a.9']
