@@ -240,6 +240,33 @@ describe('slow tasks', () => {
     expect(slow.map((id) => bed.attempts(id).length).sort()).toEqual([1, 1, 2, 2])
   })
 
+  test('are hedged once also when both attempts are slow', async () => {
+    const bed = new Bed()
+    const act: Act = async ({ task, signal }) => {
+      await bed.sleep(task.id === 'a.1' ? 1900 : 50, signal)
+      return resultOf(1)
+    }
+    await bed.run([stage('a', 40)], act, { slots: 40 })
+    expect(bed.attempts('a.1')).toHaveLength(2)
+    expect(bed.told).toHaveLength(41)
+  })
+
+  test('that lost have ended when the run says that all has settled', async () => {
+    const bed = new Bed()
+    const ends: number[] = []
+    const { result } = await bed.run([stage('a', 4)], async ({ task, signal }, n) => {
+      if (task.id === 'a.2' && n === 1) {
+        await bed.sleep(60_000, signal).catch(() => bed.sleep(300))
+        ends.push(bed.elapsedMs)
+      } else await bed.sleep(50)
+      return resultOf(n)
+    })
+    expect(valuesOf(result, 'a')).toEqual([1, 1, 2, 1])
+    expect(ends).toEqual([])
+    await bed.world.run([result!.settled])
+    expect(ends).toHaveLength(1)
+  })
+
   test('fail only when no attempt is left', async () => {
     const bed = new Bed()
     const { result } = await bed.run([stage('a', 4)], async ({ task, signal }, n) => {
@@ -266,6 +293,14 @@ describe('lost workers', () => {
     // Four silences, three waits, the grace.
     expect(bed.elapsedMs).toBeGreaterThan(4 * settings.taskLostMs)
     expect(bed.elapsedMs).toBeLessThan(4 * (settings.taskLostMs + 100) + 3 * 450 + 1100)
+  })
+
+  test('and nothing begins after that end', async () => {
+    const bed = new Bed()
+    await bed.run([stage('a', 50)], never, { settings: { ...settings, taskAttempts: 1 } })
+    await bed.world.run([bed.sleep(10_000)])
+    expect(bed.told).toHaveLength(6)
+    expect(bed.told.every(({ signal }) => signal.aborted)).toBe(true)
   })
 
   test('one that fell silent is tried again elsewhere; its late answer is dropped', async () => {
@@ -301,6 +336,7 @@ describe('lost workers', () => {
     const { result } = await bed.run([stage('a', 1)], async (_, n) => {
       await bed.sleep(500)
       bed.coordinator.pausedUntilMs = bed.world.nowMs + 60_000
+      await bed.sleep(500)
       await bed.sleep(500)
       return resultOf(n)
     })
