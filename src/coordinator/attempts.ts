@@ -108,9 +108,7 @@ export class Attempts {
     const { spec, stage } = attempt.task
     const calls: PoolCalls = {
       signal: attempt.signal,
-      onBeat: () => {
-        attempt.silentMs = 0
-      },
+      onBeat: (done) => attempt.hear(this.#sources.now(), done === undefined),
     }
     const message: TaskMessage = {
       query: this.#query,
@@ -120,15 +118,14 @@ export class Attempts {
       inputs: stage.inputsOf(spec),
     }
     const result = await this.#pool.run(message, calls)
-    requireOwnObjects(attempt, result)
+    requireOwn(attempt, result)
     return result
   }
 }
 
-/** Refuses a result that names what another attempt wrote: that may be incomplete, or be removed. @throws INTERNAL */
-function requireOwnObjects({ id }: Attempt, { rows }: TaskResult): void {
-  const foreign = rows.objects?.find(({ name }) => !name.startsWith(`${id}/`))
-  if (!foreign) return
-  const message = `a worker answered attempt ${id} with the object ${foreign.name} of another one`
-  throw new SkepError('INTERNAL', message, {})
+/** Refuses what came of another attempt, or names what another one wrote, which may be incomplete or be removed. @throws INTERNAL */
+function requireOwn({ id }: Attempt, { attempt, rows }: TaskResult): void {
+  const foreign = attempt === id ? rows.objects?.find(({ name }) => !name.startsWith(`${id}/`))?.name : attempt
+  if (foreign === undefined) return
+  throw new SkepError('INTERNAL', `a worker answered attempt ${id} with what is of another one: ${foreign}`, {})
 }

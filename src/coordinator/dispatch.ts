@@ -184,11 +184,11 @@ class Dispatch {
     if (!this.#isOver) this.#figures.tell(nowMs)
   }
 
-  #succeeded({ task, startedMs }: Attempt, result: TaskResult): void {
+  #succeeded({ task, startedMs, atWorkMs }: Attempt, result: TaskResult): void {
     const nowMs = this.#sources.now()
     const { stage } = task
     for (const other of task.live) this.#attempts.drop(other, 'abort')
-    stage.finish(task, result, nowMs - startedMs)
+    stage.finish(task, result, nowMs - (atWorkMs ?? startedMs))
     this.#figures.finished(task.spec)
     if (stage.isDone) {
       this.#open(this.#close(stage), nowMs)
@@ -259,11 +259,12 @@ class Dispatch {
     }
   }
 
-  #isSlow({ task, startedMs }: Attempt, nowMs: number): boolean {
+  #isSlow({ task, atWorkMs }: Attempt, nowMs: number): boolean {
     const { hedgeFactor, hedgeLeastMs, hedgePercent } = this.#settings
     const { medianMs, size, hedges } = task.stage
-    if (task.hedged || medianMs === undefined || hedges >= Math.max(1, (size * hedgePercent) / 100)) return false
-    return nowMs - startedMs > Math.max(hedgeLeastMs, hedgeFactor * medianMs)
+    if (task.hedged || atWorkMs === undefined || medianMs === undefined) return false
+    if (hedges >= Math.max(1, (size * hedgePercent) / 100)) return false
+    return nowMs - atWorkMs > Math.max(hedgeLeastMs, hedgeFactor * medianMs)
   }
 }
 

@@ -26,12 +26,15 @@ export class Attempt {
   readonly startedMs: number
   /** How long it has given no sign of life, while the coordinator was there to hear it. */
   silentMs = 0
+  /** Since when a worker is at it, as far as is known; undefined while it waits for one. */
+  atWorkMs: number | undefined
   readonly #controller = new AbortController()
 
   constructor(task: TaskRun, nowMs: number) {
     this.task = task
     this.id = `${task.spec.id}.${++task.attempts}`
     this.startedMs = nowMs
+    this.atWorkMs = nowMs
     task.live.add(this)
   }
 
@@ -41,6 +44,12 @@ export class Attempt {
 
   get isLive(): boolean {
     return this.task.live.has(this)
+  }
+
+  /** Takes note of a sign of life. */
+  hear(nowMs: number, isWaiting: boolean): void {
+    this.silentMs = 0
+    this.atWorkMs = isWaiting ? undefined : (this.atWorkMs ?? nowMs)
   }
 
   /** Its worker is told to stop, unless it has answered. */

@@ -29,7 +29,7 @@ export async function runTask(worker: Worker, message: TaskMessage, calls: PoolC
   const beating = setInterval(() => calls.onBeat(0), worker.settings.taskBeatMs)
   try {
     const rows = await runSql(worker, message, message.work as SqlWork, { signal: calls.signal })
-    return { rows, stats: { ms: Math.round(performance.now() - started) } }
+    return { attempt: message.attempt, rows, stats: { ms: Math.round(performance.now() - started) } }
   } finally {
     clearInterval(beating)
   }

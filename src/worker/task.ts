@@ -16,6 +16,8 @@ export interface TaskMessage {
 
 /** What came of an attempt: plain JSON. */
 export interface TaskResult {
+  /** The attempt that this came of, as its message named it: a result that reaches another one is refused. */
+  attempt: string
   rows: Rows
   /** Time at work, as the worker saw it; `cold` when the worker was started for it. */
   stats: { ms: number; cold?: boolean }
@@ -27,6 +29,9 @@ export interface TaskResult {
 export interface PoolCalls {
   /** Aborted when nobody wants the result any more: the attempt should end soon, and whatever it still gives is dropped. */
   signal: AbortSignal
-  /** A sign of life, with the part of the task done, from 0 to 1: at least every `taskBeatMs`, also while the attempt waits for a worker. */
-  onBeat(done: number): void
+  /**
+   * A sign of life, at least every `taskBeatMs`: with the part of the task done, from 0 to 1, or without while the attempt waits for a worker.
+   * A pool that lets attempts wait says so at once, and says 0 when a worker begins: only time at work makes an attempt slow.
+   */
+  onBeat(done?: number): void
 }

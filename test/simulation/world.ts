@@ -30,6 +30,8 @@ export interface Faults {
   pause: number
   /** A write is answered with STORE_UNAVAILABLE: done, not done, or done later. */
   lost: number
+  /** A call is refused with STORE_UNAVAILABLE, and does nothing. */
+  refused?: number
 }
 
 /** Sees what takes effect, right after it did, before anything else happens. */
@@ -110,8 +112,9 @@ export class World {
   /** The store as an actor reaches it: every call waits for its turn. */
   reach(actor: Actor, witness: Witness): ObjectStore {
     const call = async <T>(what: string, effect: () => Promise<T>): Promise<T> => {
-      await this.#turn(actor)
-      this.log.push(`${this.nowMs % 1_000_000} ${actor.name} ${what}`)
+      await this.hear(actor, what)
+      const { refused } = this.#faults
+      if (refused && this.random() < refused) throw new SkepError('STORE_UNAVAILABLE', 'refused', { path: what })
       return await effect()
     }
     const write = async <T>(what: string, effect: () => Promise<T>): Promise<T> => {
@@ -142,6 +145,12 @@ export class World {
           await store.delete(path)
         }),
     }
+  }
+
+  /** Resolves when it is an actor's turn to do or to hear this. */
+  async hear(actor: Actor, what: string): Promise<void> {
+    await this.#turn(actor)
+    this.log.push(`${this.nowMs % 1_000_000} ${actor.name} ${what}`)
   }
 
   /** Runs until all of these have ended or died. @throws when nothing can go on, or nothing comes to an end */

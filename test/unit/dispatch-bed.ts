@@ -40,9 +40,9 @@ export function stage(id: string, tasks: number, reads: readonly string[] = [], 
   }
 }
 
-/** A result of one row with this value. */
+/** A result of one row with this value; the pool adds whose it is. */
 export function resultOf(value: unknown, rows: Partial<Rows> = {}): TaskResult {
-  return { rows: { columns: [], count: 1, inline: [[value]], ...rows }, stats: { ms: 1 } }
+  return { attempt: '', rows: { columns: [], count: 1, inline: [[value]], ...rows }, stats: { ms: 1 } }
 }
 
 /** What an attempt was told, and when. */
@@ -109,7 +109,8 @@ export class Bed {
         this.#open.add(told)
         this.most = Math.max(this.most, [...this.#open].filter(({ signal }) => !signal.aborted).length)
         try {
-          return await act(told, this.attempts(message.task.id).length, this, calls)
+          const result = await act(told, this.attempts(message.task.id).length, this, calls)
+          return { ...result, attempt: result.attempt || message.attempt }
         } finally {
           this.#open.delete(told)
         }

@@ -139,17 +139,16 @@ describe('tries again', () => {
     }
   })
 
-  test('a result that names what another attempt wrote is refused', async () => {
+  test('a result of another attempt, or one that names what another one wrote, is refused', async () => {
     const act: Act = async ({ attempt }, n) => {
-      const name = n === 1 ? 'a.0.9/x' : n === 2 ? `${attempt}0/x` : `${attempt}/x`
-      return resultOf(1, { objects: [{ name, rows: 1, bytes: 1 }] })
+      const name = ['a.0.9/x', `${attempt}0/x`, `${attempt}/x`][Math.min(n - 1, 2)]!
+      const result = resultOf(1, { objects: [{ name, rows: 1, bytes: 1 }] })
+      return n === 3 ? { ...resultOf(1), attempt: 'a.0.1' } : result
     }
     const { result } = await new Bed().run([stage('a', 1)], act)
-    expect(result!.stats.retries).toBe(2)
-    expect(result!.results.get('a')![0]!.rows.objects![0]!.name).toBe('a.0.3/x')
-    const { error } = await new Bed().run([stage('a', 1)], async () =>
-      resultOf(1, { objects: [{ name: 'b.0.1/x', rows: 1, bytes: 1 }] }),
-    )
+    expect(result!.stats.retries).toBe(3)
+    expect(result!.results.get('a')![0]!.rows.objects![0]!.name).toBe('a.0.4/x')
+    const { error } = await new Bed().run([stage('a', 1)], async () => ({ ...resultOf(1), attempt: 'b.0.1' }))
     expect(error).toMatchObject({ code: 'INTERNAL' })
   })
 })
@@ -205,6 +204,27 @@ describe('slow tasks', () => {
     expect(usual.told).toHaveLength(4)
   })
 
+  test('are not those that wait for a worker, however long', async () => {
+    const waiting =
+      (ms: number): Act =>
+      async ({ task, signal }, n, bed, { onBeat }) => {
+        for (let k = 0; task.id === 'a.2' && n === 1 && k < 20; k++) {
+          onBeat()
+          await bed.sleep(100, signal)
+        }
+        onBeat(0)
+        await bed.sleep(task.id === 'a.2' && n === 1 ? ms : 50, signal)
+        return resultOf(n)
+      }
+    const bed = new Bed()
+    const { result } = await bed.run([stage('a', 4)], waiting(400))
+    expect(result!.stats).toMatchObject({ attempts: 4, lost: 0 })
+    const slow = new Bed()
+    const { result: hedged } = await slow.run([stage('a', 4)], waiting(60_000))
+    expect(hedged!.stats.hedges).toBe(1)
+    expect(slow.attempts('a.2')[1]!.startedMs).toBeGreaterThan(2000 + settings.hedgeLeastMs)
+  })
+
   test('are hedged once each, and few of a stage', async () => {
     const bed = new Bed()
     const slow = ['a.1', 'a.5', 'a.7', 'a.9']
@@ -218,6 +238,33 @@ describe('slow tasks', () => {
     )
     expect(result!.stats.hedges).toBe(2)
     expect(slow.map((id) => bed.attempts(id).length).sort()).toEqual([1, 1, 2, 2])
+  })
+
+  test('are hedged once also when both attempts are slow', async () => {
+    const bed = new Bed()
+    const act: Act = async ({ task, signal }) => {
+      await bed.sleep(task.id === 'a.1' ? 1900 : 50, signal)
+      return resultOf(1)
+    }
+    await bed.run([stage('a', 40)], act, { slots: 40 })
+    expect(bed.attempts('a.1')).toHaveLength(2)
+    expect(bed.told).toHaveLength(41)
+  })
+
+  test('that lost have ended when the run says that all has settled', async () => {
+    const bed = new Bed()
+    const ends: number[] = []
+    const { result } = await bed.run([stage('a', 4)], async ({ task, signal }, n) => {
+      if (task.id === 'a.2' && n === 1) {
+        await bed.sleep(60_000, signal).catch(() => bed.sleep(300))
+        ends.push(bed.elapsedMs)
+      } else await bed.sleep(50)
+      return resultOf(n)
+    })
+    expect(valuesOf(result, 'a')).toEqual([1, 1, 2, 1])
+    expect(ends).toEqual([])
+    await bed.world.run([result!.settled])
+    expect(ends).toHaveLength(1)
   })
 
   test('fail only when no attempt is left', async () => {
@@ -246,6 +293,14 @@ describe('lost workers', () => {
     // Four silences, three waits, the grace.
     expect(bed.elapsedMs).toBeGreaterThan(4 * settings.taskLostMs)
     expect(bed.elapsedMs).toBeLessThan(4 * (settings.taskLostMs + 100) + 3 * 450 + 1100)
+  })
+
+  test('and nothing begins after that end', async () => {
+    const bed = new Bed()
+    await bed.run([stage('a', 50)], never, { settings: { ...settings, taskAttempts: 1 } })
+    await bed.world.run([bed.sleep(10_000)])
+    expect(bed.told).toHaveLength(6)
+    expect(bed.told.every(({ signal }) => signal.aborted)).toBe(true)
   })
 
   test('one that fell silent is tried again elsewhere; its late answer is dropped', async () => {
@@ -281,6 +336,7 @@ describe('lost workers', () => {
     const { result } = await bed.run([stage('a', 1)], async (_, n) => {
       await bed.sleep(500)
       bed.coordinator.pausedUntilMs = bed.world.nowMs + 60_000
+      await bed.sleep(500)
       await bed.sleep(500)
       return resultOf(n)
     })
@@ -423,7 +479,7 @@ describe('figures', () => {
     const pool: Pool = {
       name: 'inline',
       slots: 2,
-      run: async () => ({ rows, stats: { ms: 0 } }),
+      run: async ({ attempt }) => ({ attempt, rows, stats: { ms: 0 } }),
       [Symbol.asyncDispose]: async () => {},
     }
     const stages = [stage('a', 1000, [], { by: ['x'], parts: 1000, when: 'always' }), stage('b', 1000, ['a*'])]
