@@ -43,9 +43,16 @@ export const SETTINGS = {
   pool: {
     variable: 'SKEP_POOL',
     unit: 'name',
+    default: 'threads',
+    choices: ['inline', 'threads'],
+    help: 'Where tasks of queries run: `inline` in this process, `threads` on its worker threads.',
+  },
+  split: {
+    variable: 'SKEP_SPLIT',
+    unit: 'name',
     default: 'auto',
-    choices: ['auto', 'inline', 'threads'],
-    help: 'Where queries run, divided into tasks: `inline` in this process, `threads` on worker threads that have engines of their own. `auto` divides only what is faster so on one machine: plain SQL goes to one engine whole.',
+    choices: ['auto', 'always'],
+    help: 'Which queries are divided into tasks: `auto` those that are faster so, which on one machine plain SQL never is; `always` all that can be.',
   },
   queryTimeoutMs: {
     variable: 'SKEP_QUERY_TIMEOUT_MS',

@@ -12,7 +12,7 @@ export const POOL_FLAGS = {
   pool: {
     value: 'POOL',
     choices: ['inline', 'threads'],
-    help: 'Runs the query in tasks: `inline` in this process, `threads` on worker threads. Without it the query runs as is fastest on this machine; `--explain` tells how and why.',
+    help: 'Where tasks of the query run: `inline` in this process, `threads` (when absent) on worker threads. `--explain` tells whether it is divided into tasks, and why.',
   },
   'max-cost': {
     value: 'DOLLARS',

@@ -24,7 +24,7 @@ export interface SqlOptions extends CallOptions, SpendingLimits {
   params?: BoundValues
   /** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
   at?: AtOption
-  /** Where it runs, divided into tasks; without it one engine runs it whole, unless `SKEP_POOL` says otherwise. */
+  /** Where its tasks run; `SKEP_POOL` when absent. */
   pool?: PoolName
 }
 
@@ -47,11 +47,12 @@ export interface SqlStream extends AsyncDisposable {
 /** What a query would read, and the engine's plan for it. */
 export interface SqlExplanation {
   tables: TableScan[]
-  /** Where it would run, and why it is divided into tasks or not. */
+  /** Where it would run; whether it would be divided into tasks, and why, or why not. */
   pool: PoolName
+  divided: boolean
   why: string
   estimate: Estimate
-  /** The stages and their tasks, and the SQL that is run over what they give; absent where one engine runs the query whole. */
+  /** The stages and tasks that it can be divided into, and the SQL that is then run over what they give; absent where it cannot. */
   stages?: Stage[]
   final?: string
   /** The engine's own plan: of the query, or of what is run last. */
@@ -69,7 +70,7 @@ export interface RollbackResult {
 /** How a behavioural query is run. */
 export interface QueryOptions extends CallOptions, SpendingLimits {
   at?: AtOption
-  /** Where its tasks run; without it as is fastest on this machine, unless `SKEP_POOL` says otherwise. */
+  /** Where its tasks run; `SKEP_POOL` when absent. */
   pool?: PoolName
 }
 

@@ -16,9 +16,10 @@ import type { SqlContext } from './sql.ts'
 /** Where a query runs, and how. */
 export interface SqlChoice {
   pool: PoolName
-  /** Why it is divided into tasks, or is not. */
+  /** False where one engine runs the query whole. */
+  divided: boolean
   why: string
-  /** Absent where one engine runs the query whole. */
+  /** The stages that it is, or can be, divided into. */
   plan?: Plan & { final: NonNullable<Plan['final']> & { params: Record<string, BoundValue> } }
 }
 
@@ -45,26 +46,38 @@ function packingOf({ splitRows, tasksMax, rowGroupRows }: Settings): Omit<Packin
   return { taskRows: splitRows, tasksMax, groupRows: rowGroupRows }
 }
 
-/** How a query is to be run. `asked`: the pool that its caller named; without it, whatever is fastest on this machine. */
-export async function chooseSql(context: SqlContext, query: BoundSql, asked: PoolName | undefined): Promise<SqlChoice> {
+/** How a query is to be run on a pool; for `explain` with the stages that it can be divided into even where it is not. */
+export async function chooseSql(
+  context: SqlContext,
+  query: BoundSql,
+  { pool, purpose }: { pool: PoolName; purpose: 'run' | 'explain' },
+): Promise<SqlChoice> {
   const { settings } = context
-  if (asked === undefined) {
-    return { pool: 'inline', why: 'on one machine one engine runs plain SQL faster than tasks would' }
-  }
   const greatest = Math.max(0, ...[...query.planned.values()].map(rowsOf))
   if (greatest <= settings.splitRows) {
     const why = `no table has more than ${settings.splitRows} rows to be read (SKEP_TASK_ROWS): one task would do all`
-    return { pool: asked, why }
+    return { pool, divided: false, why }
   }
+  const divided = settings.split === 'always'
+  const whole = 'on one machine one engine runs plain SQL faster than tasks would (SKEP_SPLIT)'
+  if (!divided && purpose === 'run') return { pool, divided, why: whole }
+  const plan = await planStages(context, query)
+  if (!plan) return { pool, divided: false, why: 'it cannot be divided so that its columns stay the same' }
+  const tasks = plan.stages.reduce((sum, stage) => sum + stage.tasks.length, 0)
+  const why = divided ? `SKEP_SPLIT asks for it: ${tasks} tasks in ${plan.stages.length} stages` : whole
+  return { pool, divided, why, plan }
+}
+
+async function planStages(context: SqlContext, query: BoundSql): Promise<SqlChoice['plan']> {
+  const { settings } = context
   const binder = new SessionBinder(context.session, context.params, context.options)
   const split = await trySplit(context, query, binder)
-  if (split === undefined) return { pool: asked, why: 'the query cannot be divided so that its columns stay the same' }
+  if (!split) return undefined
   const stages = sqlStages(await printed(split, binder), query.planned, {
     root: query.root,
     packing: packingOf(settings),
     partsMax: settings.partsMax,
   })
-  const tasks = stages.reduce((sum, stage) => sum + stage.tasks.length, 0)
   const names = new Set(split.stages.map(({ name }) => name))
   const read = binder.tablesOf(split.rest)
   const final = {
@@ -73,7 +86,7 @@ export async function chooseSql(context: SqlContext, query: BoundSql, asked: Poo
     reads: read.filter((name) => names.has(name)),
     tables: read.filter((name) => query.planned.has(name)),
   }
-  return { pool: asked, why: `asked for: ${tasks} tasks in ${stages.length} stages`, plan: { stages, final } }
+  return { stages, final }
 }
 
 function rowsOf({ files }: PlannedTable): number {

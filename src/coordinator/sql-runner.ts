@@ -140,19 +140,27 @@ export class SqlRunner {
   /** What a query would read and do, without running it. */
   async explain(text: string, options: SqlOptions): Promise<SqlExplanation> {
     const prepared = await this.#prepare(text, options, [], 'explain')
-    const { scans, choice, estimate, context } = prepared
+    const { scans, choice, estimate } = prepared
     try {
       return {
         tables: scans,
         pool: choice.pool,
+        divided: choice.divided,
         why: choice.why,
         estimate,
         ...(choice.plan && { stages: choice.plan.stages, final: choice.plan.final.sql }),
-        plan: await explainPlan(context, prepared.text),
+        plan: await this.#enginePlan(prepared),
       }
     } finally {
       await prepared.close()
     }
+  }
+
+  /** The engine's plan of what it runs itself. */
+  async #enginePlan({ context, text, choice }: Prepared): Promise<string> {
+    const { plan, divided } = choice
+    if (!plan || !divided) return await explainPlan(context, text)
+    return await explainPlan({ ...context, params: plan.final.params }, plan.final.sql)
   }
 
   async #prepare(
@@ -191,7 +199,7 @@ export class SqlRunner {
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
       const query = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, query, options.pool ?? poolOf(settings))
+      const choice = await chooseSql(context, query, { pool: options.pool ?? (settings.pool as PoolName), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()
@@ -206,8 +214,7 @@ export class SqlRunner {
         ...bound,
         close,
       }
-      if (!choice.plan) return prepared
-      return await this.#runTasks(prepared, { begin, purpose })
+      return choice.divided && purpose === 'run' ? await this.#runTasks(prepared, begin) : prepared
     } catch (error) {
       await close()
       throw await this.naming(error, { tables, running })
@@ -215,16 +222,12 @@ export class SqlRunner {
   }
 
   /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
-  async #runTasks(
-    prepared: Prepared,
-    { begin, purpose }: { begin(): Promise<void>; purpose: 'run' | 'explain' },
-  ): Promise<Prepared> {
+  async #runTasks(prepared: Prepared, begin: () => Promise<void>): Promise<Prepared> {
     const { root, pools, sources, settings } = this.#parts
     const { context, running, choice, files } = prepared
     const { stages, final } = choice.plan!
     const { session } = context
     const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
-    if (purpose === 'explain') return rest
     // Planning may have failed on the way, which ends a transaction.
     await session.run('ROLLBACK', { signal: running.signal })
     const query = newQueryName()
@@ -263,10 +266,6 @@ export class SqlRunner {
       throw error
     }
   }
-}
-
-function poolOf({ pool }: Settings): PoolName | undefined {
-  return pool === 'inline' || pool === 'threads' ? pool : undefined
 }
 
 function statsOfRun({ scans, tasks, choice, estimate }: Prepared, started: number): QueryStats {

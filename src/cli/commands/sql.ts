@@ -206,7 +206,7 @@ async function explain(context: Context, warehouse: Warehouse, text: string, opt
 }
 
 function explanationLines(explanation: SqlExplanation, { style, width }: Context): string[] {
-  const { tables, plan, pool, why, estimate, stages, final } = explanation
+  const { tables, plan, pool, divided, why, estimate, stages, final } = explanation
   const right = 'right' as const
   const { lines } = drawTable(
     [
@@ -230,12 +230,12 @@ function explanationLines(explanation: SqlExplanation, { style, width }: Context
   const { gbSeconds, requests, dollars } = estimate.lambda
   return [
     ...(tables.length === 0 ? [] : [...lines, '']),
-    `pool ${pool}: ${why}`,
+    `pool ${pool}, ${divided ? 'in tasks' : 'whole'}: ${why}`,
     `estimate: ${counted(estimate.files, 'file')}, ${sizeText(estimate.bytes)}, ${counted(estimate.rows, 'row')}, ${counted(estimate.tasks, 'task')}; on AWS Lambda ${gbSeconds.toPrecision(3)} GB-seconds, ${counted(requests, 'request')}, $${dollars.toPrecision(3)}`,
+    ...(divided || !stages ? [] : ['', 'Whole, the engine plans it so:', plan.trimEnd(), '', 'In tasks it would be:']),
     ...(stages ?? []).flatMap((stage) => stageLines(stage)),
     ...(final === undefined ? [] : ['', 'then once', `  ${final}`]),
-    '',
-    plan.trimEnd(),
+    ...(divided || !stages ? ['', plan.trimEnd()] : []),
   ]
 }
 
