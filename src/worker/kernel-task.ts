@@ -2,7 +2,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api'
 import { Kernel, type KernelLevels, type KernelRows, type KernelTotals } from '../behaviour/kernel.ts'
 import { isFloat } from '../common/data-type.ts'
-import type { Engine, RunOptions, Session } from '../engine/engine.ts'
+import type { RunOptions, Session } from '../engine/engine.ts'
 import { streamChunks } from '../engine/stream.ts'
 import type { ActorTask } from '../planner/actor-tasks.ts'
 import { Bindings, kernelRows, type RowSource } from './actor-rows.ts'
@@ -24,13 +24,12 @@ export interface TaskOutcome {
 
 /** Runs conditions, sequences and the funnel of a query over the actors of a task. */
 export async function runKernel(
-  context: { engine: Engine; options: RunOptions },
+  { session, options }: { session: Session; options: RunOptions },
   source: RowSource,
   task: ActorTask,
   keepReached: boolean,
 ): Promise<{ totals: KernelTotals; outcome: TaskOutcome }> {
-  using session = await context.engine.session()
-  const words = await decideTargets(session, source, task, context.options)
+  const words = await decideTargets(session, source, task, options)
   const kernel = new Kernel(source.query, { floatTimes: isFloat(source.timeType), ...(words ? { words } : {}) })
   const kept: Reached[] = []
   let actors = 0
@@ -39,7 +38,7 @@ export async function runKernel(
     actors += levels.length
     if (keepReached && levels.length > 0) kept.push({ levels: levels.slice(), matched: matched.slice() })
   }
-  for await (const chunk of taskChunks(session, source, task, context.options)) {
+  for await (const chunk of taskChunks(session, source, task, options)) {
     rows += chunk.rowCount
     keep(kernel.feed(kernelInput(chunk)))
   }
