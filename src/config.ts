@@ -226,18 +226,6 @@ export const SETTINGS = {
     default: 256 * KIB,
     help: 'Size near which rows that a task of a query gave no longer fit into a message.',
   },
-  splitRows: {
-    variable: 'SKEP_SPLIT_ROWS',
-    unit: 'rows',
-    default: 1_000_000,
-    minimum: 1,
-    help: 'Rows near which a task of a query that is split takes no further files, and a large file is cut.',
-  },
-  actorPartsMax: {
-    unit: 'count',
-    default: 256,
-    help: 'Most parts into which the rows of actors that lie in many files are cut.',
-  },
   taskRows: {
     unit: 'rows',
     default: 500_000,

@@ -6,8 +6,8 @@ import type { Column, DataFile, Table } from '../catalog/types.ts'
 import { isFloat, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { type ActorTask, actorTasks } from './actor-tasks.ts'
+import { packFiles } from './pack.ts'
 import { type BehaviourWork, type FileSpec, type Plan, ROWS, type SqlWork, type Stage, type TaskSpec } from './plan.ts'
-import { packBySize, splitFiles } from './splits.ts'
 import { fileSpec, layoutNumbers, tableSpec, takesRanges } from './table-spec.ts'
 
 /** A query in both of its forms. */
@@ -21,7 +21,7 @@ export interface PlannedQuery {
 export interface PlanOptions {
   /** Folder of the warehouse. */
   root: string
-  settings: Pick<Settings, 'splitRows' | 'actorPartsMax' | 'rowGroupRows'>
+  settings: Pick<Settings, 'splitRows' | 'partsMax' | 'tasksMax' | 'rowGroupRows'>
 }
 
 /** The id of the stage whose outcomes are merged. */
@@ -53,7 +53,7 @@ function areScattered(tasks: readonly ActorTask[], splitRows: number): boolean {
 function storedStage(table: Table, tasks: readonly ActorTask[], query: PlannedQuery, options: PlanOptions): Stage {
   const layouts = layoutNumbers(tasks.flatMap(({ files }) => files))
   const columnIds = columnsAskedAbout(table, query.valid)
-  const packs = packBySize(tasks, ({ rows }) => rows, options.settings.splitRows)
+  const packs = packTasks(tasks, options.settings)
   const specs = packs.map((pack): FileSpec[] =>
     pack.flatMap(({ files }, group) =>
       files.map((file) => ({
@@ -76,6 +76,23 @@ function storedStage(table: Table, tasks: readonly ActorTask[], query: PlannedQu
   }
 }
 
+/** Tasks that follow each other put together while they have no more rows than a split, or there would be too many. */
+function packTasks(tasks: readonly ActorTask[], { splitRows, tasksMax }: PlanOptions['settings']): ActorTask[][] {
+  const total = tasks.reduce((sum, { rows }) => sum + rows, 0)
+  const most = Math.max(splitRows, (2 * total) / tasksMax)
+  const packs: ActorTask[][] = []
+  let size = Number.POSITIVE_INFINITY
+  for (const task of tasks) {
+    if (size + task.rows > most) {
+      packs.push([])
+      size = 0
+    }
+    packs.at(-1)!.push(task)
+    size += task.rows
+  }
+  return packs
+}
+
 function fileTask(stage: string, k: number, files: FileSpec[]): TaskSpec {
   const sum = (field: 'rows' | 'bytes') => files.reduce((total, file) => total + file[field], 0)
   return { id: `${stage}-${k}`, files: { [ROWS]: files }, rows: sum('rows'), bytes: sum('bytes') }
@@ -83,27 +100,28 @@ function fileTask(stage: string, k: number, files: FileSpec[]): TaskSpec {
 
 /** One stage reads the columns that the query needs and cuts the rows by their actors, the next runs it over each part. */
 function exchangedStages(table: Table, files: readonly DataFile[], query: PlannedQuery, options: PlanOptions): Stage[] {
-  const { splitRows, rowGroupRows, actorPartsMax } = options.settings
+  const { splitRows, rowGroupRows, partsMax, tasksMax } = options.settings
   const layouts = layoutNumbers(files)
-  const splits = splitFiles(files, { rows: splitRows, groupRows: rowGroupRows, ranges: takesRanges(table) })
+  const packing = { taskRows: splitRows, tasksMax, groupRows: rowGroupRows, ranges: takesRanges(table) }
+  const splits = packFiles(files, packing)
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
-  const parts = Math.min(actorPartsMax, Math.ceil(rows / splitRows))
+  const parts = Math.min(partsMax, Math.ceil(rows / splitRows))
   const needed = neededColumns(table, query.valid)
   const columns = needed.map(({ name, type }) => ({ name, type: printType(type) }))
-  const actor = table.keys.actor!
+  const cut = { by: [table.keys.actor!], parts }
   const scan: SqlWork = {
     kind: 'sql',
     sql: scanRowsSql(table, query.valid, needed),
     inputs: [{ view: ROWS, table: tableSpec(table, layouts) }],
     columns,
-    cut: { by: [actor], parts, when: 'always' },
+    cut: { ...cut, when: 'always' },
   }
   const work: BehaviourWork = {
     kind: 'behaviour',
     query: queryJson(query.source),
     // All columns: what the query does not use is typed too.
     table: tableSpec(table, new Map()),
-    inputs: [{ view: ROWS, stage: SCAN_STAGE, columns, own: true }],
+    inputs: [{ view: ROWS, stage: SCAN_STAGE, columns, own: true, cut }],
   }
   return [
     {

@@ -117,10 +117,11 @@ async function runRows(
   { work, task, inputs }: BehaviourMessage,
 ): Promise<Found> {
   const [input] = work.inputs
-  assert(input && task.part !== undefined)
-  const rows = (inputs[input.stage] ?? []).map((given) => ownRows(given, task.part!))
-  await viewRows(session, ROWS, rows, { exchange, columns: input.columns, run: options })
-  const count = rows.reduce((sum, each) => sum + each.count, 0)
+  assert(input?.cut && task.part !== undefined)
+  const part = { number: task.part, ...input.cut }
+  const rows = inputs[input.stage] ?? []
+  await viewRows(session, ROWS, rows, { exchange, columns: input.columns, part, run: options })
+  const count = rows.reduce((sum, given) => sum + rowsOfPart(given, task.part), 0)
   const { totals, outcome } = await runKernel(
     { session, options },
     source,
@@ -130,11 +131,10 @@ async function runRows(
   return { source, reader: 'engine', totals: [totals], outcomes: [outcome] }
 }
 
-/** All rows were cut, so every object is of one part. */
-function ownRows({ columns, count, objects = [] }: Rows, part: number): Rows {
-  assert((objects.length > 0 || count === 0) && objects.every((object) => object.part !== undefined))
-  const own = objects.filter((object) => object.part === part)
-  return { columns, count: own.reduce((sum, { rows }) => sum + rows, 0), objects: own }
+/** How many rows may be of a part. */
+function rowsOfPart({ count, objects }: Rows, number: number | undefined): number {
+  if (!objects) return count
+  return objects.reduce((sum, { part, rows }) => sum + (part === undefined || part === number ? rows : 0), 0)
 }
 
 async function takeTables(

@@ -14,7 +14,7 @@ import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { scanSql } from '../../src/engine/scan.ts'
-import { DiskExchange } from '../../src/exchange/disk-exchange.ts'
+import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
 import { takeRows } from '../../src/exchange/take-rows.ts'
 import type { Plan, SqlWork, Stage, TaskSpec } from '../../src/planner/plan.ts'
@@ -78,7 +78,7 @@ export class PlanRunner implements AsyncDisposable {
     const settings = this.#settings
     const source = typeof given === 'string' ? parseQueryText(given, settings) : given
     const valid = validateQuery(source, { columns: table.snapshot.schema.columns, keys: table.keys }, settings)
-    const exchange = new DiskExchange(this.#root)
+    const exchange = new DiskExchange(this.#root, newQueryName())
     let plan: Plan = { stages: [] }
     let outcomes: BehaviourOutcome[] = []
     const runPlan = async (made: Plan) => {

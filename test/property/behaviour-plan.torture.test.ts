@@ -15,7 +15,7 @@ import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 const SETTINGS: Partial<Settings>[] = [
   { splitRows: 1_000_000, directRows: 0 },
   { splitRows: 8, rowGroupRows: 3, inlineRows: 0, directRows: 0 },
-  { splitRows: 14, rowGroupRows: 4, inlineRows: 3, actorPartsMax: 3, directGroupRows: 0 },
+  { splitRows: 14, rowGroupRows: 4, inlineRows: 3, partsMax: 3, directGroupRows: 0 },
 ]
 
 let stack: Stack

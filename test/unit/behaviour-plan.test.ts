@@ -1,5 +1,4 @@
-/** Plans of behavioural queries: their JSON for the layouts that tables have, and how files are cut into splits. */
-import fc from 'fast-check'
+/** Plans of behavioural queries: their JSON for the layouts that tables have. */
 import { describe, expect, test } from 'vitest'
 import { checkQueryValue } from '../../src/behaviour/json.ts'
 import { validateQuery } from '../../src/behaviour/validate.ts'
@@ -8,7 +7,6 @@ import { parseType } from '../../src/common/data-type.ts'
 import { readSettings } from '../../src/config.ts'
 import { behaviourPlan } from '../../src/planner/behaviour-plan.ts'
 import type { Plan } from '../../src/planner/plan.ts'
-import { splitFiles } from '../../src/planner/splits.ts'
 
 const settings = { ...readSettings({}), splitRows: 1000, rowGroupRows: 100 }
 const TYPES = { user: 'VARCHAR', ts: 'TIMESTAMP', event: 'VARCHAR', price: 'DOUBLE', note: 'VARCHAR' }
@@ -34,7 +32,7 @@ function tableOf(kind: Table['kind'], files: DataFile[], buckets?: number): Tabl
   return {
     name: 'events',
     kind,
-    location: '/data/warehouse/t',
+    location: kind === 'managed' ? '/data/warehouse/t' : '/folder',
     keys: { actor: 'user', time: 'ts' },
     schema,
     spec,
@@ -113,15 +111,20 @@ test('scattered actors are brought together: needed columns alone, large files b
   const layout = columns.map(({ name, type }) => ({ name, type }))
   const foreign = { version: 'v1', layout }
   const table = tableOf('registered', [
-    fileOf('/folder/a.parquet', 2050, { foreign }),
+    fileOf('/folder/a.parquet', 2100, { foreign }),
     fileOf('/folder/b.parquet', 400, { foreign }),
-    fileOf('/folder/c.parquet', 500, { foreign }),
+    fileOf('/folder/c.parquet', 700, { foreign }),
   ])
   const file = { path: '/folder/a.parquet', layout: 0, version: 'v1' }
   const layouts = [FULL_COLUMNS.map(({ name, type }) => ({ name, type }))]
-  const spec = { name: 'events', kind: 'registered', keys: { actor: 'user', time: 'ts' }, columns: FULL_COLUMNS }
+  const keys = { actor: 'user', time: 'ts' }
+  const spec = { name: 'events', kind: 'registered', location: '/folder', keys, columns: FULL_COLUMNS }
   const needed = FULL_COLUMNS.slice(0, 4).map(({ name, type }) => ({ name, type }))
   const part = (k: number) => ({ id: `behaviour-${k}`, files: {}, part: k, rows: 0, bytes: 0 })
+  const rangeTask = (k: number, from: number, to: number) => {
+    const size = { rows: to - from, bytes: (to - from) * 10 }
+    return { id: `scan-${k}`, files: { rows: [{ ...file, ...size, range: [from, to] }] }, ...size }
+  }
   const plan: unknown = {
     stages: [
       {
@@ -132,37 +135,21 @@ test('scattered actors are brought together: needed columns alone, large files b
           sql: `SELECT "user", "ts", "event", "price" FROM "rows" WHERE "user" IS NOT NULL AND "ts" IS NOT NULL AND ("ts" >= CAST('2026-11-20T00:00:00' AS TIMESTAMP) AND "ts" < CAST('2026-11-21T00:00:00' AS TIMESTAMP))`,
           inputs: [{ view: 'rows', table: { ...spec, layouts } }],
           columns: needed,
-          cut: { by: ['user'], parts: 3, when: 'always' },
+          cut: { by: ['user'], parts: 4, when: 'always' },
         },
         tasks: [
-          {
-            id: 'scan-0',
-            files: { rows: [{ ...file, rows: 700, bytes: 7000, range: [0, 700] }] },
-            rows: 700,
-            bytes: 7000,
-          },
-          {
-            id: 'scan-1',
-            files: { rows: [{ ...file, rows: 700, bytes: 7000, range: [700, 1400] }] },
-            rows: 700,
-            bytes: 7000,
-          },
+          rangeTask(0, 0, 1100),
+          rangeTask(1, 1100, 2100),
           {
             id: 'scan-2',
-            files: { rows: [{ ...file, rows: 650, bytes: 6500, range: [1400, 2050] }] },
-            rows: 650,
-            bytes: 6500,
-          },
-          {
-            id: 'scan-3',
             files: {
               rows: [
                 { ...file, path: '/folder/b.parquet', rows: 400, bytes: 4000 },
-                { ...file, path: '/folder/c.parquet', rows: 500, bytes: 5000 },
+                { ...file, path: '/folder/c.parquet', rows: 700, bytes: 7000 },
               ],
             },
-            rows: 900,
-            bytes: 9000,
+            rows: 1100,
+            bytes: 11_000,
           },
         ],
       },
@@ -173,9 +160,9 @@ test('scattered actors are brought together: needed columns alone, large files b
           kind: 'behaviour',
           query: QUERY,
           table: spec,
-          inputs: [{ view: 'rows', stage: 'scan', columns: needed, own: true }],
+          inputs: [{ view: 'rows', stage: 'scan', columns: needed, own: true, cut: { by: ['user'], parts: 4 } }],
         },
-        tasks: [part(0), part(1), part(2)],
+        tasks: [part(0), part(1), part(2), part(3)],
       },
     ],
   }
@@ -205,7 +192,7 @@ describe('what decides between the two', () => {
   })
 
   test('one bucket far larger than the others is not waited for', () => {
-    expect(stages(tableOf('managed', [bucket(9000, 0n), bucket(500, 1n)], 2))).toEqual(['scan 10', 'behaviour 10'])
+    expect(stages(tableOf('managed', [bucket(9000, 0n), bucket(500, 1n)], 2))).toEqual(['scan 9', 'behaviour 10'])
   })
 
   test('without files nothing is to be done', () => {
@@ -220,37 +207,4 @@ describe('what decides between the two', () => {
         '{"query":{"conditions":[{"filter":["price","<",1180591620717411303424],"target":["count",">",1152921504606846976]}]}}',
     })
   })
-})
-
-test('splits have every row once, whole row groups, and as many rows as they may', () => {
-  const files = fc.array(fc.nat(5000), { maxLength: 12 })
-  const options = fc.record({
-    rows: fc.integer({ min: 1, max: 2000 }),
-    groupRows: fc.constantFrom(1, 7, 100),
-    ranges: fc.boolean(),
-  })
-  const property = fc.property(files, options, (lengths, given) => {
-    const all = lengths.map((rows, k) => fileOf(`/${k}`, rows))
-    const splits = splitFiles(all, given)
-    const pieces = splits.flat()
-    for (const [k, rows] of lengths.entries()) {
-      const own = pieces.filter(({ path }) => path === `/${k}`)
-      const bounds = own.map(({ range }) => range ?? [0, rows])
-      expect(bounds[0]![0]).toBe(0)
-      expect(bounds.at(-1)![1]).toBe(rows)
-      for (const [n, [from, to]] of bounds.entries()) {
-        if (n > 0) expect(from).toBe(bounds[n - 1]![1])
-        expect(from % given.groupRows).toBe(0)
-        expect(own[n]!.rows).toBe(to - from)
-      }
-      if (!given.ranges) expect(own.length).toBe(1)
-    }
-    for (const split of splits) {
-      const rows = split.reduce((sum, piece) => sum + piece.rows, 0)
-      const isSmall = rows <= given.rows
-      expect(split.length > 0 && (isSmall || split.length === 1)).toBe(true)
-      if (given.ranges && !isSmall) expect(rows).toBeLessThan(given.rows + 2 * given.groupRows)
-    }
-  })
-  fc.assert(property, { numRuns: 300 })
 })
