@@ -10,7 +10,7 @@ import type { Exchange, Rows } from '../exchange/exchange.ts'
 import { takeRows } from '../exchange/take-rows.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import type { ActorTask } from '../planner/actor-tasks.ts'
-import { type BehaviourWork, type FileSpec, ROWS, type TaskSpec } from '../planner/plan.ts'
+import { type BehaviourWork, type FileSpec, ROWS } from '../planner/plan.ts'
 import { readTable } from '../planner/table-spec.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { type RowSource, sourceOf } from './actor-rows.ts'
@@ -19,6 +19,7 @@ import { namesOf, nameTables } from './aggregation-tables.ts'
 import type { ShareRunner } from './direct-job.ts'
 import { runKernel } from './kernel-task.ts'
 import { addTotals, countOutcomes, gatherPassing, type Reader, runTasks, type TasksOutcome } from './run-tasks.ts'
+import type { TaskMessage } from './task.ts'
 import { requireWhole } from './whole-files.ts'
 
 /** What running a task needs. */
@@ -27,7 +28,8 @@ export interface BehaviourTaskContext {
   /** What decodes files: in a worker, its own thread. */
   threads: ShareRunner
   settings: Settings
-  checker: FileChecker
+  /** Looks at files before they are read; absent where the coordinator has done so. */
+  checker?: FileChecker
   /** Folder of the warehouse, as it is seen from here. */
   root: string
   exchange: Exchange
@@ -36,15 +38,8 @@ export interface BehaviourTaskContext {
   onProgress?: ((fraction: number) => void) | undefined
 }
 
-/** What the task is told; see `TaskMessage`. */
-export interface BehaviourMessage {
-  /** Unique in the query: with it the names of objects begin. */
-  attempt: string
-  work: BehaviourWork
-  task: TaskSpec
-  /** What the stages gave that the work reads, by their ids. */
-  inputs: Readonly<Record<string, readonly Rows[]>>
-}
+/** What the task is told. */
+export type BehaviourMessage = Pick<TaskMessage, 'attempt' | 'task' | 'inputs'> & { work: BehaviourWork }
 
 /** What a task found: plain JSON. */
 export interface BehaviourOutcome {
@@ -97,7 +92,7 @@ async function runFiles(
 ): Promise<Found> {
   const { table } = source
   const { files } = table.snapshot
-  await requireWhole(context.checker, table, files, context.options)
+  if (context.checker) await requireWhole(context.checker, table, files, context.options)
   const groups = Map.groupBy(files, (_, k) => specs[k]!.group ?? 0)
   const tasks = [...groups.values()].map(actorTask)
   const onProgress = (done: number) => context.onProgress?.(done / tasks.length)

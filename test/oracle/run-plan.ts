@@ -1,5 +1,4 @@
 /** Behavioural queries by their plans: tasks in any order on an engine of their own, everything between them as JSON. */
-import { mkdirSync } from 'node:fs'
 import { parseQueryText } from '../../src/behaviour/json.ts'
 import type { BehaviouralResult } from '../../src/behaviour/result.ts'
 import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
@@ -8,21 +7,19 @@ import { Catalog } from '../../src/catalog/catalog.ts'
 import { Folders } from '../../src/catalog/folder/folders.ts'
 import { systemSources } from '../../src/catalog/sources.ts'
 import type { Table } from '../../src/catalog/types.ts'
-import { quoteIdentifier } from '../../src/common/data-type.ts'
 import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
+import { readingOf } from '../../src/coordinator/calls.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
-import { Engine } from '../../src/engine/engine.ts'
-import { scanSql } from '../../src/engine/scan.ts'
+import { EngineKeeper } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
-import { takeRows } from '../../src/exchange/take-rows.ts'
-import type { Plan, SqlWork, Stage, TaskSpec } from '../../src/planner/plan.ts'
-import { readTable } from '../../src/planner/table-spec.ts'
+import type { Plan } from '../../src/planner/plan.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
 import { FileChecker } from '../../src/storage/sealed-file.ts'
-import { type BehaviourOutcome, runBehaviourTask } from '../../src/worker/behaviour-task.ts'
-import { OWN_THREAD } from '../../src/worker/shares.ts'
+import type { BehaviourOutcome } from '../../src/worker/behaviour-task.ts'
+import { runTask, type Worker } from '../../src/worker/run-task.ts'
+import type { TaskResult } from '../../src/worker/task.ts'
 
 /** What came of a query, and the plan by which it did. */
 export interface PlannedResult {
@@ -48,24 +45,21 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
 export class PlanRunner implements AsyncDisposable {
   readonly #root: string
   readonly #settings: Settings
-  readonly #coordinator: Engine
-  readonly #worker: Engine
+  readonly #coordinator: EngineKeeper
+  readonly #worker: Worker
   #attempts = 0
 
-  private constructor(root: string, settings: Settings, coordinator: Engine, worker: Engine) {
+  constructor(root: string, settings: Partial<Settings>) {
     this.#root = root
-    this.#settings = settings
-    this.#coordinator = coordinator
-    this.#worker = worker
+    this.#settings = { ...readSettings({ SKEP_THREADS: '1' }), ...settings }
+    this.#coordinator = this.#keeper()
+    const exchange = (query: string) => new DiskExchange(root, query)
+    this.#worker = { root, settings: this.#settings, engines: this.#keeper(), exchange }
   }
 
-  /** `roots`: folders that the engines may read beside the warehouse. */
-  static async open(root: string, roots: string[], settings: Partial<Settings>): Promise<PlanRunner> {
-    const all = { ...readSettings({ SKEP_THREADS: '1' }), ...settings }
-    mkdirSync(root, { recursive: true })
-    const open = (name: string) =>
-      Engine.open({ settings: all, spillPath: `${root}/.tmp/${name}-${crypto.randomUUID()}`, roots: [root, ...roots] })
-    return new PlanRunner(root, all, await open('coordinator'), await open('worker'))
+  #keeper(): EngineKeeper {
+    const spillPath = `${this.#root}/.tmp/${crypto.randomUUID()}`
+    return new EngineKeeper({ settings: this.#settings, root: this.#root, spillPath })
   }
 
   async load(name: string): Promise<Table> {
@@ -78,79 +72,45 @@ export class PlanRunner implements AsyncDisposable {
     const settings = this.#settings
     const source = typeof given === 'string' ? parseQueryText(given, settings) : given
     const valid = validateQuery(source, { columns: table.snapshot.schema.columns, keys: table.keys }, settings)
-    const exchange = new DiskExchange(this.#root, newQueryName())
+    const name = newQueryName()
+    const exchange = new DiskExchange(this.#root, name)
     let plan: Plan = { stages: [] }
     let outcomes: BehaviourOutcome[] = []
     const runPlan = async (made: Plan) => {
       plan = sent(made)
-      outcomes = await this.#run(plan, exchange, seed)
+      outcomes = await this.#run(plan, name, seed)
       return outcomes
     }
-    const context = { engine: this.#coordinator, settings, checker: new FileChecker(), options: {}, exchange, runPlan }
+    await using lease = await this.#coordinator.leaseEngine(readingOf([table]))
+    const checker = new FileChecker()
+    const context = { engine: lease.engine, settings, checker, options: {}, root: this.#root, exchange, runPlan }
     try {
-      const asked = { source, valid }
-      const result = await runPooledBehaviour({ ...context, root: this.#root }, table, asked, performance.now())
+      const result = await runPooledBehaviour(context, table, { source, valid }, performance.now())
       return { result, plan, outcomes }
     } finally {
       await exchange.remove()
     }
   }
 
-  async #run({ stages }: Plan, exchange: DiskExchange, seed: number): Promise<BehaviourOutcome[]> {
+  /** All tasks, those of a stage in any order; what they are told and give crosses as JSON. */
+  async #run({ stages }: Plan, query: string, seed: number): Promise<BehaviourOutcome[]> {
     const given: Record<string, Rows[]> = {}
-    let outcomes: BehaviourOutcome[] = []
-    for (const stage of stages) {
-      const tasks = shuffled(stage.tasks, seed)
-      if (stage.work.kind === 'sql') {
-        given[stage.id] = []
-        for (const task of tasks) given[stage.id]!.push(sent(await this.#scan(stage.work, task, exchange)))
-      } else {
-        outcomes = []
-        for (const task of tasks) outcomes.push(sent(await this.#behave(stage, task, given, exchange)))
+    let outcomes: unknown[] = []
+    for (const { id, work, tasks } of stages) {
+      const results: TaskResult[] = []
+      for (const task of shuffled(tasks, seed)) {
+        const message = { query, attempt: `${task.id}.${++this.#attempts}`, work, task, inputs: given }
+        const calls = { signal: new AbortController().signal, onBeat: () => undefined }
+        results.push(sent(await runTask(this.#worker, sent(message), calls)))
       }
+      given[id] = results.map(({ rows }) => rows)
+      outcomes = results.map(({ outcome }) => outcome)
     }
-    return outcomes
-  }
-
-  async #scan(work: SqlWork, task: TaskSpec, exchange: DiskExchange): Promise<Rows> {
-    using session = await this.#worker.session()
-    for (const input of work.inputs) {
-      if (!('table' in input)) throw new Error('a scan reads files')
-      const table = readTable(input.table, task.files[input.view]!, this.#root)
-      const { schema, files } = table.snapshot
-      await session.run(`CREATE TEMP VIEW ${quoteIdentifier(input.view)} AS ${scanSql(table, schema, files)}`)
-    }
-    const { columns, cut } = work
-    const taking = { exchange, settings: this.#settings, attempt: this.#attempt(task), name: 'rows', columns }
-    return await takeRows(session, work.sql, { ...taking, ...(cut && { cut }) })
-  }
-
-  async #behave(
-    { work }: Stage,
-    task: TaskSpec,
-    inputs: Record<string, Rows[]>,
-    exchange: DiskExchange,
-  ): Promise<BehaviourOutcome> {
-    if (work.kind !== 'behaviour') throw new Error('not a stage of behavioural work')
-    const context = {
-      engine: this.#worker,
-      threads: OWN_THREAD,
-      settings: this.#settings,
-      checker: new FileChecker(),
-      root: this.#root,
-      exchange,
-      options: {},
-    }
-    return await runBehaviourTask(context, { attempt: this.#attempt(task), work, task, inputs })
-  }
-
-  #attempt({ id }: TaskSpec): string {
-    return `${id}.${++this.#attempts}`
+    return outcomes as BehaviourOutcome[]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#coordinator[Symbol.asyncDispose]()
-    await this.#worker[Symbol.asyncDispose]()
+    await Promise.all([this.#coordinator.close(), this.#worker.engines.close()])
   }
 }
 

@@ -23,7 +23,7 @@ let runners: PlanRunner[]
 beforeAll(async () => {
   stack = await Stack.open({ SKEP_ROW_GROUP_ROWS: '2048' })
   const { root } = stack.warehouse()
-  runners = await Promise.all(SETTINGS.map((settings) => PlanRunner.open(root, [stack.folder], settings)))
+  runners = SETTINGS.map((settings) => new PlanRunner(root, settings))
 })
 afterAll(async () => {
   for (const runner of runners) await runner[Symbol.asyncDispose]()
