@@ -324,11 +324,6 @@ export const SETTINGS = {
     help: 'Of a hundred tasks of a stage, those that may be started so; one at least.',
   },
   progressMs: { unit: 'ms', default: 200, help: 'How often the progress of the tasks of a query is told at most.' },
-  tasksAhead: {
-    unit: 'count',
-    default: 1,
-    help: 'Tasks of a behavioural query that the engine begins beyond its threads: it goes on while the kernel reads what it has made.',
-  },
   filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
   jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
   jsonValueDepth: { unit: 'levels', default: 1000, help: 'Levels of nested JSON in a value that SQL takes apart.' },

@@ -92,4 +92,3 @@ async function mergeAggregations(
   }
   return await readScopes({ session, options }, places)
 }
-
