@@ -10,11 +10,14 @@ import type { Table } from '../../src/catalog/types.ts'
 import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import { readingOf } from '../../src/coordinator/calls.ts'
+import { runStages } from '../../src/coordinator/dispatch.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
 import { EngineKeeper } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
-import type { Plan } from '../../src/planner/plan.ts'
+import { BEHAVIOUR_STAGE } from '../../src/planner/behaviour-plan.ts'
+import type { Plan, PoolName } from '../../src/planner/plan.ts'
+import { Pools } from '../../src/pool/pools.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts'
 import { FileChecker } from '../../src/storage/sealed-file.ts'
 import type { BehaviourOutcome } from '../../src/worker/behaviour-task.ts'
@@ -47,6 +50,7 @@ export class PlanRunner implements AsyncDisposable {
   readonly #settings: Settings
   readonly #coordinator: EngineKeeper
   readonly #worker: Worker
+  readonly #pools: Pools
   #attempts = 0
 
   constructor(root: string, settings: Partial<Settings>) {
@@ -55,11 +59,16 @@ export class PlanRunner implements AsyncDisposable {
     this.#coordinator = this.#keeper()
     const exchange = (query: string) => new DiskExchange(root, query)
     this.#worker = { root, settings: this.#settings, engines: this.#keeper(), exchange }
+    const spillPath = () => this.#spillPath()
+    this.#pools = new Pools({ root, settings: this.#settings, engines: this.#worker.engines, spillPath })
   }
 
   #keeper(): EngineKeeper {
-    const spillPath = `${this.#root}/.tmp/${crypto.randomUUID()}`
-    return new EngineKeeper({ settings: this.#settings, root: this.#root, spillPath })
+    return new EngineKeeper({ settings: this.#settings, root: this.#root, spillPath: this.#spillPath() })
+  }
+
+  #spillPath(): string {
+    return `${this.#root}/.tmp/${crypto.randomUUID()}`
   }
 
   async load(name: string): Promise<Table> {
@@ -68,7 +77,13 @@ export class PlanRunner implements AsyncDisposable {
     return loaded.kind === 'managed' ? loaded : await new Folders({ maxFiles: 1000 }).current(loaded, {})
   }
 
-  async query(table: Table, given: BehaviouralQuery | string, seed = 1): Promise<PlannedResult> {
+  /** `how`: the seed of the order of tasks, which run one by one in this process; or the pool that they run on. */
+  async query(
+    table: Table,
+    given: BehaviouralQuery | string,
+    how: number | PoolName,
+    signal = new AbortController().signal,
+  ): Promise<PlannedResult> {
     const settings = this.#settings
     const source = typeof given === 'string' ? parseQueryText(given, settings) : given
     const valid = validateQuery(source, { columns: table.snapshot.schema.columns, keys: table.keys }, settings)
@@ -78,12 +93,21 @@ export class PlanRunner implements AsyncDisposable {
     let outcomes: BehaviourOutcome[] = []
     const runPlan = async (made: Plan) => {
       plan = sent(made)
-      outcomes = await this.#run(plan, name, seed)
+      const results = typeof how === 'number' ? this.#runHere(plan, name, how) : this.#runOn(how, plan, name, signal)
+      outcomes = (await results) as BehaviourOutcome[]
       return outcomes
     }
     await using lease = await this.#coordinator.leaseEngine(readingOf([table]))
     const checker = new FileChecker()
-    const context = { engine: lease.engine, settings, checker, options: {}, root: this.#root, exchange, runPlan }
+    const context = {
+      engine: lease.engine,
+      settings,
+      checker,
+      options: { signal },
+      root: this.#root,
+      exchange,
+      runPlan,
+    }
     try {
       const result = await runPooledBehaviour(context, table, { source, valid }, performance.now())
       return { result, plan, outcomes }
@@ -93,7 +117,7 @@ export class PlanRunner implements AsyncDisposable {
   }
 
   /** All tasks, those of a stage in any order; what they are told and give crosses as JSON. */
-  async #run({ stages }: Plan, query: string, seed: number): Promise<BehaviourOutcome[]> {
+  async #runHere({ stages }: Plan, query: string, seed: number): Promise<unknown[]> {
     const given: Record<string, Rows[]> = {}
     let outcomes: unknown[] = []
     for (const { id, work, tasks } of stages) {
@@ -106,10 +130,18 @@ export class PlanRunner implements AsyncDisposable {
       given[id] = results.map(({ rows }) => rows)
       outcomes = results.map(({ outcome }) => outcome)
     }
-    return outcomes as BehaviourOutcome[]
+    return outcomes
+  }
+
+  async #runOn(pool: PoolName, { stages }: Plan, query: string, signal: AbortSignal): Promise<unknown[]> {
+    const options = { query, settings: this.#settings, signal }
+    const { results, settled } = await runStages(stages, this.#pools.get(pool), systemSources(), options)
+    await settled
+    return results.get(BEHAVIOUR_STAGE)!.map(({ outcome }) => outcome)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pools[Symbol.asyncDispose]()
     await Promise.all([this.#coordinator.close(), this.#worker.engines.close()])
   }
 }
