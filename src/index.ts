@@ -49,7 +49,7 @@ export type { Alteration } from './catalog/alteration.ts'
 export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/types.ts'
 export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'
-export type { BehaviouralStats } from './coordinator/behaviour.ts'
+export type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 export type {
   CallOptions,
   QueryOptions,

@@ -13,7 +13,8 @@ import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
-import { type BehaviouralStats, runBehaviour } from './coordinator/behaviour.ts'
+import { runBehaviour } from './coordinator/behaviour.ts'
+import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
   type CallOptions,
   type QueryOptions,

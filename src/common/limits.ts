@@ -268,6 +268,61 @@ export const LIMITS = {
     default: 10_000,
     help: 'Brackets that are left of a JSON value without its leaves and are still counted; more are taken for too deep.',
   },
+  fileChecks: {
+    unit: 'count',
+    default: 8,
+    help: 'Data files that are held against their checksums at the same time.',
+  },
+  materialisedRows: {
+    unit: 'rows',
+    default: 2_500_000,
+    help: 'Rows up to which a task of a behavioural query takes its rows from the engine as one result: faster than a stream, and still small.',
+  },
+  tasksAhead: {
+    unit: 'count',
+    default: 1,
+    help: 'Tasks of a behavioural query that are begun beyond the threads of the engine, which goes on while another task reads what it has made.',
+  },
+  directParts: {
+    unit: 'count',
+    default: 4096,
+    help: 'Most parts that unsorted files are cut into when they are decoded without the engine; a power of two.',
+  },
+  directShare: {
+    unit: 'fraction',
+    default: 0.4,
+    help: 'Part of `SKEP_MEMORY` that the rows of unsorted files may take when they are decoded so, unless `SKEP_DIRECT_MEMORY` says how much.',
+  },
+  directBytes: {
+    unit: 'bytes',
+    default: 16 * 1024 * MIB,
+    help: 'Most memory for these rows, whatever the settings say: places in it are counted in 31 bits.',
+  },
+  directLeastGroup: {
+    unit: 'rows',
+    default: 64,
+    help: 'Rows that a row group is taken to have at least, as each of them takes a few bytes more of that memory.',
+  },
+  directUneven: {
+    unit: 'fraction',
+    default: 1.5,
+    help: 'Memory for one of several passes over unsorted files, as a part of the even share: some parts are larger than others.',
+  },
+  directKeptMs: {
+    unit: 'ms',
+    default: 10_000,
+    help: 'Time that this memory is kept for the next query: what the system has given once need not be asked for again.',
+  },
+  directTexts: {
+    unit: 'count',
+    default: 200_000,
+    help: 'Distinct texts of a column that a query without the engine asks about; with more it goes through the engine.',
+  },
+  directPageBytes: {
+    unit: 'bytes',
+    default: 256 * MIB,
+    help: 'Largest page of a Parquet file that is decoded without the engine, unpacked.',
+  },
   directLeaves: {
     unit: 'count',
     default: 14,

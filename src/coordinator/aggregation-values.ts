@@ -4,10 +4,11 @@ import type { Aggregation } from '../behaviour/typing.ts'
 import type { Scalar } from '../catalog/types.ts'
 import { isFloat, primitive } from '../common/data-type.ts'
 import { toScalar } from '../engine/values.ts'
-import { columnKey, needsSums, type Reading, sumsKey, TOTALS } from '../worker/aggregation-tables.ts'
+import { columnKey, needsSums, sumsKey, TOTALS } from '../worker/aggregation-tables.ts'
 import { meanValue, type PlainValue, plainValue, type Sum, sumValue } from './plain-values.ts'
 import { readQuantiles } from './quantiles.ts'
 import { rankDoubles, rankWhole } from './ranking.ts'
+import type { Reading } from './reading.ts'
 
 type ResultValue = Pick<AggregationResult, 'value' | 'ranked' | 'top'>
 

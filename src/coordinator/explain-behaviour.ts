@@ -8,7 +8,7 @@ import { actorTasks, timeCondition } from '../planner/actor-tasks.ts'
 import { pruneFiles } from '../planner/prune.ts'
 import { sourceOf } from '../worker/actor-rows.ts'
 import { planDirect } from '../worker/direct.ts'
-import type { BehaviouralStats } from './behaviour.ts'
+import type { BehaviouralStats } from './behaviour-result.ts'
 import { scanOf, type TableScan } from './sql.ts'
 
 /** How rows reach the kernel: as they lie in sorted files, or sorted by the engine, task by task or all at once. */

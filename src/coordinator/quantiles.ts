@@ -4,9 +4,10 @@ import { isFloat } from '../common/data-type.ts'
 import { DOUBLE_POWER, ticksOfDouble } from '../common/double.ts'
 import { divide } from '../common/exact-sum.ts'
 import { toScalar } from '../engine/values.ts'
-import { columnKey, type Reading } from '../worker/aggregation-tables.ts'
+import { columnKey } from '../worker/aggregation-tables.ts'
 import { fractionOf } from '../worker/thresholds.ts'
 import { scaleOf } from '../worker/whole-sums.ts'
+import type { Reading } from './reading.ts'
 
 /** Where a quantile lies among sorted values: after the value of place `low`, by a fraction of the way to the next. */
 interface Position {

@@ -5,9 +5,9 @@ import { type DataType, isFloat } from '../common/data-type.ts'
 import { binValueSql } from '../common/exact-sum.ts'
 import { compareUtf8 } from '../common/text.ts'
 import { toScalar } from '../engine/values.ts'
-import type { Reading } from '../worker/aggregation-tables.ts'
 import { keyOrderSql } from './key-text.ts'
 import { meanValue, type PlainValue, type Sum, sumValue, wholeValue } from './plain-values.ts'
+import type { Reading } from './reading.ts'
 
 type Entry = [key: string, value: PlainValue]
 

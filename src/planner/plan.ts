@@ -41,6 +41,8 @@ export interface FileSpec {
   /** Of a foreign file: the number of its columns in the table's `layouts`, and the stamp that it was planned with. */
   layout?: number
   version?: string
+  /** Of work on whole actors: files of different groups share no actor; absent is 0. */
+  group?: number
   /** What is known of the columns that the work asks about, by id: nulls, least and greatest value as `scalarToJson` writes them. */
   columns?: Record<string, { nulls?: number; lower?: string | number | boolean; upper?: string | number | boolean }>
 }
@@ -69,8 +71,26 @@ export interface SqlWork {
   cut?: { by: string[]; parts: number; when: 'always' | 'large' }
 }
 
+/**
+ * A behavioural query over whole actors: those of the files that stand under {@link ROWS}, or of a part of what another stage gave.
+ * What comes of it is merged by the coordinator; it gives no rows.
+ */
+export interface BehaviourWork {
+  kind: 'behaviour'
+  /** As `warehouse.query` takes it: JSON, or its text where it has integers that JSON's numbers do not hold. */
+  query: object | string
+  /** With all columns, although rows of another stage have only those that the query needs. */
+  table: TableSpec
+  /** Nothing, or one stage under {@link ROWS}, cut by the actor. */
+  inputs: Extract<StageInput, { stage: string }>[]
+  cut?: undefined
+}
+
+/** The name under which behavioural work reads its rows. */
+export const ROWS = 'rows'
+
 /** What a stage does. */
-export type Work = SqlWork
+export type Work = SqlWork | BehaviourWork
 
 /** A bound value as JSON. */
 export type ParamJson = null | string | number | boolean | ParamJson[]

@@ -1,5 +1,6 @@
 /** Worker threads of one process: started when they are first needed, kept for the next query. */
 import { Worker } from 'node:worker_threads'
+import { SETTINGS } from '../config.ts'
 import { toSkepError } from '../errors.ts'
 import {
   CONTROL,
@@ -80,9 +81,6 @@ class Thread {
   }
 }
 
-/** How long shared memory is kept for the next query: pages that the system has given once need not be asked for again. */
-const ARENA_KEPT_MS = 10_000
-
 /** The threads of a warehouse. */
 export class Threads implements ShareRunner, AsyncDisposable {
   readonly #count: number
@@ -129,7 +127,7 @@ export class Threads implements ShareRunner, AsyncDisposable {
     } finally {
       this.#spareArena = arena
       clearTimeout(this.#forgetting)
-      this.#forgetting = setTimeout(() => this.#forgetArena(), ARENA_KEPT_MS).unref()
+      this.#forgetting = setTimeout(() => this.#forgetArena(), SETTINGS.directKeptMs.default).unref()
     }
   }
 

@@ -28,6 +28,8 @@ export interface RowSource {
   actor: string
   time: string
   timeType: DataType
+  /** The view of the session that stands for all rows of a task, in place of files. */
+  view?: string
 }
 
 /** The table and query as the statements of tasks need them. */
@@ -39,16 +41,17 @@ export function sourceOf(table: Table, query: ValidQuery): RowSource {
 
 /** SELECT of all columns over the files: rows of the timeframe that have an actor and a time. */
 export function rowsInside(source: RowSource, files: readonly DataFile[], bindings: Bindings): string {
-  const { table, query, actor, time, timeType } = source
+  const { table, query, actor, time, timeType, view } = source
   const keys = table.snapshot.schema.columns.filter(({ name }) => name === actor || name === time)
   const conditions = keys
-    .filter((key) => files.some((file) => mayBeNull(key, file)))
+    .filter((key) => view !== undefined || files.some((file) => mayBeNull(key, file)))
     .map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
   if (isFloat(timeType)) conditions.push(`NOT isnan(${quoteIdentifier(time)})`)
   const timeframe = query.timeframe && timeframeSql(query.timeframe, quoteIdentifier(time), timeType, bindings.bind)
   if (timeframe) conditions.push(timeframe)
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
-  return `SELECT * FROM (${scanSql(table, table.snapshot.schema, files)})${where}`
+  const scan = view === undefined ? scanSql(table, table.snapshot.schema, files) : `FROM ${quoteIdentifier(view)}`
+  return `SELECT * FROM (${scan})${where}`
 }
 
 function mayBeNull({ id }: Column, file: DataFile): boolean {
@@ -121,7 +124,8 @@ const DATE_END = 2n ** 31n - 1n
 const TIMESTAMP_END = 2n ** 63n - 1n
 
 /** True when the bounds of every file say that its times are finite. */
-export function timesAreFinite({ table, time, timeType }: RowSource, { files }: ActorTask): boolean {
+export function timesAreFinite({ table, time, timeType, view }: RowSource, { files }: ActorTask): boolean {
+  if (view !== undefined) return false
   const { id } = table.snapshot.schema.columns.find(({ name }) => name === time)!
   const end = printType(timeType) === 'DATE' ? DATE_END : TIMESTAMP_END
   const isInside = (bound: Scalar | undefined) => typeof bound === 'bigint' && bound > -end && bound < end

@@ -1,8 +1,11 @@
-/** What aggregations are read from: temporary tables of counts and sums, each made by one scan of the columns that it names. */
+/**
+ * What aggregations are read from: temporary tables of counts and sums, each made by one scan of the columns that it names. Tables of
+ * tasks that share no actor, put one behind the other, are the tables of all of them.
+ */
 import { columnSql } from '../behaviour/column.ts'
 import type { Aggregation } from '../behaviour/typing.ts'
 import type { DataFile } from '../catalog/types.ts'
-import { type DataType, isFloat, quoteIdentifier } from '../common/data-type.ts'
+import { type DataType, isFloat, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { exactTermSql } from '../common/exact-sum.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { Bindings, type RowSource, rowsInside } from './actor-rows.ts'
@@ -19,35 +22,40 @@ export interface Aggregating {
 /** Temporary table `(actor, …)` of the actors that satisfy the relation; conditions of scopes speak of its other columns. */
 export const PASSING = 'skep_passing'
 
-/** Temporary table `(actor, id, class)` of the actors that some scope covers; those of one class are in the same scopes. */
+/** Temporary table `(actor, id, class)` of the actors that some scope covers. */
 const ACTORS = 'skep_actors'
 
-/** Makes the table of actors; gives the classes that each of the conditions covers. */
-export async function classifyActors(
-  { session, options }: Aggregating,
-  conditions: readonly string[],
-): Promise<number[][]> {
-  const member = `[${conditions.map((condition) => `(${condition})`).join(', ')}]`
-  const kinds = `SELECT *, ${member} AS member FROM (SELECT DISTINCT * EXCLUDE (actor) FROM ${PASSING})`
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE skep_classes AS
-     SELECT *, CAST(dense_rank() OVER (ORDER BY member) AS INTEGER) AS class FROM (${kinds}) WHERE list_contains(member, true)`,
-    options,
-  )
+/** Scopes up to which those that cover an actor are the bits of an INTEGER. */
+const BITS = 31
+
+/** SQL of the class of an actor, which says what scopes cover it, and is the same in every task: bits, or a text of zeros and ones. */
+function classSql(conditions: readonly string[]): { label: string; none: string } {
+  if (conditions.length <= BITS) {
+    const bits = conditions.map((condition, k) => `CASE WHEN ${condition} THEN ${2 ** k} ELSE 0 END`)
+    return { label: `CAST(${bits.join(' + ')} AS INTEGER)`, none: '0' }
+  }
+  const digits = conditions.map((condition) => `CASE WHEN ${condition} THEN '1' ELSE '0' END`)
+  return { label: `concat(${digits.join(', ')})`, none: quoteString('0'.repeat(conditions.length)) }
+}
+
+/** The SQL condition on `class` that is true for the actors that a scope covers: the one of that place among so many. */
+export function coveredSql(place: number, scopes: number): string {
+  return scopes <= BITS ? `(class & ${2 ** place}) <> 0` : `substr(class, ${place + 1}, 1) = '1'`
+}
+
+/** Makes the table of actors, given the conditions of all scopes. */
+export async function classifyActors({ session, options }: Aggregating, conditions: readonly string[]): Promise<void> {
+  const { label, none } = classSql(conditions)
+  const kinds = `SELECT *, ${label} AS class FROM (SELECT DISTINCT * EXCLUDE (actor) FROM ${PASSING})`
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${ACTORS} AS
      SELECT actor, CAST(row_number() OVER () AS INTEGER) AS id, class
-     FROM ${PASSING} NATURAL JOIN (SELECT * EXCLUDE (member) FROM skep_classes)`,
+     FROM ${PASSING} NATURAL JOIN (SELECT * FROM (${kinds}) WHERE class <> ${none})`,
     options,
   )
-  const classes = await session.rows<{ class: number; member: boolean[] }>(
-    'SELECT DISTINCT class, member FROM skep_classes ORDER BY class',
-    options,
-  )
-  return conditions.map((_, k) => classes.filter(({ member }) => member[k]).map((found) => found.class))
 }
 
-/** The tables that were made, by what they hold; see {@link makeTables}. */
+/** The tables that aggregations are read from, by what they hold. */
 export interface Tables {
   /** `(class, rowsN, leastN, greatestN, sumN)` of the columns that are counted, bounded or added up, by {@link columnKey}. */
   totals: ReadonlyMap<string, number>
@@ -55,12 +63,6 @@ export interface Tables {
   values: ReadonlyMap<string, string>
   /** `(v, class, bin, total, rows)`: sums of a column, apart for each value of another one if there is another. */
   sums: ReadonlyMap<string, string>
-}
-
-/** Everything that reading an aggregation needs. `covered`: the SQL condition on `class` that its scope stands for. */
-export interface Reading extends Aggregating {
-  tables: Tables
-  covered: string
 }
 
 /** Temporary table of {@link Tables.totals}. */
@@ -86,25 +88,61 @@ export function needsSums({ type, columnType, otherPath }: Aggregation): boolean
   return otherPath !== undefined || (SUM_TYPES.includes(type) && isFloat(columnType))
 }
 
-/** Makes the tables that the aggregations are read from: one for all plain numbers, one for each column whose values matter, one for each sum of floats. */
-export async function makeTables(context: Aggregating, aggregations: readonly Aggregation[]): Promise<Tables> {
-  const values = new Map<string, string>()
-  const sums = new Map<string, string>()
-  const ofValues = Map.groupBy(
-    aggregations.filter(({ type }) => VALUE_TYPES.includes(type)),
-    columnKey,
-  )
-  for (const [key, group] of ofValues) values.set(key, await makeValues(context, `skep_values_${values.size}`, group))
-  for (const [key, [first]] of Map.groupBy(aggregations.filter(needsSums), sumsKey)) {
-    sums.set(key, await makeSums(context, `skep_sums_${sums.size}`, first!))
-  }
+/** A table, and the aggregations whose columns it is made for. */
+interface PlannedTable {
+  kind: keyof Tables
+  name: string
+  key: string
+  aggregations: readonly Aggregation[]
+}
+
+/** One for each column whose values matter, one for each sum of floats; those of the plain numbers of a column go into {@link TOTALS}. */
+function planTables(aggregations: readonly Aggregation[]): PlannedTable[] {
+  const grouped = (
+    kind: PlannedTable['kind'],
+    some: Aggregation[],
+    keyOf: (aggregation: Aggregation) => string,
+    nameOf: (place: number) => string,
+  ) =>
+    [...Map.groupBy(some, keyOf)].map(([key, group], place) => ({
+      kind,
+      name: nameOf(place),
+      key,
+      aggregations: group,
+    }))
+  const ofValues = aggregations.filter(({ type }) => VALUE_TYPES.includes(type))
+  const values = grouped('values', ofValues, columnKey, (place) => `skep_values_${place}`)
+  const sums = grouped('sums', aggregations.filter(needsSums), sumsKey, (place) => `skep_sums_${place}`)
+  const counted = new Set(values.map(({ key }) => key))
   const isPlain = (aggregation: Aggregation) =>
     !VALUE_TYPES.includes(aggregation.type) &&
     !needsSums(aggregation) &&
-    (SUM_TYPES.includes(aggregation.type) || !values.has(columnKey(aggregation)))
-  const ofTotals = Map.groupBy(aggregations.filter(isPlain), columnKey)
-  if (ofTotals.size > 0) await makeTotals(context, [...ofTotals.values()])
-  return { totals: new Map([...ofTotals.keys()].map((key, place) => [key, place])), values, sums }
+    (SUM_TYPES.includes(aggregation.type) || !counted.has(columnKey(aggregation)))
+  return [...values, ...sums, ...grouped('totals', aggregations.filter(isPlain), columnKey, () => TOTALS)]
+}
+
+/** How the tables of aggregations are called: the same for the same aggregations in the same order. */
+export function nameTables(aggregations: readonly Aggregation[]): Tables {
+  const planned = Map.groupBy(planTables(aggregations), ({ kind }) => kind)
+  const names = (kind: 'values' | 'sums') => new Map((planned.get(kind) ?? []).map(({ key, name }) => [key, name]))
+  const totals = new Map((planned.get('totals') ?? []).map(({ key }, place) => [key, place]))
+  return { totals, values: names('values'), sums: names('sums') }
+}
+
+/** The names of all tables, each once. */
+export function namesOf({ totals, values, sums }: Tables): string[] {
+  return [...values.values(), ...sums.values(), ...(totals.size > 0 ? [TOTALS] : [])]
+}
+
+/** Makes the tables that the aggregations are read from, for the actors that {@link classifyActors} has found. */
+export async function makeTables(context: Aggregating, aggregations: readonly Aggregation[]): Promise<void> {
+  const planned = planTables(aggregations)
+  for (const { kind, name, aggregations: group } of planned) {
+    if (kind === 'values') await makeValues(context, name, group)
+    if (kind === 'sums') await makeSums(context, name, group[0]!)
+  }
+  const plain = planned.filter(({ kind }) => kind === 'totals').map((table) => table.aggregations)
+  if (plain.length > 0) await makeTotals(context, plain)
 }
 
 /** A table from a SELECT over `class`, `id` and some expressions on rows `r`, of the rows of classified actors. */
@@ -114,25 +152,24 @@ async function makeTable(
   outputs: string,
   expressions: Record<string, string>,
   ending: string,
-): Promise<string> {
+): Promise<void> {
   const bindings = new Bindings()
   const rows = rowsInside(source, files, bindings)
   const list = Object.entries(expressions).map(([alias, sql]) => `, ${sql} AS ${alias}`)
   const joined = `SELECT p.class, p.id${list.join('')} FROM (${rows}) r JOIN ${ACTORS} p ON r.${quoteIdentifier(source.actor)} = p.actor`
   const sql = `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT ${outputs} FROM (${joined}) ${ending}`
   await session.run(sql, { ...options, params: bindings.values })
-  return name
 }
 
-async function makeValues(context: Aggregating, name: string, aggregations: readonly Aggregation[]): Promise<string> {
+async function makeValues(context: Aggregating, name: string, aggregations: readonly Aggregation[]): Promise<void> {
   const [first] = aggregations as [Aggregation]
   const actors = aggregations.some(({ type }) => type === 'groupsPerValue') ? ', count(DISTINCT id) AS actors' : ''
   const expressions = { v: presentSql(first, first.columnType) }
   const outputs = `v, class, count(*) AS rows${actors}`
-  return await makeTable(context, name, outputs, expressions, 'WHERE v IS NOT NULL GROUP BY v, class')
+  await makeTable(context, name, outputs, expressions, 'WHERE v IS NOT NULL GROUP BY v, class')
 }
 
-async function makeSums(context: Aggregating, name: string, aggregation: Aggregation): Promise<string> {
+async function makeSums(context: Aggregating, name: string, aggregation: Aggregation): Promise<void> {
   const { columnType, otherType, otherPath } = aggregation
   const type = otherType ?? columnType
   const v = otherPath === undefined ? '0' : presentSql(aggregation, columnType)
@@ -141,7 +178,7 @@ async function makeSums(context: Aggregating, name: string, aggregation: Aggrega
   const exact = exactTermSql('o')
   const [bin, total] = isFloat(type) ? [exact.bin, `sum(${exact.term})`] : ['0', wholeSumSql('o', type)]
   const outputs = `v, class, ${bin} AS bin, ${total} AS total, count(o) AS rows`
-  return await makeTable(context, name, outputs, expressions, 'WHERE v IS NOT NULL GROUP BY 1, 2, 3')
+  await makeTable(context, name, outputs, expressions, 'WHERE v IS NOT NULL GROUP BY 1, 2, 3')
 }
 
 async function makeTotals(context: Aggregating, columns: readonly (readonly Aggregation[])[]): Promise<void> {

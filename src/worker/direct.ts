@@ -5,7 +5,7 @@ import { maskSql } from '../behaviour/mask-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Column } from '../catalog/types.ts'
 import { isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { type Engine, type RunOptions, throwIfEnded } from '../engine/engine.ts'
 import type { ActorTask } from '../planner/actor-tasks.ts'
 import { Bindings, type RowSource, timesAreFinite } from './actor-rows.ts'
@@ -32,8 +32,6 @@ export interface DirectContext {
   /** Called with the number of tasks that are done. */
   onProgress: (done: number) => void
 }
-
-const PROGRESS_EVERY_MS = 200
 
 /** How a query is to be decoded. */
 interface DirectPlan {
@@ -104,19 +102,9 @@ async function runSorted(
   return shares && outcomes && { totals: shares.map(({ totals }) => totals), outcomes }
 }
 
-const PART_BITS_MAX = 12
-/** The share of memory that rows between the two jobs may take, unless a setting says how much. */
-const ARENA_SHARE = 0.4
-/** Rows that a row group is taken to have at least: the arena rounds each one up. */
-const GROUP_ROWS_MIN = 64
-/** How much greater than the others the parts of one pass may be together. */
-const UNEVEN = 1.5
-/** Places in the arena are counted in 31 bits of words. */
-const ARENA_BYTES_MAX = 2 ** 34
-
 function passesFor(bytes: number, { directMemoryBytes, memoryBytes }: Settings): number {
-  const limit = Math.min(directMemoryBytes || memoryBytes * ARENA_SHARE, ARENA_BYTES_MAX)
-  return bytes <= limit ? 1 : Math.ceil((bytes * UNEVEN) / limit)
+  const limit = Math.min(directMemoryBytes || memoryBytes * SETTINGS.directShare.default, SETTINGS.directBytes.default)
+  return bytes <= limit ? 1 : Math.ceil((bytes * SETTINGS.directUneven.default) / limit)
 }
 
 /** In as many passes as memory asks for: each decodes all files and keeps the rows of some parts. */
@@ -127,11 +115,12 @@ async function runUnsorted(
   shape: Omit<PartLayout, 'arena'>,
 ): Promise<RunOutcome | undefined> {
   const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
-  const partBits = Math.min(PART_BITS_MAX, Math.ceil(Math.log2(Math.max(1, rows / settings.directPartRows))))
-  const bytes = arenaBytes(rows, rows / GROUP_ROWS_MIN + decoding.files.length, shape)
+  const partsMax = Math.min(SETTINGS.directParts.default, rows / settings.directPartRows)
+  const partBits = Math.ceil(Math.log2(Math.max(1, partsMax)))
+  const bytes = arenaBytes(rows, rows / SETTINGS.directLeastGroup.default + decoding.files.length, shape)
   const passes = passesFor(bytes, settings)
   if (passes > Math.min(settings.directPasses, 2 ** partBits)) return undefined
-  const arenaSize = passes === 1 ? bytes : Math.ceil((bytes / passes) * UNEVEN)
+  const arenaSize = passes === 1 ? bytes : Math.ceil((bytes / passes) * SETTINGS.directUneven.default)
   return await threads.withArena(arenaSize, async (arena) => {
     const shares: ShareOutcome[] = []
     // One for all passes: it says which part an actor is in.
@@ -243,12 +232,12 @@ function ticksOf({ query }: RowSource): Decoding['timeframe'] | undefined {
 
 /** What the threads found; undefined when the engine has to read a file. Progress is told meanwhile, and an end of the query stops the threads. */
 async function runJob(
-  { threads, options, onProgress }: DirectContext,
+  { threads, settings, options, onProgress }: DirectContext,
   job: DirectJob,
   lookup: Lookup,
 ): Promise<ShareOutcome[] | undefined> {
   const stop = () => void Atomics.store(job.control, CONTROL.stop, 1)
-  const timer = setInterval(() => onProgress(Atomics.load(job.control, CONTROL.done)), PROGRESS_EVERY_MS)
+  const timer = setInterval(() => onProgress(Atomics.load(job.control, CONTROL.done)), settings.progressMs)
   options.signal?.addEventListener('abort', stop)
   try {
     throwIfEnded(options)

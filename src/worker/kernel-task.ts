@@ -2,15 +2,13 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api'
 import { Kernel, type KernelLevels, type KernelRows, type KernelTotals } from '../behaviour/kernel.ts'
 import { isFloat } from '../common/data-type.ts'
-import type { Engine, RunOptions, Session } from '../engine/engine.ts'
+import { SETTINGS } from '../config.ts'
+import type { RunOptions, Session } from '../engine/engine.ts'
 import { streamChunks } from '../engine/stream.ts'
 import type { ActorTask } from '../planner/actor-tasks.ts'
 import { Bindings, kernelRows, type RowSource } from './actor-rows.ts'
 import { concatenate, type Reached } from './reached.ts'
 import { decideTargets } from './targets.ts'
-
-/** Rows up to which a task's rows are taken as one result: faster than a stream, and still small. */
-const MATERIALISED_ROWS = 2_500_000
 
 /** What a task found. */
 export interface TaskOutcome {
@@ -24,13 +22,12 @@ export interface TaskOutcome {
 
 /** Runs conditions, sequences and the funnel of a query over the actors of a task. */
 export async function runKernel(
-  context: { engine: Engine; options: RunOptions },
+  { session, options }: { session: Session; options: RunOptions },
   source: RowSource,
   task: ActorTask,
   keepReached: boolean,
 ): Promise<{ totals: KernelTotals; outcome: TaskOutcome }> {
-  using session = await context.engine.session()
-  const words = await decideTargets(session, source, task, context.options)
+  const words = await decideTargets(session, source, task, options)
   const kernel = new Kernel(source.query, { floatTimes: isFloat(source.timeType), ...(words ? { words } : {}) })
   const kept: Reached[] = []
   let actors = 0
@@ -39,7 +36,7 @@ export async function runKernel(
     actors += levels.length
     if (keepReached && levels.length > 0) kept.push({ levels: levels.slice(), matched: matched.slice() })
   }
-  for await (const chunk of taskChunks(session, source, task, context.options)) {
+  for await (const chunk of taskChunks(session, source, task, options)) {
     rows += chunk.rowCount
     keep(kernel.feed(kernelInput(chunk)))
   }
@@ -57,7 +54,7 @@ async function* taskChunks(
   const bindings = new Bindings()
   const sql = kernelRows(source, task, bindings)
   const running = { ...options, params: bindings.values }
-  if (task.rows <= MATERIALISED_ROWS) {
+  if (task.rows <= SETTINGS.materialisedRows.default) {
     const result = await session.run(sql, running)
     for (let k = 0; k < result.chunkCount; k++) yield result.getChunk(k)
     return

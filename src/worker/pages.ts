@@ -3,6 +3,7 @@ import { brotliDecompressSync, gunzipSync, type ZlibOptions, zstdDecompressSync 
 import type { KernelColumns } from '../behaviour/kernel.ts'
 import { pageHeader } from '../catalog/folder/parquet-format.ts'
 import { readStruct, thriftInput } from '../catalog/folder/thrift.ts'
+import { SETTINGS } from '../config.ts'
 import { Undecodable } from './open-file.ts'
 
 const DATA_PAGE = 0
@@ -23,9 +24,6 @@ const UNPACKERS = new Map<number, (bytes: Uint8Array, options: ZlibOptions) => B
   [6, zstdDecompressSync as (bytes: Uint8Array, options: object) => Buffer],
 ])
 
-/** Largest page that is unpacked, in bytes. */
-const PAGE_BYTES = 256 * 1024 * 1024
-
 /** Reads the pages of a chunk in order. `onDictionary` is called when its dictionary, of so many entries, is in the kernel. */
 export async function decodePages(
   kernel: KernelColumns,
@@ -38,7 +36,14 @@ export async function decodePages(
   for (let left = values; left > 0; ) {
     const header = readStruct(input, pageHeader)
     const { packedSize: packed = -1, unpackedSize: unpacked = -1 } = header
-    if (!(packed >= 0 && packed <= bytes.length - input.at && unpacked >= 0 && unpacked <= PAGE_BYTES)) {
+    if (
+      !(
+        packed >= 0 &&
+        packed <= bytes.length - input.at &&
+        unpacked >= 0 &&
+        unpacked <= SETTINGS.directPageBytes.default
+      )
+    ) {
       throw new Undecodable('a page has no valid size')
     }
     const page = bytes.subarray(input.at, input.at + packed)

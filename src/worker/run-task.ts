@@ -1,16 +1,20 @@
 /** Runs one task: whoever has the message, the files and the exchange of its query can. */
 
+import type { Table } from '../catalog/types.ts'
 import { quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import type { EngineKeeper, Reading } from '../engine/keeper.ts'
 import { paramFromJson } from '../engine/params-json.ts'
 import { scanSql } from '../engine/scan.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, Rows } from '../exchange/exchange.ts'
 import { takeRows } from '../exchange/take-rows.ts'
 import { viewRows } from '../exchange/view-rows.ts'
-import type { SqlWork, StageInput } from '../planner/plan.ts'
+import { ROWS, type SqlWork, type StageInput } from '../planner/plan.ts'
 import { readTable } from '../planner/table-spec.ts'
+import { type BehaviourMessage, type BehaviourOutcome, runBehaviourTask } from './behaviour-task.ts'
+import type { ShareRunner } from './direct-job.ts'
+import { OWN_THREAD } from './shares.ts'
 import type { PoolCalls, TaskMessage, TaskResult } from './task.ts'
 
 /** What a worker has. */
@@ -19,6 +23,8 @@ export interface Worker {
   root: string
   settings: Settings
   engines: EngineKeeper
+  /** What decodes files for behavioural queries: the thread that runs the task, unless there are others. */
+  shares?: ShareRunner
   /** The exchange of a query. */
   exchange(query: string): Exchange
 }
@@ -26,13 +32,39 @@ export interface Worker {
 /** What came of an attempt at a task. @throws what its statement fails with; CANCELLED */
 export async function runTask(worker: Worker, message: TaskMessage, calls: PoolCalls): Promise<TaskResult> {
   const started = performance.now()
-  const beating = setInterval(() => calls.onBeat(0), worker.settings.taskBeatMs)
+  const { work } = message
+  let done = 0
+  const beating = setInterval(() => calls.onBeat(done), worker.settings.taskBeatMs)
   try {
-    const rows = await runSql(worker, message, message.work as SqlWork, { signal: calls.signal })
-    return { attempt: message.attempt, rows, stats: { ms: Math.round(performance.now() - started) } }
+    const onProgress = (fraction: number) => {
+      done = fraction
+    }
+    const options = { signal: calls.signal, onProgress }
+    const found =
+      work.kind === 'behaviour'
+        ? { rows: NO_ROWS, outcome: await runBehaviour(worker, { ...message, work }, options) }
+        : { rows: await runSql(worker, message, work, { signal: calls.signal }) }
+    return { attempt: message.attempt, ...found, stats: { ms: Math.round(performance.now() - started) } }
   } finally {
     clearInterval(beating)
   }
+}
+
+const NO_ROWS: Rows = { columns: [], count: 0 }
+
+/** What a task of a behavioural query found. */
+async function runBehaviour(
+  worker: Worker,
+  message: BehaviourMessage & TaskMessage,
+  { signal, onProgress }: RunOptions,
+): Promise<BehaviourOutcome> {
+  const { root, settings, engines, shares = OWN_THREAD } = worker
+  const { work, task, query } = message
+  const table = readTable(work.table, task.files[ROWS] ?? [], root)
+  await using lease = await engines.leaseEngine(readingOf([table]))
+  const exchange = worker.exchange(query)
+  const context = { engine: lease.engine, threads: shares, settings, root, exchange, options: { signal }, onProgress }
+  return await runBehaviourTask(context, message)
 }
 
 async function runSql(
@@ -43,7 +75,10 @@ async function runSql(
 ): Promise<TaskResult['rows']> {
   const { settings, engines } = worker
   const exchange = worker.exchange(message.query)
-  const { session, close } = await engines.lease(readingOf(worker, message, work))
+  const tables = work.inputs.flatMap((input) =>
+    'table' in input ? [readTable(input.table, message.task.files[input.view] ?? [], worker.root)] : [],
+  )
+  const { session, close } = await engines.lease(readingOf(tables))
   try {
     for (const input of work.inputs) await makeView({ worker, message, exchange, session, options }, input)
     const params = Object.entries(work.params ?? {}).map(([name, json]) => [name, paramFromJson(json)] as const)
@@ -64,10 +99,7 @@ async function runSql(
   }
 }
 
-function readingOf({ root }: Worker, { task }: TaskMessage, { inputs }: SqlWork): Reading {
-  const tables = inputs.flatMap((input) =>
-    'table' in input ? [readTable(input.table, task.files[input.view] ?? [], root)] : [],
-  )
+function readingOf(tables: readonly Table[]): Reading {
   return {
     roots: tables.filter(({ kind }) => kind === 'registered').map(({ location }) => location),
     files: tables.flatMap(({ snapshot }) => snapshot.files),

@@ -1,9 +1,7 @@
 /** The mask bits of a text column's dictionary entries: each text is asked for once in a query. */
 import type { KernelColumns } from '../behaviour/kernel.ts'
+import { SETTINGS } from '../config.ts'
 import { Undecodable } from './open-file.ts'
-
-/** Distinct texts of one column that are asked for and remembered. */
-const TEXTS_MAX = 200_000
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -40,7 +38,8 @@ export class TextMasks {
   }
 
   async #learn(unknown: string[]): Promise<void> {
-    if (this.#known.size + unknown.length > TEXTS_MAX) throw new Undecodable('a text column has too many values')
+    if (this.#known.size + unknown.length > SETTINGS.directTexts.default)
+      throw new Undecodable('a text column has too many values')
     const masks = await this.#ask([...unknown.map(decode), null])
     for (const [k, text] of unknown.entries()) this.#known.set(text, masks[k]!)
     this.#ofNull = masks[unknown.length]!

@@ -1,13 +1,12 @@
 /** What stands between a damaged data file and a wrong answer: files are checked before they are read, and named when reading them fails. */
 import type { DataFile, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { SETTINGS } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CheckDepth, FileChecker } from '../storage/sealed-file.ts'
-
-const CHECKS_AT_ONCE = 8
 
 /** A file of a table that is not as it was written. */
 export interface DamagedFile {
@@ -41,7 +40,9 @@ export async function damagedFiles(
   signal?: AbortSignal,
 ): Promise<DamagedFile[]> {
   const onDisk = files.filter(({ path }) => path.startsWith('/'))
-  const problems = await mapConcurrent(onDisk, CHECKS_AT_ONCE, (file) => checker.problem(file, depth, signal))
+  const problems = await mapConcurrent(onDisk, SETTINGS.fileChecks.default, (file) =>
+    checker.problem(file, depth, signal),
+  )
   return problems.flatMap((problem, k) => (problem === undefined ? [] : [{ file: onDisk[k]!.path, problem }]))
 }
 

@@ -5,8 +5,10 @@ import type { AggregationType } from '../../src/behaviour/types.ts'
 import type { Aggregation } from '../../src/behaviour/typing.ts'
 import { valueText } from '../../src/behaviour/value-text.ts'
 import { type DataType, isFloat, primitive } from '../../src/common/data-type.ts'
-import { type AggregationScope, aggregate, PASSING } from '../../src/coordinator/aggregate.ts'
+import { aggregate, readScopes } from '../../src/coordinator/aggregate.ts'
 import { keyTextSql } from '../../src/coordinator/key-text.ts'
+import { type AggregationScope, makeScopeTables } from '../../src/worker/aggregation-scopes.ts'
+import { namesOf, nameTables, PASSING } from '../../src/worker/aggregation-tables.ts'
 import {
   addFractions,
   compareFractions,
@@ -50,13 +52,40 @@ function typed({ otherColumn, ...asked }: Asked): Aggregation {
 }
 
 async function answers(asked: Asked[]): Promise<AggregationResult[][]> {
-  const { session } = table
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${PASSING} AS
-     SELECT DISTINCT who AS actor, ${LEVEL} AS level, ${MATCHED} AS matched FROM ${table.rows} WHERE ${LEVEL} >= 1`,
-  )
   const scopes = SCOPES.map(({ condition }): AggregationScope => ({ condition, aggregations: asked.map(typed) }))
-  return await aggregate(session, table.source([]), table.table.snapshot.files, scopes, {})
+  await passing('true')
+  const together = await aggregate(aggregating(), scopes)
+  const names = namesOf(nameTables(scopes.flatMap(({ aggregations }) => aggregations)))
+  await makeApart(scopes, names)
+  expect(await readScopes(aggregating(), scopes)).toEqual(together)
+  return together
+}
+
+function aggregating() {
+  return { session: table.session, source: table.source([]), files: table.table.snapshot.files, options: {} }
+}
+
+async function passing(where: string): Promise<void> {
+  await table.session.run(
+    `CREATE OR REPLACE TEMP TABLE ${PASSING} AS
+     SELECT DISTINCT who AS actor, ${LEVEL} AS level, ${MATCHED} AS matched FROM ${table.rows} WHERE ${LEVEL} >= 1 AND ${where}`,
+  )
+}
+
+/** The tables as several tasks make them, one of which covers nobody, put one behind the other. */
+async function makeApart(scopes: AggregationScope[], names: string[]): Promise<void> {
+  const { session } = table
+  for (let part = 0; part < 4; part++) {
+    await passing(`hash(who || '?') % 3 = ${part}`)
+    await makeScopeTables(aggregating(), scopes)
+    for (const name of names) {
+      const sql = part === 0 ? `CREATE OR REPLACE TEMP TABLE all_${name} AS` : `INSERT INTO all_${name}`
+      await session.run(`${sql} FROM ${name}`)
+    }
+  }
+  for (const name of names) {
+    await session.run(`CREATE OR REPLACE TEMP TABLE ${name} AS FROM all_${name} ORDER BY random()`)
+  }
 }
 
 type Row = { who: string; v: string | null; o: string | null }
@@ -216,9 +245,10 @@ test('sums beyond the range of doubles are left out, means of their terms are no
   const aggregations = (['sumPerValue', 'meanPerValue'] as const).map((type) => ({ ...column, ...other, type }))
   const scopes = [{ condition: 'level >= 1', aggregations }]
   const files = extreme.table.snapshot.files
-  const [[sums, means]] = (await aggregate(extreme.session, extreme.source([]), files, scopes, {})) as [
-    AggregationResult[],
-  ]
+  const [[sums, means]] = (await aggregate(
+    { session: extreme.session, source: extreme.source([]), files, options: {} },
+    scopes,
+  )) as [AggregationResult[]]
   expect(sums!.ranked).toEqual([['c', 2e-323]])
   expect(means!.ranked).toEqual([['a', 1.7e308]])
 })
@@ -356,3 +386,21 @@ test('texts of keys are the same in SQL as in results', async () => {
 function hash(k: number): number {
   return Math.abs(Math.sin(k * 12.9898) * 43758.5453) % 1
 }
+
+test('more places than an integer has bits', async () => {
+  const aggregations = [typed({ type: 'countPerValue', column: 'word' }), typed({ type: 'sum', column: 'price' })]
+  const conditions = Array.from({ length: 40 }, (_, k) => `(hash(actor) + ${k}) % 3 = 0 AND level >= ${1 + (k % 4)}`)
+  await passing('true')
+  await table.session.run(
+    `CREATE OR REPLACE TEMP TABLE ${PASSING} AS SELECT actor, level, hash(actor) % 3 AS third FROM ${PASSING}`,
+  )
+  const scopes = conditions.map((condition) => ({
+    condition: condition.replace('hash(actor)', 'third'),
+    aggregations,
+  }))
+  const together = await aggregate(aggregating(), scopes)
+  expect(new Set(together.map((results) => JSON.stringify(results))).size).toBe(10)
+  for (const [k, scope] of scopes.entries()) {
+    if (k % 5 === 0) expect((await aggregate(aggregating(), [scope]))[0]).toEqual(together[k])
+  }
+})

@@ -81,7 +81,7 @@ export async function runTask(message: TaskMessage, reach: Reach): Promise<TaskR
 }
 
 async function computeRows({ work, task: { files, part }, inputs, query }: TaskMessage, reach: Reach): Promise<Sum[]> {
-  const [what, parts] = work.sql.split(' ')
+  const [what, parts] = (work as SqlWork).sql.split(' ')
   if (what === 'sums' || what === 'values') {
     const numbers = (await readJson(files.t![0]!.path, reach)) as number[]
     return what === 'values' ? [[VALUES_KEY, 0, numbers.length]] : sumsOf(numbers.map((n) => [n % KEYS, n, 1]))

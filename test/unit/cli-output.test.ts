@@ -14,7 +14,7 @@ import { PLAIN_STYLE, styleOf } from '../../src/cli/output/style.ts'
 import { alignmentOf, cellText, drawTable } from '../../src/cli/output/table.ts'
 import { displayWidth, pad, shorten, visible } from '../../src/cli/output/width.ts'
 import { errorLines } from '../../src/cli/report.ts'
-import type { BehaviouralStats } from '../../src/coordinator/behaviour.ts'
+import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import type { JsonValue } from '../../src/engine/values.ts'
 import { SkepError } from '../../src/errors.ts'
 

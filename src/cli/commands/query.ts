@@ -1,7 +1,7 @@
 /** `skep query`. */
 
 import type { BehaviouralResult } from '../../behaviour/result.ts'
-import type { BehaviouralStats } from '../../coordinator/behaviour.ts'
+import type { BehaviouralStats } from '../../coordinator/behaviour-result.ts'
 import { invalid } from '../arguments.ts'
 import { AT_FLAG, readAt } from '../at.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
