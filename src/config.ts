@@ -238,6 +238,7 @@ export const SETTINGS = {
     default: 500_000,
     help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
   },
+  spareSessions: { unit: 'count', default: 16, help: 'Sessions of an engine that are kept for the next queries.' },
   splitRows: {
     variable: 'SKEP_TASK_ROWS',
     unit: 'rows',

@@ -8,7 +8,6 @@ import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { Folders } from './catalog/folder/folders.ts'
-import type { At } from './catalog/managed-tables.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
@@ -151,18 +150,18 @@ export class Warehouse implements AsyncDisposable {
   /** The tables of these names, by lower-case name. */
   async #loadAll(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>> {
     const keys = [...new Set(names.map((name) => name.toLowerCase()))]
-    const entries = await Promise.all(keys.map((key) => this.#catalog.entry(key, { signal })))
-    const moments = resolveAt(at, entries)
-    const tables = await Promise.all(entries.map((entry) => this.#loadTable(entry, moments.get(entry.name), signal)))
+    const opened = await Promise.all(keys.map((key) => this.#catalog.open(key, { signal })))
+    const moments = resolveAt(
+      at,
+      opened.map(({ entry }) => entry),
+    )
+    const tables = await Promise.all(
+      opened.map(async ({ entry, load }) => {
+        const found = await load(moments.get(entry.name))
+        return found.kind === 'managed' ? found : await this.#folders.current(found, { signal })
+      }),
+    )
     return new Map(keys.map((key, k) => [key, tables[k]!]))
-  }
-
-  async #loadTable(entry: CatalogEntry, at?: At, signal?: AbortSignal): Promise<Table> {
-    const found =
-      entry.kind === 'registered'
-        ? entry
-        : await this.#catalog.load(entry.name, { ...(at ? { at } : {}), ...(signal ? { signal } : {}) })
-    return found.kind === 'managed' ? found : await this.#folders.current(found, { signal })
   }
 
   /**
@@ -273,7 +272,7 @@ export class Warehouse implements AsyncDisposable {
   async tables(): Promise<TableSummary[]> {
     // A folder is listed as it was registered, even when it has gone since.
     const load = async (entry: CatalogEntry) =>
-      entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#loadTable(entry)
+      entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#catalog.loadManaged(entry.name)
     return await listTables(this.#catalog, load)
   }
 

@@ -104,6 +104,19 @@ export class Catalog {
     return (await this.#open(name, options)).entry
   }
 
+  /** An entry, and its table in the state that it had just then. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID; `load` as the method of that name */
+  async open(
+    name: string,
+    options: CallOptions = {},
+  ): Promise<{ entry: CatalogEntry; load(at?: At): ReturnType<Catalog['load']> }> {
+    const { entry, head } = await this.#open(name, options)
+    const load = async (at?: At) =>
+      entry.kind === 'registered'
+        ? entry
+        : await this.#tables.load(entry.name, head!, { ...options, ...(at && { at }) })
+    return { entry, load }
+  }
+
   /**
    * A managed table with the files of one snapshot, the current one unless `at` says otherwise; or the registration of a registered one.
    * Costs two listings and three reads, and one more for each manifest that is not in the cache; two look-ups replace the second listing of a table that was loaded before.

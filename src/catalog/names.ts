@@ -61,18 +61,22 @@ export function tableNotFound(name: string, known: Iterable<string>): SkepError<
 export class Names {
   readonly #store: ObjectStore
   readonly #sources: Sources
-  /** Entries of registered folders by path, with the version of the object: they never change, but whole warehouses may be replaced. */
+  /** Entries by path, with the version of the object: they never change, but whole warehouses may be replaced. */
   readonly #known = new BoundedCache<{ version: string; entry: NameEntry }>(SETTINGS.cachedFolderBytes.default)
+  /** The newest versions that were seen, by lower-case name. */
+  readonly #versions = new BoundedCache<number>(SETTINGS.cachedVersions.default)
 
   constructor(store: ObjectStore, sources: Sources) {
     this.#store = store
     this.#sources = sources
   }
 
-  /** The current entry of a name. One listing, one read. @throws TABLE_NAME_INVALID */
+  /** The current entry of a name. One listing and one read, or a few look-ups for one that is known. @throws TABLE_NAME_INVALID */
   async find(name: string, options: CallOptions = {}): Promise<FoundName> {
     checkTableName(name)
-    const version = await this.#log(name).head(options)
+    const key = name.toLowerCase()
+    const version = await this.#log(name).head(options, this.#versions.get(key))
+    this.#versions.set(key, version, 1)
     return await this.#read(name, version, options)
   }
 
@@ -148,7 +152,7 @@ export class Names {
     const info = known && (await this.#store.stat(path, options))
     if (known && info?.version === known.version) return { version, entry: known.entry }
     const entry = parseEntry(await log.read(version, options), path, name)
-    if (entry.state === 'registered') await this.#keep(path, entry, options)
+    await this.#keep(path, entry, options)
     return { version, entry }
   }
 

@@ -55,11 +55,21 @@ export class VersionedLog {
    * @throws TABLE_INVALID when the hint names a later version: that one was lost
    */
   async head(options: CallOptions = {}, known = 0, seen?: LogListing): Promise<number> {
-    const climbed = known > 0 ? await this.#climb(known, options) : undefined
-    if (climbed !== undefined && (await this.#hinted(options)) <= climbed) return climbed
+    const found = known > 0 ? await this.#fromKnown(known, options) : undefined
+    if (found !== undefined) return found
     const { listed, hinted } = await this.#ends(options, seen)
     if (hinted > listed) throw this.#lost(listed, hinted)
     return listed
+  }
+
+  /** The highest version, given one that was there; undefined when that one is gone, or a later one is lost. Mostly it is the highest still. */
+  async #fromKnown(known: number, options: CallOptions): Promise<number | undefined> {
+    const stat = (version: number) => this.#store.stat(this.path(version), options)
+    const [next, hinted] = await Promise.all([stat(known + 1), this.#hinted(options)])
+    // While this one is there, none above it has been removed.
+    if ((await stat(known)) === undefined) return undefined
+    const highest = next === undefined ? known : await this.#climb(known + 1, options)
+    return highest !== undefined && hinted <= highest ? highest : undefined
   }
 
   /** The highest version, found from one below it; undefined when that one is gone. */

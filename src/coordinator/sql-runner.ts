@@ -172,8 +172,10 @@ export class SqlRunner {
     const { settings, engines, checker, loadTables, root } = this.#parts
     const running = runningOf(settings, options)
     let tables: Table[] = []
+    // A session that was told to allow more than others is not for others.
+    let clean = false
     const first = await engines.lease()
-    let close = async () => first.close()
+    let close = async () => first.close(clean ? 'reusable' : undefined)
     try {
       const context: SqlContext = {
         session: first.session,
@@ -190,9 +192,10 @@ export class SqlRunner {
       if (!first.suits(reading)) {
         first.close()
         const second = await (targets.length > 0 ? engines.leaseOnce(reading) : engines.lease(reading))
-        close = async () => second.close()
+        close = async () => second.close(clean ? 'reusable' : undefined)
         context.session = second.session
       }
+      clean = analysis.singleCalls === 0
       const bind = () => bindTables(context, analysis, loaded)
       await context.session.run('BEGIN TRANSACTION', running)
       const bound = await stepUnchanged(reading.files, running, bind)

@@ -33,6 +33,8 @@ export async function evaluateConstants(
   )
   // A parameter without a value is an error of the query itself.
   if (wanted.length === 0 || bound === undefined) return wanted.map(() => undefined)
+  const literals = wanted.map(literalValue)
+  if (literals.every((value) => value !== undefined)) return literals
   try {
     const [select] = await session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
       ...options,
@@ -53,6 +55,21 @@ export async function evaluateConstants(
     if (isSkepError(error, 'SQL_INVALID')) return wanted.map(() => undefined)
     throw error
   }
+}
+
+const SIGNED_BITS: Record<string, number | undefined> = { TINYINT: 8, SMALLINT: 16, INTEGER: 32, BIGINT: 64 }
+
+/** What needs no engine: whole numbers for columns of integers, texts for columns of text. */
+function literalValue({ expression, type }: WantedConstant): Scalar | undefined {
+  if (expression.class !== 'CONSTANT' || !isNode(expression.value) || expression.value.is_null !== false)
+    return undefined
+  const { type: literal, value } = expression.value
+  const own = isNode(literal) ? text(literal.id) : ''
+  if (own === 'VARCHAR') return printType(type) === 'VARCHAR' && typeof value === 'string' ? value : undefined
+  const bits = SIGNED_BITS[printType(type)]
+  if (SIGNED_BITS[own] === undefined || bits === undefined || typeof value !== 'number') return undefined
+  const whole = Number.isSafeInteger(value) ? BigInt(value) : undefined
+  return whole !== undefined && BigInt.asIntN(bits, whole) === whole ? whole : undefined
 }
 
 /** The expression, or null where it fails: an error would end the transaction of the query. */

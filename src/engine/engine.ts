@@ -145,6 +145,21 @@ export class Session implements Disposable {
     return this.#guard(options, step)
   }
 
+  /**
+   * Makes the session as good as new: what it made since it began a transaction is gone. False when it is not, and has to be closed.
+   */
+  async reset(): Promise<boolean> {
+    if (this.#stuck) return false
+    this.#query = undefined
+    try {
+      await this.connection.run('ROLLBACK')
+      return true
+    } catch {
+      // There was no transaction: what it made is there still.
+      return false
+    }
+  }
+
   /** Ends the session; one whose statement was given up ends with that statement. */
   close(): void {
     if (!this.#stuck) this.connection.closeSync()

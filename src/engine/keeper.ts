@@ -6,6 +6,8 @@ import type { Engine, Session } from './engine.ts'
 
 interface Kept {
   opening: Promise<Engine>
+  /** Sessions that are as good as new. */
+  spare: Session[]
   roots: string[]
   users: number
   outgrown: boolean
@@ -28,7 +30,8 @@ export interface EngineLease extends AsyncDisposable {
 export interface SessionLease {
   session: Session
   suits(reading: Reading): boolean
-  close(): void
+  /** Gives the session back; `reusable` when all that it made, and all settings that it has, are those of a transaction that is open or was never begun. */
+  close(how?: 'reusable'): void
 }
 
 /**
@@ -67,20 +70,31 @@ export class EngineKeeper {
 
   async #sessionOf(kept: Kept): Promise<SessionLease> {
     try {
-      const session = await (await kept.opening).session()
+      const session = kept.spare.pop() ?? (await (await kept.opening).session())
       let open = true
-      const close = () => {
+      const close = (how?: 'reusable') => {
         if (!open) return
         open = false
-        session.close()
         if (session.stuck) this.#retire(kept, session.stuck)
-        else this.#giveBack(kept)
+        else if (how === 'reusable') void this.#reuse(kept, session)
+        else {
+          session.close()
+          this.#giveBack(kept)
+        }
       }
       return { session, suits: (other) => suits(kept, other), close }
     } catch (error) {
       this.#giveBack(kept)
       throw error
     }
+  }
+
+  /** Keeps a session for the next lease. */
+  async #reuse(kept: Kept, session: Session): Promise<void> {
+    const isNew = await session.reset()
+    if (isNew && !kept.outgrown && kept.spare.length < this.#settings.spareSessions) kept.spare.push(session)
+    else session.close()
+    this.#giveBack(kept)
   }
 
   /** An engine that may read the warehouse and these folders. */
@@ -119,7 +133,7 @@ export class EngineKeeper {
     const options = { settings: this.#settings, spillPath, roots, share: this.#share }
     // Loaded when it is first needed: lists of tables do without it.
     const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-    const kept = { opening, roots, users: 0, outgrown: false, seen: new Map() }
+    const kept: Kept = { opening, spare: [], roots, users: 0, outgrown: false, seen: new Map() }
     suits(kept, { roots, files: reading.files })
     return kept
   }
@@ -148,6 +162,7 @@ export class EngineKeeper {
   }
 
   #end(kept: Kept): void {
+    for (const session of kept.spare.splice(0)) session.close()
     const ending = kept.opening.then(
       (engine) => engine[Symbol.asyncDispose](),
       () => undefined,

@@ -45,6 +45,7 @@ function isUnstableCall(node: TreeNode): boolean {
   return path?.length === 1 && UNSTABLE.has(asciiLower(path[0]!))
 }
 
+/** The names under which a FROM clause gives its tables, in lower case. */
 export function tableAliases(ref: unknown): string[] {
   if (!isNode(ref)) return []
   if (ref.type === 'JOIN') return [...tableAliases(ref.left), ...tableAliases(ref.right)]
