@@ -30,6 +30,8 @@ export interface TakeOptions {
 
 /** A temporary table for rows of which it is not known yet how many there are. */
 const TAKEN = '"skep taken rows"'
+/** Parts that are written at once: of more the engine closes files and begins new ones. */
+const PARTS_AT_ONCE = 64
 const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STATS'
 
 /**
@@ -40,20 +42,34 @@ const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STAT
 export async function takeRows(session: Session, sql: string, options: TakeOptions): Promise<Rows> {
   const shape = shapeOf(options.columns)
   const kept = keptSql(shape, sql)
-  if (options.cut?.when === 'always') return await writeRows(session, shape, `(${kept})`, options)
-  if (options.few) {
-    const rows = inlineRows(shape, await session.run(fewSql(shape, `(${kept})`, options), options.run), options)
+  const { cut, few, run } = options
+  const whole = `(${kept})`
+  if (cut?.when === 'always' && cut.parts <= PARTS_AT_ONCE) return await writeRows(session, shape, whole, options)
+  if (few && cut?.when !== 'always') {
+    const rows = inlineRows(shape, await session.run(fewSql(shape, whole, options), run), options)
     if (rows) return rows
   }
+  return await takeKept(session, shape, kept, options)
+}
+
+/** The rows by way of a table, which tells how many there are. */
+async function takeKept(session: Session, shape: Shape, kept: string, options: TakeOptions): Promise<Rows> {
   const keep = `CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`
-  const look = fewSql(shape, TAKEN, options)
-  const rows = inlineRows(shape, await runBoth(session, keep, look, options), options)
-  if (rows) return rows
+  if (options.cut?.when === 'always') {
+    await session.run(keep, options.run)
+  } else {
+    const rows = inlineRows(shape, await runBoth(session, keep, fewSql(shape, TAKEN, options), options), options)
+    if (rows) return rows
+  }
+  const drop = `DROP TABLE IF EXISTS ${TAKEN}`
   try {
-    return await writeRows(session, shape, TAKEN, { ...options, run: withoutParameters(options.run) })
-  } finally {
-    // What was given up goes with its session.
-    if (!session.stuck) await session.run(`DROP TABLE IF EXISTS ${TAKEN}`).catch(() => undefined)
+    const rows = await writeRows(session, shape, TAKEN, { ...options, run: withoutParameters(options.run) })
+    await session.run(drop)
+    return rows
+  } catch (error) {
+    // Where this fails too, its transaction or its session ends and takes the table along.
+    if (!session.stuck) await session.run(drop).catch(() => undefined)
+    throw error
   }
 }
 
@@ -122,20 +138,32 @@ async function writeParts(
   source: string,
   options: TakeOptions & { cut: NonNullable<SqlWork['cut']> },
 ): Promise<RowsObject[]> {
-  const { attempt, name, cut, exchange } = options
-  const folder = await exchange.place(`${attempt}/${name}`)
-  const packed = packedSql(shape, 'parquet', source, `, ${partOf(keysOf(shape, cut.by), cut.parts)} AS part`)
-  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${FORMAT}, PARTITION_BY (part))`
-  const files = await writtenFiles(session, copy, options)
+  const { cut } = options
+  const part = partOf(keysOf(shape, cut.by), cut.parts)
+  const packed = packedSql(shape, 'parquet', source, `, ${part} AS part`)
   const objects: RowsObject[] = []
-  for (const [k, { path, rows, bytes }] of files.entries()) {
-    const part = Number(/part=(\d+)/.exec(path.slice(folder.length))![1])
-    const object = `${attempt}/${name}-${part}-${k}.parquet`
+  for (let from = 0; from < cut.parts; from += PARTS_AT_ONCE) {
+    const some =
+      cut.parts > PARTS_AT_ONCE ? `${packed} WHERE ${part} BETWEEN ${from} AND ${from + PARTS_AT_ONCE - 1}` : packed
+    objects.push(...(await writeSome(session, some, options)))
+  }
+  return objects.sort((a, b) => a.part! - b.part!)
+}
+
+/** Writes a relation with a column `part`, each part into a file of its own. */
+async function writeSome(session: Session, packed: string, options: TakeOptions): Promise<RowsObject[]> {
+  const { attempt, name, exchange } = options
+  const folder = await exchange.place(`${attempt}/${name}`)
+  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${FORMAT}, PARTITION_BY (part))`
+  const objects: RowsObject[] = []
+  for (const { path, rows, bytes } of await writtenFiles(session, copy, options)) {
+    const [, part, file] = /part=(\d+)\/data_(\d+)\.parquet$/.exec(path)!
+    const object = `${attempt}/${name}-${part}${file === '0' ? '' : `-${file}`}.parquet`
     await rename(path, await exchange.place(object))
-    objects.push({ name: object, rows, bytes, part })
+    objects.push({ name: object, rows, bytes, part: Number(part) })
   }
   await removeEmptyFolder(folder, { below: true })
-  return objects.sort((a, b) => a.part! - b.part!)
+  return objects
 }
 
 function keysOf(shape: Shape, by: readonly string[]): string[] {

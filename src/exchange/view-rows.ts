@@ -22,7 +22,7 @@ type Stretch = { inline: Rows[] } | { names: string[]; ofPart: boolean }
 
 const CHUNK_ROWS = 2048
 
-/** Makes a temporary view of these rows, in their order; one of that name is replaced. @throws COLUMN_TYPE_UNSUPPORTED */
+/** Makes a temporary view of these rows, in their order unless only a part of them is asked for; one of that name is replaced. @throws COLUMN_TYPE_UNSUPPORTED */
 export async function viewRows(
   session: Session,
   view: string,
@@ -30,7 +30,9 @@ export async function viewRows(
   options: ViewOptions,
 ): Promise<void> {
   const shape = shapeOf(options.columns)
-  const stretches = stretchesOf(rows, options.part?.number)
+  // Rows of a part have no order: what came inline is one stretch then.
+  const ordered = options.part ? rows.toSorted((a, b) => Number(!a.inline) - Number(!b.inline)) : rows
+  const stretches = stretchesOf(ordered, options.part?.number)
   const table = quoteIdentifier(`skep rows of ${view}`)
   const selects: string[] = []
   for (const [k, stretch] of stretches.entries())
