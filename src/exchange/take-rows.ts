@@ -10,7 +10,7 @@ import { removeEmptyFolder } from '../storage/temporary.ts'
 import type { Exchange, Rows, RowsColumn, RowsObject } from './exchange.ts'
 import { packInline } from './inline-values.ts'
 import { partOf } from './parts.ts'
-import { columnAt, keptSql, keptValue, packedSql, SHORT_BYTES, type Shape, shapeOf, sizeSql } from './shape.ts'
+import { columnAt, keptSql, keptValue, packedValue, SHORT_BYTES, type Shape, shapeOf, sizeSql } from './shape.ts'
 
 /** How rows are taken. */
 export interface TakeOptions {
@@ -42,11 +42,15 @@ const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STAT
 export async function takeRows(session: Session, sql: string, options: TakeOptions): Promise<Rows> {
   const shape = shapeOf(options.columns)
   const kept = keptSql(shape, sql)
-  const { cut, few, run } = options
+  const { cut, few, run, settings } = options
   const whole = `(${kept})`
   if (cut?.when === 'always' && cut.parts <= PARTS_AT_ONCE) return await writeRows(session, shape, whole, options)
   if (few && cut?.when !== 'always') {
-    const rows = inlineRows(shape, await session.run(fewSql(shape, whole, options), run), options)
+    const rows = inlineRows(
+      shape,
+      await session.run(`${fewSql(shape, whole, options)} LIMIT ${settings.inlineRows + 1}`, run),
+      options,
+    )
     if (rows) return rows
   }
   return await takeKept(session, shape, kept, options)
@@ -54,16 +58,17 @@ export async function takeRows(session: Session, sql: string, options: TakeOptio
 
 /** The rows by way of a table, which tells how many there are. */
 async function takeKept(session: Session, shape: Shape, kept: string, options: TakeOptions): Promise<Rows> {
-  const keep = `CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`
-  if (options.cut?.when === 'always') {
-    await session.run(keep, options.run)
-  } else {
-    const rows = inlineRows(shape, await runBoth(session, keep, fewSql(shape, TAKEN, options), options), options)
+  const made = await session.run(`CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`, options.run)
+  const count = Number(made.getChunk(0).getColumnValues(0)[0])
+  const run = withoutParameters(options.run)
+  // What is left of few rows stays until the next ones come. A LIMIT here would cost as much as all the rest together.
+  if (count <= options.settings.inlineRows && options.cut?.when !== 'always') {
+    const rows = inlineRows(shape, await session.run(fewSql(shape, TAKEN, options), run), options)
     if (rows) return rows
   }
   const drop = `DROP TABLE IF EXISTS ${TAKEN}`
   try {
-    const rows = await writeRows(session, shape, TAKEN, { ...options, run: withoutParameters(options.run) })
+    const rows = await writeRows(session, shape, TAKEN, { ...options, run })
     await session.run(drop)
     return rows
   } catch (error) {
@@ -73,28 +78,21 @@ async function takeKept(session: Session, shape: Shape, kept: string, options: T
   }
 }
 
-/** Two statements in one call where that is possible. */
-async function runBoth(session: Session, first: string, second: string, { run = {} }: TakeOptions) {
-  if (run.params === undefined) return await session.run(`${first};\n${second}`, run)
-  await session.run(first, run)
-  return await session.run(second, withoutParameters(run))
-}
-
 function withoutParameters(run: RunOptions = {}): RunOptions {
   const { params: _, ...rest } = run
   return rest
 }
 
-/** A SELECT of the first rows as JSON carries them, and the size of each; what is too large by itself comes as null. */
+/** A SELECT of rows as JSON carries them, and the size of each; a value that is too large by itself comes as null. */
 function fewSql(shape: Shape, source: string, { settings }: TakeOptions): string {
-  const packed = packedSql(shape, 'json', `(FROM ${source} LIMIT ${settings.inlineRows + 1})`)
-  const sizes = shape.json.map((stored, k) => sizeSql(stored, columnAt(k)))
-  const long = sizes.filter((size) => size !== undefined)
-  if (long.length === 0) return packed
-  const columns = sizes.map((size, k) =>
-    size === undefined ? columnAt(k) : `CASE WHEN size <= ${settings.inlineBytes} THEN ${columnAt(k)} END`,
+  const values = shape.columns.map((_, k) => packedValue(shape, 'json', k))
+  const sizes = shape.json.map((stored, k) => sizeSql(stored, values[k]!))
+  const columns = values.map((value, k) =>
+    sizes[k] === undefined ? value : `CASE WHEN ${sizes[k]} <= ${settings.inlineBytes} THEN ${value} END`,
   )
-  return `SELECT ${columns.join(', ')}, size FROM (SELECT *, CAST(${long.join(' + ')} AS BIGINT) AS size FROM (${packed}))`
+  const long = sizes.filter((size) => size !== undefined)
+  if (long.length > 0) columns.push(`CAST(${long.join(' + ')} AS BIGINT)`)
+  return `SELECT ${columns.join(', ')} FROM ${source}`
 }
 
 /** The rows, unless they are too many or too large. */
@@ -127,7 +125,7 @@ async function writeRows(session: Session, shape: Shape, source: string, options
 
 async function writeWhole(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<RowsObject[]> {
   const name = `${options.attempt}/${options.name}.parquet`
-  const copy = `COPY (${packedSql(shape, 'parquet', source)}) TO ${quoteString(await options.exchange.place(name))} (${FORMAT}, USE_TMP_FILE false)`
+  const copy = `COPY (SELECT ${parquetColumns(shape)} FROM ${source}) TO ${quoteString(await options.exchange.place(name))} (${FORMAT}, USE_TMP_FILE false)`
   const files = await writtenFiles(session, copy, options)
   return files.map(({ rows, bytes }) => ({ name, rows, bytes }))
 }
@@ -140,7 +138,7 @@ async function writeParts(
 ): Promise<RowsObject[]> {
   const { cut } = options
   const part = partOf(keysOf(shape, cut.by), cut.parts)
-  const packed = packedSql(shape, 'parquet', source, `, ${part} AS part`)
+  const packed = `SELECT ${parquetColumns(shape)}, ${part} AS part FROM ${source}`
   const objects: RowsObject[] = []
   for (let from = 0; from < cut.parts; from += PARTS_AT_ONCE) {
     const some =
@@ -164,6 +162,10 @@ async function writeSome(session: Session, packed: string, options: TakeOptions)
   }
   await removeEmptyFolder(folder, { below: true })
   return objects
+}
+
+function parquetColumns(shape: Shape): string {
+  return shape.columns.map((_, k) => `${packedValue(shape, 'parquet', k)} AS ${columnAt(k)}`).join(', ')
 }
 
 function keysOf(shape: Shape, by: readonly string[]): string[] {

@@ -90,6 +90,14 @@ describe('types', () => {
     expect((await failure(() => lab.take('SELECT 1 AS a', columns, options))).code).toBe('INTERNAL')
   })
 
+  test('may be written with all names in quotes', async () => {
+    const columns = [{ name: 'a', type: 'STRUCT("b" BIGINT, "c" VARCHAR)[]' }]
+    for (const options of Object.values(CARRIERS)) {
+      const rows = await lab.take(`SELECT [{'b': 1::BIGINT, 'c': 'x'}] AS a`, columns, options)
+      expect(rows.count).toBe(1)
+    }
+  })
+
   test.each(Object.entries(CARRIERS))('NULL alone has the type that it was planned with, %s', async (_, options) => {
     expect(await wrong(`SELECT NULL AS a, [] AS b, {'x': NULL} AS c, map() AS d`, options)).toBeUndefined()
   })
@@ -169,6 +177,15 @@ describe('rows', () => {
     expect(await differenceOf(lab.to, 'v', wanted)).toBeUndefined()
   })
 
+  test('may be taken in a transaction', async () => {
+    for (const options of [...Object.values(CARRIERS), { cut: { by: ['a'], parts: 100, when: 'always' as const } }]) {
+      await lab.from.run('BEGIN TRANSACTION')
+      expect(await wrong(numbers(30), options, false)).toBeUndefined()
+      expect(await wrong(numbers(3000), options, false)).toBeUndefined()
+      await lab.from.run('COMMIT')
+    }
+  })
+
   test('may be of a query with parameters', async () => {
     const columns = [{ name: 'a', type: 'BIGINT' }]
     const params = { n: 3n, m: 1n }
@@ -201,7 +218,7 @@ describe('rows', () => {
     const options = { exchange, settings: { inlineRows: 2000, inlineBytes: 10000 }, name: 'x', columns }
     const take = (attempt: string, more: Partial<TakeOptions>) =>
       count(() => takeRows(counting(from), numbers(3), { ...options, attempt, ...more }))
-    expect(await take('c1', {})).toBe(1)
+    expect(await take('c1', {})).toBe(2)
     expect(await take('c2', { few: true })).toBe(1)
     expect(await take('c3', { cut: { by: ['a'], parts: 4, when: 'always' } })).toBe(1)
     expect(await take('c4', objects)).toBe(3)
