@@ -1,5 +1,6 @@
 /** The columns of rows on their way, as SQL: in a temporary table, as JSON and in Parquet. */
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import type { RowsColumn } from './exchange.ts'
 import { type Medium, type StoredType, storedType } from './stored-types.ts'
 import { parseTypeTree, printTypeTree, type TypeTree } from './type-tree.ts'
@@ -42,8 +43,19 @@ export function keptSql({ columns, parquet, keepable }: Shape, sql: string): str
     const planned = keepable[k] && type.includes('(') ? `typeof(CAST(NULL AS ${type}))` : quoteString(type)
     return mayBeNull(type) ? `(${found} = ${planned} OR contains(${found}, '"NULL"'))` : `${found} = ${planned}`
   })
-  const check = `CASE WHEN ${fits.join(' AND ')} THEN true ELSE error('a column is not of the type that was planned') END`
+  const check = `CASE WHEN ${fits.join(' AND ')} THEN true ELSE error('${UNPLANNED}') END`
   return `SELECT ${kept.join(', ')} FROM (\n${sql}\n) WHERE ${check}`
+}
+
+/** What a query fails with whose columns are of other types than was said. */
+const UNPLANNED = 'a column is not of the type that was planned'
+
+/** The error that stands for that of a query from {@link keptSql}: columns of other types than were planned are no fault of who wrote it. */
+export function keptError(error: unknown): unknown {
+  const cause = isSkepError(error) && error.cause instanceof Error ? error.cause.message : ''
+  return cause.startsWith(`Invalid Input Error: ${UNPLANNED}`)
+    ? new SkepError('INTERNAL', UNPLANNED, {}, { cause: error })
+    : error
 }
 
 /** NULL alone is described as an INTEGER. */

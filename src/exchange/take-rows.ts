@@ -10,12 +10,22 @@ import { removeEmptyFolder } from '../storage/temporary.ts'
 import type { Exchange, Rows, RowsColumn, RowsObject } from './exchange.ts'
 import { packInline } from './inline-values.ts'
 import { partOf } from './parts.ts'
-import { columnAt, keptSql, keptValue, packedValue, SHORT_BYTES, type Shape, shapeOf, sizeSql } from './shape.ts'
+import {
+  columnAt,
+  keptError,
+  keptSql,
+  keptValue,
+  packedValue,
+  SHORT_BYTES,
+  type Shape,
+  shapeOf,
+  sizeSql,
+} from './shape.ts'
 
 /** How rows are taken. */
 export interface TakeOptions {
   exchange: Exchange
-  settings: Pick<Settings, 'inlineRows' | 'inlineBytes'>
+  settings: Pick<Settings, 'inlineRows' | 'inlineBytes' | 'exchangeParts'>
   /** With which the names of its objects begin: no other attempt has it. */
   attempt: string
   /** What its objects are called after that. */
@@ -30,8 +40,6 @@ export interface TakeOptions {
 
 /** A temporary table for rows of which it is not known yet how many there are. */
 const TAKEN = '"skep taken rows"'
-/** Parts that are written at once: of more the engine closes files and begins new ones. */
-const PARTS_AT_ONCE = 64
 const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STATS'
 
 /**
@@ -41,16 +49,21 @@ const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STAT
  */
 export async function takeRows(session: Session, sql: string, options: TakeOptions): Promise<Rows> {
   const shape = shapeOf(options.columns)
-  const kept = keptSql(shape, sql)
+  try {
+    return await takeShape(session, shape, keptSql(shape, sql), options)
+  } catch (error) {
+    throw keptError(error)
+  }
+}
+
+async function takeShape(session: Session, shape: Shape, kept: string, options: TakeOptions): Promise<Rows> {
   const { cut, few, run, settings } = options
   const whole = `(${kept})`
-  if (cut?.when === 'always' && cut.parts <= PARTS_AT_ONCE) return await writeRows(session, shape, whole, options)
-  if (few && cut?.when !== 'always') {
-    const rows = inlineRows(
-      shape,
-      await session.run(`${fewSql(shape, whole, options)} LIMIT ${settings.inlineRows + 1}`, run),
-      options,
-    )
+  const isCut = cut?.when === 'always'
+  if (isCut && cut.parts <= settings.exchangeParts) return await writeRows(session, shape, whole, options)
+  if (few && !isCut) {
+    const look = `${fewSql(shape, whole, options)} LIMIT ${settings.inlineRows + 1}`
+    const rows = inlineRows(shape, await session.run(look, run), options)
     if (rows) return rows
   }
   return await takeKept(session, shape, kept, options)
@@ -136,13 +149,13 @@ async function writeParts(
   source: string,
   options: TakeOptions & { cut: NonNullable<SqlWork['cut']> },
 ): Promise<RowsObject[]> {
-  const { cut } = options
+  const { cut, settings } = options
+  const atOnce = settings.exchangeParts
   const part = partOf(keysOf(shape, cut.by), cut.parts)
   const packed = `SELECT ${parquetColumns(shape)}, ${part} AS part FROM ${source}`
   const objects: RowsObject[] = []
-  for (let from = 0; from < cut.parts; from += PARTS_AT_ONCE) {
-    const some =
-      cut.parts > PARTS_AT_ONCE ? `${packed} WHERE ${part} BETWEEN ${from} AND ${from + PARTS_AT_ONCE - 1}` : packed
+  for (let from = 0; from < cut.parts; from += atOnce) {
+    const some = cut.parts > atOnce ? `${packed} WHERE ${part} BETWEEN ${from} AND ${from + atOnce - 1}` : packed
     objects.push(...(await writeSome(session, some, options)))
   }
   return objects.sort((a, b) => a.part! - b.part!)

@@ -20,7 +20,8 @@ export interface ViewOptions {
 /** Rows that one SELECT reads: some that came inline, or those of files. */
 type Stretch = { inline: Rows[] } | { names: string[]; ofPart: boolean }
 
-const CHUNK_ROWS = 2048
+/** Rows that a chunk of the engine holds. */
+const VECTOR_ROWS = 2048
 
 /** Makes a temporary view of these rows, in their order unless only a part of them is asked for; one of that name is replaced. @throws COLUMN_TYPE_UNSUPPORTED */
 export async function viewRows(
@@ -106,8 +107,8 @@ async function appendInline(session: Session, table: string, stretches: readonly
 function* chunksOf(rows: readonly Rows[], types: readonly DuckDBType[], stretch: number): Generator<DuckDBDataChunk> {
   const columns = types.slice(0, -1).map((_, k) => rows.flatMap(({ inline }) => inline![k]!))
   const count = rows.reduce((sum, some) => sum + some.count, 0)
-  for (let from = 0; from < count; from += CHUNK_ROWS) {
-    const size = Math.min(CHUNK_ROWS, count - from)
+  for (let from = 0; from < count; from += VECTOR_ROWS) {
+    const size = Math.min(VECTOR_ROWS, count - from)
     const chunk = DuckDBDataChunk.create(types, size)
     columns.forEach((values, k) => {
       const type = types[k]!

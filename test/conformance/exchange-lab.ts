@@ -51,7 +51,7 @@ export async function openExchangeLab(): Promise<ExchangeLab> {
 }
 
 /** Objects whatever the number of rows. */
-export const ALL_AS_OBJECTS = { inlineRows: 0, inlineBytes: 0 }
+export const ALL_AS_OBJECTS = { inlineRows: 0, inlineBytes: 0, exchangeParts: 64 }
 
 /** What differs between a view and the query whose rows it should have, or undefined: rows, types, the texts of values, and their order. */
 export async function differenceOf(

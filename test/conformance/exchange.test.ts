@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { quoteIdentifier } from '../../src/common/data-type.ts'
 import type { Session } from '../../src/engine/engine.ts'
-import { DiskExchange, EXCHANGE_FOLDER } from '../../src/exchange/disk-exchange.ts'
+import { DiskExchange, EXCHANGE_FOLDER, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows, RowsColumn } from '../../src/exchange/exchange.ts'
 import { partSql } from '../../src/exchange/parts.ts'
 import { canTravel } from '../../src/exchange/stored-types.ts'
@@ -87,7 +87,10 @@ describe('types', () => {
 
   test.each(Object.entries(CARRIERS))('another one than planned, %s', async (_, options) => {
     const columns = [{ name: 'a', type: 'DOUBLE' }]
-    expect((await failure(() => lab.take('SELECT 1 AS a', columns, options))).code).toBe('INTERNAL')
+    for (const run of [{}, { userSql: true }]) {
+      const { code, message } = await failure(() => lab.take('SELECT 1 AS a', columns, { ...options, run }))
+      expect({ code, message }).toMatchObject({ code: 'INTERNAL', message: expect.stringContaining('planned') })
+    }
   })
 
   test('may be written with all names in quotes', async () => {
@@ -166,6 +169,9 @@ describe('rows', () => {
   test('keep their order, also where the ways alternate', async () => {
     const sorted = 'SELECT range AS a FROM range(400000) ORDER BY hash(range)'
     expect(await wrong(sorted)).toBeUndefined()
+    for (const options of Object.values(CARRIERS)) {
+      expect(await wrong('SELECT range AS a FROM range(1500) ORDER BY hash(range)', options)).toBeUndefined()
+    }
     const columns = await columnsOf(lab.from, sorted)
     const all: Rows[] = []
     for (let k = 0; k < 40; k++) {
@@ -215,7 +221,12 @@ describe('rows', () => {
     const columns = await columnsOf(lab.from, numbers(3))
     const { from, to, exchange } = lab
     const { takeRows } = await import('../../src/exchange/take-rows.ts')
-    const options = { exchange, settings: { inlineRows: 2000, inlineBytes: 10000 }, name: 'x', columns }
+    const options = {
+      exchange,
+      settings: { inlineRows: 2000, inlineBytes: 10000, exchangeParts: 64 },
+      name: 'x',
+      columns,
+    }
     const take = (attempt: string, more: Partial<TakeOptions>) =>
       count(() => takeRows(counting(from), numbers(3), { ...options, attempt, ...more }))
     expect(await take('c1', {})).toBe(2)
@@ -323,9 +334,11 @@ describe('failures', () => {
   })
 })
 
+const newExchange = () => new DiskExchange(lab.root, newQueryName())
+
 describe('the exchange on disk', () => {
   test('has a folder from its first object to its end', async () => {
-    const exchange = new DiskExchange(lab.root)
+    const exchange = newExchange()
     expect(exchange.folder.startsWith(`${lab.root}/${EXCHANGE_FOLDER}/`)).toBe(true)
     expect(existsSync(exchange.folder)).toBe(false)
     await exchange.remove()
@@ -339,7 +352,7 @@ describe('the exchange on disk', () => {
   })
 
   test('lets no name leave it', async () => {
-    const exchange = new DiskExchange(lab.root)
+    const exchange = newExchange()
     for (const name of ['', '..', '../x', 'a/../../x', '/etc/passwd', 'a//b', './a', 'a\0b', 'a\\b']) {
       for (const call of [() => exchange.place(name), () => exchange.keep(name), () => exchange.fetch([name])]) {
         expect((await failure(call)).code, JSON.stringify(name)).toBe('ARGUMENT_INVALID')
@@ -349,7 +362,7 @@ describe('the exchange on disk', () => {
   })
 
   test('is no object of the warehouse', async () => {
-    const exchange = new DiskExchange(lab.root)
+    const exchange = newExchange()
     writeFileSync(await exchange.place('a1/x.parquet'), 'x')
     const store = new DiskStore(lab.root)
     expect((await store.list('')).objects.filter(({ path }) => path.includes(EXCHANGE_FOLDER))).toEqual([])
@@ -371,7 +384,7 @@ describe('vacuum', () => {
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
     const folder = line.toString().trim()
     await using warehouse = await Warehouse.open(lab.root)
-    const own = new DiskExchange(lab.root)
+    const own = newExchange()
     writeFileSync(await own.place('a1/x.parquet'), 'x')
 
     expect((await warehouse.vacuum(undefined, { olderThan: 0 })).temporary).toEqual({ files: 0, bytes: 0 })
