@@ -1,4 +1,5 @@
 /** Rows that tasks gave, as a view of a session. */
+import assert from 'node:assert'
 import { DuckDBDataChunk, type DuckDBType } from '@duckdb/node-api'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
@@ -31,6 +32,8 @@ export async function viewRows(
   options: ViewOptions,
 ): Promise<void> {
   const shape = shapeOf(options.columns)
+  const types = typesOf(options.columns)
+  for (const { columns } of rows) assert(typesOf(columns) === types, 'rows of other columns than the view has')
   // Rows of a part have no order: what came inline is one stretch then.
   const ordered = options.part ? rows.toSorted((a, b) => Number(!a.inline) - Number(!b.inline)) : rows
   const stretches = stretchesOf(ordered, options.part?.number)
@@ -47,6 +50,10 @@ export async function viewRows(
   const create = `CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')}, stretch INTEGER)`
   await session.run(`${create};\n${make}`, options.run)
   await appendInline(session, `skep rows of ${view}`, stretches)
+}
+
+function typesOf(columns: readonly RowsColumn[]): string {
+  return columns.map(({ type }) => type).join('\n')
 }
 
 function stretchesOf(rows: readonly Rows[], part: number | undefined): Stretch[] {

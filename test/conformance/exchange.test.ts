@@ -101,6 +101,12 @@ describe('types', () => {
     }
   })
 
+  test('another one than the view has', async () => {
+    const rows = await lab.take('SELECT 1 AS a', [{ name: 'a', type: 'INTEGER' }])
+    const columns = [{ name: 'a', type: 'DOUBLE' }]
+    await expect(viewRows(lab.to, 'v', [rows], { exchange: lab.exchange, columns })).rejects.toThrow('other columns')
+  })
+
   test.each(Object.entries(CARRIERS))('NULL alone has the type that it was planned with, %s', async (_, options) => {
     expect(await wrong(`SELECT NULL AS a, [] AS b, {'x': NULL} AS c, map() AS d`, options)).toBeUndefined()
   })
