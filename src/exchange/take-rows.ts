@@ -40,7 +40,6 @@ export interface TakeOptions {
 
 /** A temporary table for rows of which it is not known yet how many there are. */
 const TAKEN = '"skep taken rows"'
-const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STATS'
 
 /**
  * The rows of a query, without holding many of them in JavaScript. Names of columns must differ by more than their case.
@@ -126,6 +125,12 @@ function inlineRows(shape: Shape, result: DuckDBMaterializedResult, { settings }
   return { columns: [...shape.columns], count, inline }
 }
 
+/** How objects are written. In dictionaries the engine takes 0.0 and -0.0 for one value. */
+function formatOf({ parquet }: Shape): string {
+  const dictionary = parquet.some(({ type }) => /FLOAT|DOUBLE/.test(type)) ? ', DICTIONARY_SIZE_LIMIT 0' : ''
+  return `FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4${dictionary}, RETURN_STATS`
+}
+
 /** The rows of a relation as objects. */
 async function writeRows(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<Rows> {
   const objects = options.cut
@@ -138,7 +143,7 @@ async function writeRows(session: Session, shape: Shape, source: string, options
 
 async function writeWhole(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<RowsObject[]> {
   const name = `${options.attempt}/${options.name}.parquet`
-  const copy = `COPY (SELECT ${parquetColumns(shape)} FROM ${source}) TO ${quoteString(await options.exchange.place(name))} (${FORMAT}, USE_TMP_FILE false)`
+  const copy = `COPY (SELECT ${parquetColumns(shape)} FROM ${source}) TO ${quoteString(await options.exchange.place(name))} (${formatOf(shape)}, USE_TMP_FILE false)`
   const files = await writtenFiles(session, copy, options)
   return files.map(({ rows, bytes }) => ({ name, rows, bytes }))
 }
@@ -156,16 +161,21 @@ async function writeParts(
   const objects: RowsObject[] = []
   for (let from = 0; from < cut.parts; from += atOnce) {
     const some = cut.parts > atOnce ? `${packed} WHERE ${part} BETWEEN ${from} AND ${from + atOnce - 1}` : packed
-    objects.push(...(await writeSome(session, some, options)))
+    objects.push(...(await writeSome(session, some, formatOf(shape), options)))
   }
   return objects.sort((a, b) => a.part! - b.part!)
 }
 
 /** Writes a relation with a column `part`, each part into a file of its own. */
-async function writeSome(session: Session, packed: string, options: TakeOptions): Promise<RowsObject[]> {
+async function writeSome(
+  session: Session,
+  packed: string,
+  format: string,
+  options: TakeOptions,
+): Promise<RowsObject[]> {
   const { attempt, name, exchange } = options
   const folder = await exchange.place(`${attempt}/${name}`)
-  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${FORMAT}, PARTITION_BY (part))`
+  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${format}, PARTITION_BY (part))`
   const objects: RowsObject[] = []
   for (const { path, rows, bytes } of await writtenFiles(session, copy, options)) {
     const [, part, file] = /part=(\d+)\/data_(\d+)\.parquet$/.exec(path)!

@@ -117,6 +117,11 @@ describe('types', () => {
     expect(await wrong(`SELECT ${columns.join(', ')}`, options)).toBeUndefined()
   })
 
+  test('zeros of either sign beside each other', async () => {
+    const sql = `SELECT CASE WHEN range % 2 = 0 THEN 0.0 ELSE -0.0::DOUBLE END AS a, [a::FLOAT] AS b FROM range(100)`
+    for (const options of Object.values(CARRIERS)) expect(await wrong(sql, options)).toBeUndefined()
+  })
+
   test('texts with NUL, and long ones', async () => {
     const sql = `SELECT 'a' || chr(0) AS a, ${LONG} AS b`
     for (const options of Object.values(CARRIERS)) expect(await wrong(sql, options)).toBeUndefined()
