@@ -333,6 +333,11 @@ export const LIMITS = {
     default: 16,
     help: 'Values of a list that a number is compared with; with more the query goes through the engine.',
   },
+  exchangeParts: {
+    unit: 'count',
+    default: 64,
+    help: 'Parts of the rows between tasks that are written at the same time; of more the engine would begin files anew.',
+  },
   durationCharacters: { unit: 'characters', default: 64, help: 'Longest text of a duration.' },
   suggestions: { unit: 'count', default: 50, help: 'Violations of one error that name what was probably meant.' },
   topMax: { unit: 'count', default: 10_000, help: 'The most entries that `top` may ask for.' },

@@ -1,5 +1,6 @@
 /** The columns of rows on their way, as SQL: in a temporary table, as JSON and in Parquet. */
-import { quoteIdentifier } from '../common/data-type.ts'
+import { quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import type { RowsColumn } from './exchange.ts'
 import { type Medium, type StoredType, storedType } from './stored-types.ts'
 import { parseTypeTree, printTypeTree, type TypeTree } from './type-tree.ts'
@@ -32,18 +33,34 @@ export function columnAt(place: number): string {
 export function keptSql({ columns, parquet, keepable }: Shape, sql: string): string {
   const kept = columns.map(({ name, type }, k) => {
     const value = quoteIdentifier(name)
-    return `${keepable[k] ? `CAST(${value} AS ${type})` : parquet[k]!.pack(value)} AS ${columnAt(k)}`
+    if (!keepable[k]) return `${parquet[k]!.pack(value)} AS ${columnAt(k)}`
+    return `${mayBeNull(type) ? `CAST(${value} AS ${type})` : value} AS ${columnAt(k)}`
   })
   // Known once the statement is bound: costs nothing at run time.
-  const fits = columns.flatMap(({ name, type }, k) => {
+  const fits = columns.map(({ name, type }, k) => {
     const found = `typeof(${quoteIdentifier(name)})`
-    return keepable[k] ? [`(${found} = typeof(CAST(NULL AS ${type})) OR contains(${found}, '"NULL"'))`] : []
+    // Names within a type may be written with and without quotes.
+    const planned = keepable[k] && type.includes('(') ? `typeof(CAST(NULL AS ${type}))` : quoteString(type)
+    return mayBeNull(type) ? `(${found} = ${planned} OR contains(${found}, '"NULL"'))` : `${found} = ${planned}`
   })
-  const checked =
-    fits.length === 0
-      ? ''
-      : `WHERE CASE WHEN ${fits.join(' AND ')} THEN true ELSE error('a column has another type than planned') END`
-  return `SELECT ${kept.join(', ')} FROM (\n${sql}\n) ${checked}`
+  const check = `CASE WHEN ${fits.join(' AND ')} THEN true ELSE error('${UNPLANNED}') END`
+  return `SELECT ${kept.join(', ')} FROM (\n${sql}\n) WHERE ${check}`
+}
+
+/** What a query fails with whose columns are of other types than was said. */
+const UNPLANNED = 'a column is not of the type that was planned'
+
+/** The error that stands for that of a query from {@link keptSql}: columns of other types than were planned are no fault of who wrote it. */
+export function keptError(error: unknown): unknown {
+  const cause = isSkepError(error) && error.cause instanceof Error ? error.cause.message : ''
+  return cause.startsWith(`Invalid Input Error: ${UNPLANNED}`)
+    ? new SkepError('INTERNAL', UNPLANNED, {}, { cause: error })
+    : error
+}
+
+/** NULL alone is described as an INTEGER. */
+function mayBeNull(type: string): boolean {
+  return type.includes('INTEGER')
 }
 
 /** The value of a column in a relation that {@link keptSql} gave. */
@@ -51,14 +68,10 @@ export function keptValue({ keepable, parquet }: Shape, place: number): string {
   return keepable[place] ? columnAt(place) : parquet[place]!.unpack(columnAt(place))
 }
 
-/** A SELECT of what is carried for the columns of a relation that {@link keptSql} gave. */
-export function packedSql(shape: Shape, medium: Medium, source: string, more = ''): string {
-  const packed = shape.columns.map((_, k) => {
-    const isCarried = medium === 'parquet' && !shape.keepable[k]
-    const carried = isCarried ? columnAt(k) : shape[medium][k]!.pack(keptValue(shape, k))
-    return `${carried} AS ${columnAt(k)}`
-  })
-  return `SELECT ${packed.join(', ')}${more} FROM ${source}`
+/** What is carried for a column of a relation that {@link keptSql} gave. */
+export function packedValue(shape: Shape, medium: Medium, place: number): string {
+  if (medium === 'parquet' && !shape.keepable[place]) return columnAt(place)
+  return shape[medium][place]!.pack(keptValue(shape, place))
 }
 
 /** A SELECT of the columns themselves from what carried them. */

@@ -205,41 +205,38 @@ function storedMap(tree: TypeTree & { kind: 'map' }, medium: Medium, depth: numb
 }
 
 function storedStruct({ fields }: TypeTree & { kind: 'struct' }, medium: Medium, depth: number): StoredType {
-  const parts = fields.map(({ type }) => storedTree(type, medium, depth))
+  const parts = fields.map(({ type }) => storedTree(type, medium, depth + 1))
   const isNamed = fields.every(({ name }) => name !== undefined)
+  const item = `e${depth}`
+  const packed = parts.map(({ pack }, k) => `f${k} := ${pack(fieldAt(item, k))}`).join(', ')
+  const values = parts.map(({ unpack }, k) => unpack(fieldAt(item, k)))
+  const named = values.map((value, k) => `${quoteIdentifier(fields[k]!.name ?? '')} := ${value}`)
+  const whole = isNamed ? `struct_pack(${named.join(', ')})` : `row(${values.join(', ')})`
   return {
     type: `STRUCT(${parts.map(({ type }, k) => `f${k} ${type}`).join(', ')})`,
     same: false,
-    pack: (value) =>
-      unlessNull(value, `struct_pack(${parts.map(({ pack }, k) => `f${k} := ${pack(fieldAt(value, k))}`).join(', ')})`),
-    unpack: (stored) => {
-      const values = parts.map(({ unpack }, k) => unpack(fieldAt(stored, k)))
-      const named = values.map((value, k) => `${quoteIdentifier(fields[k]!.name ?? '')} := ${value}`)
-      return unlessNull(stored, isNamed ? `struct_pack(${named.join(', ')})` : `row(${values.join(', ')})`)
-    },
+    pack: (value) => unlessNull(value, item, `struct_pack(${packed})`),
+    unpack: (stored) => unlessNull(stored, item, whole),
   }
 }
 
+/** The number of the member, from 1, and the value in its own place among the members. */
 function storedUnion(tree: TypeTree & { kind: 'union' }, medium: Medium, depth: number): StoredType {
-  const whole = printTypeTree(tree)
-  const parts = tree.members.map(({ name, type }) => ({ name, stored: storedTree(type, medium, depth) }))
-  const tagIs = (tag: string, name: string) => `WHEN ${tag} = ${quoteString(name)} THEN`
+  const parts = tree.members.map(({ name, type }) => ({ name, stored: storedTree(type, medium, depth + 1) }))
+  const item = `e${depth}`
+  const packed = parts.map(
+    ({ name, stored: { pack } }, k) => `m${k} := ${pack(`union_extract(${item}, ${quoteString(name)})`)}`,
+  )
+  const members = parts.map(({ name, stored: { unpack } }, k) => {
+    const member = `union_value(${quoteIdentifier(name)} := ${unpack(fieldAt(item, k + 1))})`
+    return `CAST(${member} AS ${printTypeTree(tree)})`
+  })
   return {
-    type: `STRUCT(tag VARCHAR, ${parts.map(({ stored }, k) => `m${k} ${stored.type}`).join(', ')})`,
+    type: `STRUCT(tag UTINYINT, ${parts.map(({ stored }, k) => `m${k} ${stored.type}`).join(', ')})`,
     same: false,
-    pack: (value) => {
-      const members = parts.map(
-        ({ name, stored }, k) => `m${k} := ${stored.pack(`union_extract(${value}, ${quoteString(name)})`)}`,
-      )
-      return unlessNull(value, `struct_pack(tag := CAST(union_tag(${value}) AS VARCHAR), ${members.join(', ')})`)
-    },
-    unpack: (stored) => {
-      const members = parts.map(({ name, stored: { unpack } }, k) => {
-        const member = `union_value(${quoteIdentifier(name)} := ${unpack(`(${stored}).m${k}`)})`
-        return `${tagIs(`(${stored}).tag`, name)} CAST(${member} AS ${whole})`
-      })
-      return `CASE ${members.join(' ')} END`
-    },
+    pack: (value) =>
+      unlessNull(value, item, `struct_pack(tag := enum_code(union_tag(${item})) + 1, ${packed.join(', ')})`),
+    unpack: (stored) => unlessNull(stored, item, `list_extract([${members.join(', ')}], ${fieldAt(item, 0)})`),
   }
 }
 
@@ -248,6 +245,7 @@ function fieldAt(struct: string, place: number): string {
   return `struct_extract_at(${struct}, ${place + 1})`
 }
 
-function unlessNull(value: string, then: string): string {
-  return `CASE WHEN ${value} IS NOT NULL THEN ${then} END`
+/** What `then` gives for a value, which it knows as `item`; null for null. By a list, because CASE gives no arrays. */
+function unlessNull(value: string, item: string, then: string): string {
+  return `list_extract(list_transform(list_filter([${value}], lambda ${item}: ${item} IS NOT NULL), lambda ${item}: ${then}), 1)`
 }

@@ -10,12 +10,22 @@ import { removeEmptyFolder } from '../storage/temporary.ts'
 import type { Exchange, Rows, RowsColumn, RowsObject } from './exchange.ts'
 import { packInline } from './inline-values.ts'
 import { partOf } from './parts.ts'
-import { columnAt, keptSql, keptValue, packedSql, SHORT_BYTES, type Shape, shapeOf, sizeSql } from './shape.ts'
+import {
+  columnAt,
+  keptError,
+  keptSql,
+  keptValue,
+  packedValue,
+  SHORT_BYTES,
+  type Shape,
+  shapeOf,
+  sizeSql,
+} from './shape.ts'
 
 /** How rows are taken. */
 export interface TakeOptions {
   exchange: Exchange
-  settings: Pick<Settings, 'inlineRows' | 'inlineBytes'>
+  settings: Pick<Settings, 'inlineRows' | 'inlineBytes' | 'exchangeParts'>
   /** With which the names of its objects begin: no other attempt has it. */
   attempt: string
   /** What its objects are called after that. */
@@ -30,7 +40,6 @@ export interface TakeOptions {
 
 /** A temporary table for rows of which it is not known yet how many there are. */
 const TAKEN = '"skep taken rows"'
-const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STATS'
 
 /**
  * The rows of a query, without holding many of them in JavaScript. Names of columns must differ by more than their case.
@@ -39,29 +48,46 @@ const FORMAT = 'FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4, RETURN_STAT
  */
 export async function takeRows(session: Session, sql: string, options: TakeOptions): Promise<Rows> {
   const shape = shapeOf(options.columns)
-  const kept = keptSql(shape, sql)
-  if (options.cut?.when === 'always') return await writeRows(session, shape, `(${kept})`, options)
-  if (options.few) {
-    const rows = inlineRows(shape, await session.run(fewSql(shape, `(${kept})`, options), options.run), options)
-    if (rows) return rows
-  }
-  const keep = `CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`
-  const look = fewSql(shape, TAKEN, options)
-  const rows = inlineRows(shape, await runBoth(session, keep, look, options), options)
-  if (rows) return rows
   try {
-    return await writeRows(session, shape, TAKEN, { ...options, run: withoutParameters(options.run) })
-  } finally {
-    // What was given up goes with its session.
-    if (!session.stuck) await session.run(`DROP TABLE IF EXISTS ${TAKEN}`).catch(() => undefined)
+    return await takeShape(session, shape, keptSql(shape, sql), options)
+  } catch (error) {
+    throw keptError(error)
   }
 }
 
-/** Two statements in one call where that is possible. */
-async function runBoth(session: Session, first: string, second: string, { run = {} }: TakeOptions) {
-  if (run.params === undefined) return await session.run(`${first};\n${second}`, run)
-  await session.run(first, run)
-  return await session.run(second, withoutParameters(run))
+async function takeShape(session: Session, shape: Shape, kept: string, options: TakeOptions): Promise<Rows> {
+  const { cut, few, run, settings } = options
+  const whole = `(${kept})`
+  const isCut = cut?.when === 'always'
+  if (isCut && cut.parts <= settings.exchangeParts) return await writeRows(session, shape, whole, options)
+  if (few && !isCut) {
+    const look = `${fewSql(shape, whole, options)} LIMIT ${settings.inlineRows + 1}`
+    const rows = inlineRows(shape, await session.run(look, run), options)
+    if (rows) return rows
+  }
+  return await takeKept(session, shape, kept, options)
+}
+
+/** The rows by way of a table, which tells how many there are. */
+async function takeKept(session: Session, shape: Shape, kept: string, options: TakeOptions): Promise<Rows> {
+  const made = await session.run(`CREATE OR REPLACE TEMP TABLE ${TAKEN} AS ${kept}`, options.run)
+  const count = Number(made.getChunk(0).getColumnValues(0)[0])
+  const run = withoutParameters(options.run)
+  // What is left of few rows stays until the next ones come. A LIMIT here would cost as much as all the rest together.
+  if (count <= options.settings.inlineRows && options.cut?.when !== 'always') {
+    const rows = inlineRows(shape, await session.run(fewSql(shape, TAKEN, options), run), options)
+    if (rows) return rows
+  }
+  const drop = `DROP TABLE IF EXISTS ${TAKEN}`
+  try {
+    const rows = await writeRows(session, shape, TAKEN, { ...options, run })
+    await session.run(drop)
+    return rows
+  } catch (error) {
+    // Where this fails too, its transaction or its session ends and takes the table along.
+    if (!session.stuck) await session.run(drop).catch(() => undefined)
+    throw error
+  }
 }
 
 function withoutParameters(run: RunOptions = {}): RunOptions {
@@ -69,16 +95,16 @@ function withoutParameters(run: RunOptions = {}): RunOptions {
   return rest
 }
 
-/** A SELECT of the first rows as JSON carries them, and the size of each; what is too large by itself comes as null. */
+/** A SELECT of rows as JSON carries them, and the size of each; a value that is too large by itself comes as null. */
 function fewSql(shape: Shape, source: string, { settings }: TakeOptions): string {
-  const packed = packedSql(shape, 'json', `(FROM ${source} LIMIT ${settings.inlineRows + 1})`)
-  const sizes = shape.json.map((stored, k) => sizeSql(stored, columnAt(k)))
-  const long = sizes.filter((size) => size !== undefined)
-  if (long.length === 0) return packed
-  const columns = sizes.map((size, k) =>
-    size === undefined ? columnAt(k) : `CASE WHEN size <= ${settings.inlineBytes} THEN ${columnAt(k)} END`,
+  const values = shape.columns.map((_, k) => packedValue(shape, 'json', k))
+  const sizes = shape.json.map((stored, k) => sizeSql(stored, values[k]!))
+  const columns = values.map((value, k) =>
+    sizes[k] === undefined ? value : `CASE WHEN ${sizes[k]} <= ${settings.inlineBytes} THEN ${value} END`,
   )
-  return `SELECT ${columns.join(', ')}, size FROM (SELECT *, CAST(${long.join(' + ')} AS BIGINT) AS size FROM (${packed}))`
+  const long = sizes.filter((size) => size !== undefined)
+  if (long.length > 0) columns.push(`CAST(${long.join(' + ')} AS BIGINT)`)
+  return `SELECT ${columns.join(', ')} FROM ${source}`
 }
 
 /** The rows, unless they are too many or too large. */
@@ -99,6 +125,12 @@ function inlineRows(shape: Shape, result: DuckDBMaterializedResult, { settings }
   return { columns: [...shape.columns], count, inline }
 }
 
+/** How objects are written. In dictionaries the engine takes 0.0 and -0.0 for one value. */
+function formatOf({ parquet }: Shape): string {
+  const dictionary = parquet.some(({ type }) => /FLOAT|DOUBLE/.test(type)) ? ', DICTIONARY_SIZE_LIMIT 0' : ''
+  return `FORMAT parquet, PARQUET_VERSION v2, COMPRESSION lz4${dictionary}, RETURN_STATS`
+}
+
 /** The rows of a relation as objects. */
 async function writeRows(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<Rows> {
   const objects = options.cut
@@ -111,7 +143,7 @@ async function writeRows(session: Session, shape: Shape, source: string, options
 
 async function writeWhole(session: Session, shape: Shape, source: string, options: TakeOptions): Promise<RowsObject[]> {
   const name = `${options.attempt}/${options.name}.parquet`
-  const copy = `COPY (${packedSql(shape, 'parquet', source)}) TO ${quoteString(await options.exchange.place(name))} (${FORMAT}, USE_TMP_FILE false)`
+  const copy = `COPY (SELECT ${parquetColumns(shape)} FROM ${source}) TO ${quoteString(await options.exchange.place(name))} (${formatOf(shape)}, USE_TMP_FILE false)`
   const files = await writtenFiles(session, copy, options)
   return files.map(({ rows, bytes }) => ({ name, rows, bytes }))
 }
@@ -122,20 +154,41 @@ async function writeParts(
   source: string,
   options: TakeOptions & { cut: NonNullable<SqlWork['cut']> },
 ): Promise<RowsObject[]> {
-  const { attempt, name, cut, exchange } = options
-  const folder = await exchange.place(`${attempt}/${name}`)
-  const packed = packedSql(shape, 'parquet', source, `, ${partOf(keysOf(shape, cut.by), cut.parts)} AS part`)
-  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${FORMAT}, PARTITION_BY (part))`
-  const files = await writtenFiles(session, copy, options)
+  const { cut, settings } = options
+  const atOnce = settings.exchangeParts
+  const part = partOf(keysOf(shape, cut.by), cut.parts)
+  const packed = `SELECT ${parquetColumns(shape)}, ${part} AS part FROM ${source}`
   const objects: RowsObject[] = []
-  for (const [k, { path, rows, bytes }] of files.entries()) {
-    const part = Number(/part=(\d+)/.exec(path.slice(folder.length))![1])
-    const object = `${attempt}/${name}-${part}-${k}.parquet`
+  for (let from = 0; from < cut.parts; from += atOnce) {
+    const some = cut.parts > atOnce ? `${packed} WHERE ${part} BETWEEN ${from} AND ${from + atOnce - 1}` : packed
+    objects.push(...(await writeSome(session, some, formatOf(shape), options)))
+  }
+  return objects.sort((a, b) => a.part! - b.part!)
+}
+
+/** Writes a relation with a column `part`, each part into a file of its own. */
+async function writeSome(
+  session: Session,
+  packed: string,
+  format: string,
+  options: TakeOptions,
+): Promise<RowsObject[]> {
+  const { attempt, name, exchange } = options
+  const folder = await exchange.place(`${attempt}/${name}`)
+  const copy = `COPY (${packed}) TO ${quoteString(folder)} (${format}, PARTITION_BY (part))`
+  const objects: RowsObject[] = []
+  for (const { path, rows, bytes } of await writtenFiles(session, copy, options)) {
+    const [, part, file] = /part=(\d+)\/data_(\d+)\.parquet$/.exec(path)!
+    const object = `${attempt}/${name}-${part}${file === '0' ? '' : `-${file}`}.parquet`
     await rename(path, await exchange.place(object))
-    objects.push({ name: object, rows, bytes, part })
+    objects.push({ name: object, rows, bytes, part: Number(part) })
   }
   await removeEmptyFolder(folder, { below: true })
-  return objects.sort((a, b) => a.part! - b.part!)
+  return objects
+}
+
+function parquetColumns(shape: Shape): string {
+  return shape.columns.map((_, k) => `${packedValue(shape, 'parquet', k)} AS ${columnAt(k)}`).join(', ')
 }
 
 function keysOf(shape: Shape, by: readonly string[]): string[] {

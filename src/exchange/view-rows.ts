@@ -1,4 +1,5 @@
 /** Rows that tasks gave, as a view of a session. */
+import assert from 'node:assert'
 import { DuckDBDataChunk, type DuckDBType } from '@duckdb/node-api'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
@@ -20,9 +21,10 @@ export interface ViewOptions {
 /** Rows that one SELECT reads: some that came inline, or those of files. */
 type Stretch = { inline: Rows[] } | { names: string[]; ofPart: boolean }
 
-const CHUNK_ROWS = 2048
+/** Rows that a chunk of the engine holds. */
+const VECTOR_ROWS = 2048
 
-/** Makes a temporary view of these rows, in their order; one of that name is replaced. @throws COLUMN_TYPE_UNSUPPORTED */
+/** Makes a temporary view of these rows, in their order unless only a part of them is asked for; one of that name is replaced. @throws COLUMN_TYPE_UNSUPPORTED */
 export async function viewRows(
   session: Session,
   view: string,
@@ -30,7 +32,11 @@ export async function viewRows(
   options: ViewOptions,
 ): Promise<void> {
   const shape = shapeOf(options.columns)
-  const stretches = stretchesOf(rows, options.part?.number)
+  const types = typesOf(options.columns)
+  for (const { columns } of rows) assert(typesOf(columns) === types, 'rows of other columns than the view has')
+  // Rows of a part have no order: what came inline is one stretch then.
+  const ordered = options.part ? rows.toSorted((a, b) => Number(!a.inline) - Number(!b.inline)) : rows
+  const stretches = stretchesOf(ordered, options.part?.number)
   const table = quoteIdentifier(`skep rows of ${view}`)
   const selects: string[] = []
   for (const [k, stretch] of stretches.entries())
@@ -44,6 +50,10 @@ export async function viewRows(
   const create = `CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')}, stretch INTEGER)`
   await session.run(`${create};\n${make}`, options.run)
   await appendInline(session, `skep rows of ${view}`, stretches)
+}
+
+function typesOf(columns: readonly RowsColumn[]): string {
+  return columns.map(({ type }) => type).join('\n')
 }
 
 function stretchesOf(rows: readonly Rows[], part: number | undefined): Stretch[] {
@@ -104,8 +114,8 @@ async function appendInline(session: Session, table: string, stretches: readonly
 function* chunksOf(rows: readonly Rows[], types: readonly DuckDBType[], stretch: number): Generator<DuckDBDataChunk> {
   const columns = types.slice(0, -1).map((_, k) => rows.flatMap(({ inline }) => inline![k]!))
   const count = rows.reduce((sum, some) => sum + some.count, 0)
-  for (let from = 0; from < count; from += CHUNK_ROWS) {
-    const size = Math.min(CHUNK_ROWS, count - from)
+  for (let from = 0; from < count; from += VECTOR_ROWS) {
+    const size = Math.min(VECTOR_ROWS, count - from)
     const chunk = DuckDBDataChunk.create(types, size)
     columns.forEach((values, k) => {
       const type = types[k]!

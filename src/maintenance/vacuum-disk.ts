@@ -3,6 +3,7 @@ import { durationTicks, parseDuration } from '../behaviour/duration.ts'
 import { systemSources } from '../catalog/sources.ts'
 import type { Settings } from '../config.ts'
 import { SkepError } from '../errors.ts'
+import { EXCHANGE_FOLDER } from '../exchange/disk-exchange.ts'
 import type { DiskStore } from '../storage/disk-store.ts'
 import { systemProcesses } from '../storage/processes.ts'
 import { removeEmptyFolder } from '../storage/temporary.ts'
@@ -36,7 +37,10 @@ export async function vacuumDisk(
     temporary: async (run: { olderThanMs: number; dryRun: boolean }) => {
       // Of processes elsewhere nothing is known but how long ago they wrote.
       const unknownMs = Math.max(run.olderThanMs, settings.leaseGraceMs)
-      return await vacuumTemporary(`${store.root}/.tmp`, { processes, nowMs: sources.now(), unknownMs, dryRun })
+      const options = { processes, nowMs: sources.now(), unknownMs, dryRun: run.dryRun }
+      const spilled = await vacuumTemporary(`${store.root}/.tmp`, options)
+      const exchanged = await vacuumTemporary(`${store.root}/${EXCHANGE_FOLDER}`, options)
+      return { files: spilled.files + exchanged.files, bytes: spilled.bytes + exchanged.bytes }
     },
     emptied: async (folders: readonly string[], options: { below: boolean }) => {
       for (const folder of folders) await removeEmptyFolder(`${store.root}/${folder}`, options)

@@ -1,4 +1,4 @@
-/** What dead processes left on its way: spilled rows, files that were not yet in their places. */
+/** What dead processes left on its way: spilled rows, rows between tasks, files that were not yet in their places. */
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { livenessOfName, type Processes } from '../storage/processes.ts'

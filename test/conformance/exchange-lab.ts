@@ -51,11 +51,17 @@ export async function openExchangeLab(): Promise<ExchangeLab> {
 }
 
 /** Objects whatever the number of rows. */
-export const ALL_AS_OBJECTS = { inlineRows: 0, inlineBytes: 0 }
+export const ALL_AS_OBJECTS = { inlineRows: 0, inlineBytes: 0, exchangeParts: 64 }
 
-/** What differs between a view and the query whose rows it should have, or undefined: rows, their order, types, and the texts of values. */
-export async function differenceOf(session: Session, view: string, sql: string): Promise<string | undefined> {
-  const numbered = (from: string) => `SELECT row_number() OVER () AS "row", t, t::VARCHAR AS "text" FROM ${from} t`
+/** What differs between a view and the query whose rows it should have, or undefined: rows, types, the texts of values, and their order. */
+export async function differenceOf(
+  session: Session,
+  view: string,
+  sql: string,
+  { ordered = true } = {},
+): Promise<string | undefined> {
+  const place = ordered ? 'row_number() OVER ()' : '0'
+  const numbered = (from: string) => `SELECT ${place} AS "row", t, t::VARCHAR AS "text" FROM ${from} t`
   const [a, b] = [numbered(view), numbered(`(${sql})`)]
   const found = await session.rows<{ side: string; text: string }>(
     `(SELECT 'more' AS side, x::VARCHAR AS "text" FROM ((${a}) EXCEPT ALL (${b})) x) UNION ALL
@@ -66,7 +72,7 @@ export async function differenceOf(session: Session, view: string, sql: string):
       .map(({ side, text }) => `${side} ${text}`)
       .join('; ')
       .slice(0, 1000)
-  const types = await Promise.all([columnsOf(session, `FROM ${view}`), columnsOf(session, sql)])
+  const types = [await columnsOf(session, `FROM ${view}`), await columnsOf(session, sql)]
   const [got, wanted] = types.map((columns) => JSON.stringify(columns))
   return got === wanted ? undefined : `columns ${got} instead of ${wanted}`
 }

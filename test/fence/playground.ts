@@ -74,6 +74,7 @@ async function writeCanaries(lab: Lab) {
   const copies = {
     NEAR: join(dirname(data), 'canary.csv'),
     TMP: join(lab.root, '.tmp/canary.csv'),
+    EXCHANGE: join(lab.root, '.exchange/1-0-0-query/attempt/canary.csv'),
     NOTES: join(lab.dir, 'folder/notes.csv'),
   }
   for (const copy of Object.values(copies)) {
