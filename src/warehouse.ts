@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { parseQueryText } from './behaviour/json.ts'
 import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
-import { type ValidQuery, validateQuery } from './behaviour/validate.ts'
+import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
 import { Folders } from './catalog/folder/folders.ts'
@@ -12,14 +12,18 @@ import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
-import { runBehaviour } from './coordinator/behaviour.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
+import {
+  type BehaviourParts,
+  explainBehaviouralQuery,
+  type LoadedQuery,
+  runBehaviouralQuery,
+} from './coordinator/behaviour-runner.ts'
 import {
   type CallOptions,
   type QueryOptions,
   type RollbackResult,
   readCall,
-  readingOf,
   requireKeys,
   type SqlExplanation,
   type SqlOptions,
@@ -27,11 +31,12 @@ import {
   type SqlStream,
 } from './coordinator/calls.ts'
 import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
-import { type BehaviouralExplanation, explainBehaviour } from './coordinator/explain-behaviour.ts'
+import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
+import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
-import { runningOf, SqlRunner } from './coordinator/sql-runner.ts'
-import { readUnchanged, retryChanged } from './coordinator/unchanged.ts'
+import { SqlRunner } from './coordinator/sql-runner.ts'
+import { retryChanged } from './coordinator/unchanged.ts'
 import { type Verification, verifySurvey } from './coordinator/verify.ts'
 import { EngineKeeper } from './engine/keeper.ts'
 import type { BoundValue } from './engine/parameters.ts'
@@ -56,8 +61,8 @@ export class Warehouse implements AsyncDisposable {
   readonly #engines: EngineKeeper
   readonly #threads: Threads
   readonly #folders: Folders
-  readonly #checker = new FileChecker()
   readonly #pools: Pools
+  readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
   readonly #store: DiskStore
 
@@ -70,13 +75,17 @@ export class Warehouse implements AsyncDisposable {
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
     this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
-    this.#queries = new SqlRunner({
+    this.#parts = {
       root,
       settings,
       sources: systemSources(),
       engines: this.#engines,
+      threads: this.#threads,
       pools: this.#pools,
-      checker: this.#checker,
+      checker: new FileChecker(),
+    }
+    this.#queries = new SqlRunner({
+      ...this.#parts,
       loadTables: (names, at, signal) => this.#loadAll(names, at, signal),
     })
   }
@@ -179,23 +188,13 @@ export class Warehouse implements AsyncDisposable {
   ): Promise<BehaviouralResult<BehaviouralStats>> {
     const started = performance.now()
     const running = runningOf(this.settings, options)
-    const { signal, timeoutMs } = running
     return await retryChanged(this.settings.folderRetries, async () => {
-      const { loaded, valid } = await this.#validQuery(table, query, options.at, signal)
-      await using lease = await this.#engines.leaseEngine(readingOf([loaded]))
-      const context = {
-        engine: lease.engine,
-        threads: this.#threads,
-        settings: this.settings,
-        checker: this.#checker,
-        options: { signal, timeoutMs },
-        onProgress: options.onProgress,
+      const loaded = await this.#loadQuery(table, query, options.at, running.signal)
+      try {
+        return await runBehaviouralQuery(this.#parts, loaded, options, { running, started })
+      } catch (error) {
+        throw await this.#queries.naming(error, { tables: [loaded.table], running })
       }
-      const { files } = loaded.snapshot
-      const run = () => runBehaviour(context, loaded, valid, started)
-      return await readUnchanged(files, { signal }, run).catch(async (error: unknown) => {
-        throw await this.#queries.naming(error, { tables: [loaded], running })
-      })
     })
   }
 
@@ -203,24 +202,24 @@ export class Warehouse implements AsyncDisposable {
   async explainQuery(
     table: string,
     query: BehaviouralQuery | string,
-    options: { at?: AtOption } = {},
+    options: QueryOptions = {},
   ): Promise<BehaviouralExplanation> {
-    const { loaded, valid } = await this.#validQuery(table, query, options.at, runningOf(this.settings, {}).signal)
-    return explainBehaviour(this.settings, loaded, valid)
+    const loaded = await this.#loadQuery(table, query, options.at, runningOf(this.settings, options).signal)
+    return explainBehaviouralQuery(this.#parts, loaded, options)
   }
 
-  async #validQuery(
-    table: string,
+  async #loadQuery(
+    name: string,
     query: BehaviouralQuery | string,
     at: AtOption | undefined,
     signal: AbortSignal,
-  ): Promise<{ loaded: Table; valid: ValidQuery }> {
+  ): Promise<LoadedQuery> {
     const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
-    const loaded = (await this.#loadAll([table], at, signal)).get(table.toLowerCase())!
-    const { columns } = loaded.snapshot.schema
-    const valid = validateQuery(source, { columns, keys: loaded.keys }, this.settings)
-    requireKeys(loaded)
-    return { loaded, valid }
+    const table = (await this.#loadAll([name], at, signal)).get(name.toLowerCase())!
+    const { columns } = table.snapshot.schema
+    const valid = validateQuery(source, { columns, keys: table.keys }, this.settings)
+    requireKeys(table)
+    return { table, source, valid }
   }
 
   /**
@@ -295,7 +294,7 @@ export class Warehouse implements AsyncDisposable {
   async verify(table: string, options: CallOptions = {}): Promise<Verification> {
     const { signal } = options
     const survey = await this.#catalog.survey(table, signal ? { signal } : {})
-    return await verifySurvey(table, survey, this.#checker, options)
+    return await verifySurvey(table, survey, this.#parts.checker, options)
   }
 
   /**

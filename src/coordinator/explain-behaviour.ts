@@ -5,6 +5,8 @@ import type { ValidQuery } from '../behaviour/validate.ts'
 import type { Table } from '../catalog/types.ts'
 import type { Settings } from '../config.ts'
 import { actorTasks, timeCondition } from '../planner/actor-tasks.ts'
+import type { Estimate } from '../planner/estimate.ts'
+import type { PoolName, Stage } from '../planner/plan.ts'
 import { pruneFiles } from '../planner/prune.ts'
 import { sourceOf } from '../worker/actor-rows.ts'
 import { planDirect } from '../worker/direct.ts'
@@ -25,10 +27,20 @@ export interface BehaviouralExplanation extends QueryExplanation {
   reader: BehaviouralStats['reader']
   /** The layout in words, and what is computed beside the kernel. */
   notes: string[]
+  /** Where it would run; whether in tasks on that pool, and why, or why not. */
+  pool: PoolName
+  divided: boolean
+  why: string
+  estimate: Estimate
+  /** The stages and tasks that it can be divided into. */
+  stages: Stage[]
 }
 
+/** What is known of a query without a pool. */
+type LocalExplanation = Omit<BehaviouralExplanation, 'pool' | 'divided' | 'why' | 'estimate' | 'stages'>
+
 /** The explanation of a query on a table. Nothing is read but what is known of the files. */
-export function explainBehaviour(settings: Settings, table: Table, query: ValidQuery): BehaviouralExplanation {
+export function explainBehaviour(settings: Settings, table: Table, query: ValidQuery): LocalExplanation {
   const source = sourceOf(table, query)
   const pruning = pruneFiles(table.snapshot, timeCondition(table, query))
   const tasks = actorTasks(table, pruning.files)

@@ -1,23 +1,19 @@
 /** Runs queries in SQL from their text to their rows: whole in one engine, or in tasks on a pool. */
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Sources } from '../catalog/sources.ts'
 import type { DataFile, Table } from '../catalog/types.ts'
-import type { Settings } from '../config.ts'
 import type { EngineKeeper } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
-import { DiskExchange, newQueryName } from '../exchange/disk-exchange.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import { type Estimate, requireAffordable } from '../planner/estimate.ts'
 import type { PoolName } from '../planner/plan.ts'
-import type { Pools } from '../pool/pools.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
-import { type CallOptions, readingOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
-import { runStages } from './dispatch.ts'
+import { readingOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
 import type { TaskStats } from './run-figures.ts'
+import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
 import {
   bindTables,
   copyToParquet,
@@ -32,28 +28,11 @@ import {
 import { batchesUnchanged, readUnchanged, stepUnchanged } from './unchanged.ts'
 
 /** What running queries needs of a warehouse. */
-export interface QueryParts {
-  root: string
-  settings: Settings
-  sources: Sources
+export interface QueryParts extends PlanParts {
   engines: EngineKeeper
-  pools: Pools
   checker: FileChecker
   /** The tables of these names, by lower-case name. */
   loadTables(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>>
-}
-
-/** How a call is run: until when, and whom to tell. */
-export interface Running {
-  signal: AbortSignal
-  timeoutMs: number
-  onProgress: CallOptions['onProgress'] | undefined
-}
-
-/** The bounds of a call. */
-export function runningOf({ queryTimeoutMs: timeoutMs }: Settings, { signal, onProgress }: CallOptions): Running {
-  const deadline = AbortSignal.timeout(timeoutMs)
-  return { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, timeoutMs, onProgress }
 }
 
 /** A query whose tables are bound, and whose tasks have run. */
@@ -226,46 +205,30 @@ export class SqlRunner {
 
   /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
   async #runTasks(prepared: Prepared, begin: () => Promise<void>): Promise<Prepared> {
-    const { root, pools, sources, settings } = this.#parts
     const { context, running, choice, files } = prepared
     const { stages, final } = choice.plan!
     const { session } = context
     const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
     // Planning may have failed on the way, which ends a transaction.
     await session.run('ROLLBACK', { signal: running.signal })
-    const query = newQueryName()
-    const exchange = new DiskExchange(root, query)
-    const close = async () => {
-      await prepared.close()
-      await exchange.remove()
-    }
+    const run = await stepUnchanged(files, running, () => runPlan(this.#parts, stages, choice.pool, running))
     try {
-      const onProgress = running.onProgress
-      const { results, stats, settled } = await stepUnchanged(files, running, () =>
-        runStages(stages, pools.get(choice.pool), sources, {
-          query,
-          settings,
-          signal: running.signal,
-          timeoutMs: running.timeoutMs,
-          onProgress: onProgress && ((progress) => onProgress(progress.done / (progress.tasks + 1), progress)),
-        }),
-      )
       const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))
       const restore = async () => {
         await begin()
         for (const name of final.reads) {
-          const rows = results.get(name)!.map((result) => result.rows)
-          await viewRows(session, name, rows, { exchange, columns: columns.get(name)!, run: running })
+          const rows = run.results.get(name)!.map((result) => result.rows)
+          await viewRows(session, name, rows, { exchange: run.exchange, columns: columns.get(name)!, run: running })
         }
       }
       await restore()
-      const ended = async () => {
-        await settled
-        await close()
+      const close = async () => {
+        await prepared.close()
+        await run[Symbol.asyncDispose]()
       }
-      return { ...rest, context: { ...rest.context, restore }, tasks: stats, close: ended }
+      return { ...rest, context: { ...rest.context, restore }, tasks: run.stats, close }
     } catch (error) {
-      await exchange.remove()
+      await run[Symbol.asyncDispose]()
       throw error
     }
   }

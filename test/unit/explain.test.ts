@@ -4,6 +4,7 @@ import type { BehaviouralQuery, Step } from '../../src/behaviour/types.ts'
 import { behaviourLines } from '../../src/cli/output/behaviour.ts'
 import { explanationLines } from '../../src/cli/output/explanation.ts'
 import { readSettings } from '../../src/config.ts'
+import { explainBehaviouralQuery } from '../../src/coordinator/behaviour-runner.ts'
 import { explainBehaviour } from '../../src/coordinator/explain-behaviour.ts'
 import { ValueTable } from '../oracle/value-table.ts'
 import { events, valid, withTime } from './behaviour-table.ts'
@@ -247,12 +248,14 @@ describe('what would be done', () => {
     await using made = await ValueTable.create(20)
     const { columns } = made.table.schema
     const query = { query: { conditions: [{ filter: ['word', '==', 'a\nb'] }], aggregations: [{ column: 'small' }] } }
-    const explanation = explainBehaviour(SETTINGS, made.table, valid(query, { columns, keys: made.table.keys }))
+    const loaded = { table: made.table, source: query, valid: valid(query, { columns, keys: made.table.keys }) }
+    const explanation = explainBehaviouralQuery({ root: '/nowhere', settings: SETTINGS }, loaded, {})
     const text = explanationLines(explanation, options as never).join('\n')
     expect(text).toContain('bit 0: word is "a\\nb" ($0)')
     expect(text).toContain('$1 = "a\\nb"')
     expect(text).toContain('Read: 1 file, 20 rows')
     expect(text).toContain('All rows are sorted by actor and time at once')
+    expect(text).toContain('Pool threads, whole: one task would do all.')
     expect(text).toContain(
       'Over all rows of the actors that match: count(small), countPerValue(small), groupsPerValue(small).',
     )

@@ -2,7 +2,6 @@
 import { extname } from 'node:path'
 import { SETTINGS } from '../../config.ts'
 import type { SqlExplanation, SqlOptions, SqlResult } from '../../coordinator/calls.ts'
-import type { Stage } from '../../planner/plan.ts'
 import type { Warehouse } from '../../warehouse.ts'
 import { invalid } from '../arguments.ts'
 import { AT_FLAG, readAt } from '../at.ts'
@@ -10,10 +9,12 @@ import { type CommandContext, defineCommand, type FlagSpecs } from '../command.t
 import { readQueryText } from '../input-text.ts'
 import { counted, countText, durationText, sizeText } from '../output/numbers.ts'
 import { replaceFile, writeOutFile } from '../output/out-file.ts'
+import { choiceLines, stageLines } from '../output/plan.ts'
 import { writeCsv, writeNdjson } from '../output/rows.ts'
 import type { Sink } from '../output/sink.ts'
 import { PLAIN_STYLE } from '../output/style.ts'
 import { alignmentOf, cellText, drawTable } from '../output/table.ts'
+import { visible } from '../output/width.ts'
 import { POOL_FLAGS, readPoolFlags, showingProgress } from '../pool-flags.ts'
 
 const FORMATS = ['table', 'json', 'ndjson', 'csv', 'parquet'] as const
@@ -206,7 +207,7 @@ async function explain(context: Context, warehouse: Warehouse, text: string, opt
 }
 
 function explanationLines(explanation: SqlExplanation, { style, width }: Context): string[] {
-  const { tables, plan, pool, divided, why, estimate, stages, final } = explanation
+  const { tables, plan, divided, stages, final } = explanation
   const right = 'right' as const
   const { lines } = drawTable(
     [
@@ -227,21 +228,13 @@ function explanationLines(explanation: SqlExplanation, { style, width }: Context
     ]),
     { style, width },
   )
-  const { gbSeconds, requests, dollars } = estimate.lambda
+  const enginePlan = plan.trimEnd()
+  const left = final === undefined ? [] : ['Then once:', `  ${visible(final)}`]
   return [
     ...(tables.length === 0 ? [] : [...lines, '']),
-    `pool ${pool}, ${divided ? 'in tasks' : 'whole'}: ${why}`,
-    `estimate: ${counted(estimate.files, 'file')}, ${sizeText(estimate.bytes)}, ${counted(estimate.rows, 'row')}, ${counted(estimate.tasks, 'task')}; on AWS Lambda ${gbSeconds.toPrecision(3)} GB-seconds, ${counted(requests, 'request')}, $${dollars.toPrecision(3)}`,
-    ...(divided || !stages ? [] : ['', 'Whole, the engine plans it so:', plan.trimEnd(), '', 'In tasks it would be:']),
-    ...(stages ?? []).flatMap((stage) => stageLines(stage)),
-    ...(final === undefined ? [] : ['', 'then once', `  ${final}`]),
-    ...(divided || !stages ? ['', plan.trimEnd()] : []),
+    ...choiceLines(explanation),
+    '',
+    ...(divided ? [...stageLines(stages ?? []), ...left, '', enginePlan] : [enginePlan]),
+    ...(divided || !stages ? [] : ['', style('bold', 'In tasks it would be'), ...stageLines(stages), ...left]),
   ]
-}
-
-function stageLines({ id, does, work, tasks }: Stage): string[] {
-  const reads = work.inputs.map((input) => ('table' in input ? input.view : input.stage)).join(', ')
-  const cut = work.kind === 'sql' && work.cut ? `; many groups are cut into ${work.cut.parts} parts by a hash` : ''
-  const title = `stage ${id}: ${counted(tasks.length, 'task')} over ${reads}: ${does}${cut}`
-  return ['', title, ...(work.kind === 'sql' ? [`  ${work.sql}`] : [])]
 }

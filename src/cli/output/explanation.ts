@@ -2,6 +2,7 @@
 import type { PredicateExplanation } from '../../behaviour/explain.ts'
 import type { BehaviouralExplanation } from '../../coordinator/explain-behaviour.ts'
 import { counted, countText, sizeText } from './numbers.ts'
+import { choiceLines, stageLines } from './plan.ts'
 import type { TableOptions } from './table.ts'
 import { visible } from './width.ts'
 
@@ -25,6 +26,8 @@ export function explanationLines(explanation: BehaviouralExplanation, { style }:
       `Read: ${counted(scan.files, 'file')}${pruned}, ${counted(scan.rows, 'row')}, ${sizeText(scan.bytes)}`,
     ),
     ...notes.map((line) => visible(line)),
+    ...choiceLines(explanation),
+    ...(explanation.divided ? stageLines(explanation.stages) : []),
   ]
 }
 
