@@ -113,7 +113,7 @@ async function trySplit(
   const limits = { wholeRows: splitRows, broadcastBytes, limitRows: pushedLimitRows }
   try {
     const columns = await binder.describeText(text)
-    const { stages, rest } = await splitQuery(tree, tables, limits, binder)
+    const { stages, rest } = await splitQuery(await binder.atOnce(tree, tables), tables, limits, binder)
     const called = withNames(rest, columns)
     const same = (await binder.describe(called)).every(
       ({ name, type }, k) => name === columns[k]?.name && type === columns[k]?.type,

@@ -1,10 +1,12 @@
 /** What splitting a query asks of the engine: trees as text and text as trees, and the columns of queries. */
 import type { Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier } from '../common/data-type.ts'
+import { asciiLower } from '../common/text.ts'
 import { SkepError } from '../errors.ts'
+import { MOMENT_SQL, type Moment, tellsMoment, withMoments } from '../sql/moments.ts'
 import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder } from '../sql/split.ts'
-import type { SplitColumn } from '../sql/split-tables.ts'
+import type { SplitColumn, SplitTable } from '../sql/split-tables.ts'
 import { isNode, nodes, type TreeNode } from '../sql/tree.ts'
 import { parametersOf, parseSql, printable } from './binder.ts'
 import type { RunOptions, Session } from './engine.ts'
@@ -78,6 +80,16 @@ export class SessionBinder implements Binder {
       ...(params && { params }),
     })
     return rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
+  }
+
+  /** The query as it is at this moment, whenever its parts run. */
+  async atOnce(query: TreeNode, tables: ReadonlyMap<string, SplitTable>): Promise<TreeNode> {
+    const names = [...tables.values()].flatMap(({ columns }) => columns.map(({ name }) => asciiLower(name)))
+    const columns = new Set(names)
+    if (!tellsMoment(query, columns)) return query
+    const moments = Object.entries(MOMENT_SQL).map(([type, sql]) => `${sql} AS "${type}"`)
+    const [row] = await this.#session.rows<Record<Moment, string>>(`SELECT ${moments.join(', ')}`, this.#options)
+    return withMoments(query, row!, columns)
   }
 
   async expressions(sql: readonly string[]): Promise<TreeNode[]> {
