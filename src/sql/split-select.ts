@@ -66,6 +66,10 @@ function withEntries(query: TreeNode, scope: CommonTables): TreeNode {
   return { ...query, cte_map: { map: neededEntries(query, scope) } }
 }
 
+function isStarred(item: TreeNode): boolean {
+  return someNode(item, ({ class: kind }) => kind === 'STAR', isSubquery)
+}
+
 function outputNames(count: number, prefix: string): string[] {
   return Array.from({ length: count }, (_, k) => `${prefix}${k}`)
 }
@@ -122,7 +126,8 @@ function readModifiers(select: TreeNode, names: SelectNames, outputs: number): M
   if (distinct && nodes(distinct.distinct_on_targets).length > 0) throw new Unsplittable('DISTINCT ON needs all rows')
   const hidden: TreeNode[] = []
   const listed = nodes(select.select_list)
-  const hasStar = listed.some(({ class: kind }) => kind === 'STAR')
+  // Stars, and values that are unnested, give any number of columns: what stands behind them has another place.
+  const hasStar = outputs !== listed.length || listed.some(isStarred)
   const target = (expression: TreeNode): ((table: string) => TreeNode) => {
     if (expression.class === 'COLLATE' && isNode(expression.child)) {
       const child = target(expression.child)
@@ -194,7 +199,7 @@ interface Groups {
 
 function readGroups(select: TreeNode, names: SelectNames): Groups {
   const items = nodes(select.select_list)
-  if (items.some(({ class: kind }) => kind === 'STAR')) throw new Unsplittable('a star among groups')
+  if (items.some(isStarred)) throw new Unsplittable('a star among groups')
   if (select.aggregate_handling === 'FORCE_AGGREGATES') {
     const keys = items
       .map((item) => names.resolved(item))
@@ -227,6 +232,7 @@ async function splitGroups(select: TreeNode, place: SelectPlace): Promise<SplitS
   const names = new SelectNames(select, place.scope, place.known)
   const groups = readGroups(select, names)
   const outputs = await place.binder.describe(withEntries({ ...select, modifiers: [] }, place.scope))
+  if (outputs.length !== nodes(select.select_list).length) throw new Unsplittable('an item gives several columns')
   const states = new States(groups.keys, place.nextName())
   const items = nodes(select.select_list).map((item) => names.resolved(item))
   const having = names.resolvedAfter(select.having)

@@ -5,6 +5,7 @@
 import { asciiLower, namesIn } from '../common/text.ts'
 import { isSkepError } from '../errors.ts'
 import { columnPath, columnRef, conjunction, conjuncts, replaceNodes, selectNode, someNode, tableRef } from './build.ts'
+import { mayAggregateOutside } from './outer-aggregates.ts'
 import {
   type CommonTables,
   commonTable,
@@ -152,7 +153,7 @@ class Splitter {
     if (others.some(({ bytes }) => bytes > this.#limits.broadcastBytes)) return undefined
     const scope = commonTablesIn(select, outer)
     if (shareOf(select.from_table, driver.name, scope) !== 'part') return undefined
-    return isUnstable(select, outer) ? undefined : driver.name
+    return isUnstable(select, outer) || mayAggregateOutside(select, outer, this.#known) ? undefined : driver.name
   }
 
   async #add(stage: Omit<SqlStage, 'columns' | 'others'>): Promise<void> {
