@@ -11,7 +11,7 @@ import {
   subqueryRef,
   tableRef,
 } from './build.ts'
-import { aggregateSteps, hidesAggregates, isAggregateCall } from './partial-aggregates.ts'
+import { type AggregateSteps, aggregateSteps, hidesAggregates, isAggregateCall } from './partial-aggregates.ts'
 import {
   type CommonTables,
   commonTablesIn,
@@ -312,7 +312,10 @@ class States {
     const calls = new Map<string, TreeNode>()
     collectAggregates(expressions, calls)
     const steps = [...calls].map(([key, call]) => ({ key, call, steps: aggregateSteps(call) }))
-    this.#grouped = !steps.some(({ steps: { kind } }) => kind === 'rows')
+    // Without keys and values a task gives a row even where it read none.
+    const isFree = ({ call, steps: { kind } }: { call: TreeNode; steps: AggregateSteps }) =>
+      kind === 'distinct' && this.#keys.length === 0 && !someNode(call, isColumnOrQuery)
+    this.#grouped = !steps.some((step) => step.steps.kind === 'rows' || isFree(step))
     const texts: string[] = []
     const keys: string[] = []
     for (const { key, call, steps: step } of steps) {
@@ -333,7 +336,7 @@ class States {
   /** The call over columns in place of its own arguments. */
   #overValues(call: TreeNode): TreeNode {
     const value = (expression: TreeNode): TreeNode => {
-      if (!someNode(expression, ({ class: kind }) => kind === 'COLUMN_REF' || kind === 'SUBQUERY')) return expression
+      if (!someNode(expression, isColumnOrQuery)) return expression
       const key = this.#keyPlaces.get(expressionKey(expression))
       return refIn(this.name, key === undefined ? place(this.#values, { ...expression, alias: '' }, 'd') : `k${key}`)
     }
@@ -397,6 +400,10 @@ class States {
     })
     return { ...modifier, orders }
   }
+}
+
+function isColumnOrQuery({ class: kind }: TreeNode): boolean {
+  return kind === 'COLUMN_REF' || kind === 'SUBQUERY'
 }
 
 function place(

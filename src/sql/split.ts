@@ -244,7 +244,7 @@ class Splitter {
       const mentions = tableMentions(rest, name)
       if (mentions.length === 0 || table.rows <= this.#limits.wholeRows) continue
       const stage = `${this.#prefix}${++this.#names}`
-      const list = neededColumns(rest, table.columns).map((column) => columnRef(column.name))
+      const list = neededColumns(rest, mentions, table.columns).map((column) => columnRef(column.name))
       const [only] = mentions.length === 1 ? mentions : []
       const where = only ? pushedCondition(rest, only, this.#known.get(name)!) : null
       const scan = selectNode({
@@ -282,14 +282,23 @@ const UNSTABLE: ReadonlySet<string> = new Set(
     today transaction_timestamp txid_current user uuid uuidv4 uuidv7 write_log`),
 )
 
-/** True for a query whose tasks would not agree on the value of a function, or whose collations their states would forget. */
+/** True for a query whose tasks would not agree on the value of a function, or where what is left of it would lose a collation or the place of a column. */
 function isUnstable(query: TreeNode, scope: CommonTables): boolean {
   const inner = commonTablesIn(query, scope)
   const bare: TreeNode = { ...query, cte_map: { map: [] } }
   return (
-    someNode([bare, neededEntries(bare, inner)], isUnstableCall) ||
+    someNode([bare, neededEntries(bare, inner)], (node) => isUnstableCall(node) || isPositional(node)) ||
     someNode({ ...bare, modifiers: [] }, ({ class: kind }) => kind === 'COLLATE')
   )
+}
+
+/** True for `#2`. */
+function isPositional(node: TreeNode): boolean {
+  return node.class === 'POSITIONAL_REFERENCE'
+}
+
+function hasColumnAliases({ column_name_alias: names }: TreeNode): boolean {
+  return Array.isArray(names) && names.length > 0
 }
 
 function isUnstableCall(node: TreeNode): boolean {
@@ -354,12 +363,20 @@ function tableMentions(query: TreeNode, name: string): TreeNode[] {
 }
 
 /** The columns that some name in the query may mean; all where it does not name them. */
-function neededColumns(query: TreeNode, columns: readonly SplitColumn[]): readonly SplitColumn[] {
-  const all = someNode(
-    query,
-    (node) => node.class === 'STAR' || node.ref_type === 'NATURAL' || node.type === 'SHOW_REF',
-  )
-  if (all) return columns
+function neededColumns(
+  query: TreeNode,
+  mentions: readonly TreeNode[],
+  columns: readonly SplitColumn[],
+): readonly SplitColumn[] {
+  const tables = new Set(mentions.flatMap(tableAliases))
+  const meansAll = (node: TreeNode) =>
+    node.class === 'STAR' ||
+    node.ref_type === 'NATURAL' ||
+    node.type === 'SHOW_REF' ||
+    isPositional(node) ||
+    // The name of a table is its rows as structs.
+    tables.has(asciiLower(columnPath(node)?.at(-1) ?? ''))
+  if (mentions.some(hasColumnAliases) || someNode(query, meansAll)) return columns
   const used = new Set<string>()
   someNode(query, (node) => {
     for (const name of columnPath(node) ?? []) used.add(asciiLower(name))
@@ -376,7 +393,7 @@ function pushedCondition(query: TreeNode, mention: TreeNode, columns: ReadonlySe
   let found: TreeNode | null = null
   someNode(query, (node) => {
     if (node.type !== 'SELECT_NODE' || node.from_table !== mention || node.sample || mention.sample) return false
-    if (Array.isArray(mention.column_name_alias) && mention.column_name_alias.length > 0) return true
+    if (hasColumnAliases(mention)) return true
     const aliases = new Set(nodes(node.select_list).map((item) => asciiLower(text(item.alias))))
     const own = tableAliases(mention)[0]
     const isOwn = (inner: TreeNode) => {

@@ -70,7 +70,22 @@ const QUERIES: Record<string, string[]> = {
     'SELECT (SELECT sum(k) FROM u) AS x FROM t ORDER BY id LIMIT 3',
     'SELECT (SELECT sum(e) FROM unnest(l) AS x(e)) AS s FROM t ORDER BY id LIMIT 3',
   ],
+  'rows as structs, and columns by their places': [
+    'SELECT v, count(*) OVER (PARTITION BY t) AS r FROM t ORDER BY 1, 2 LIMIT 20',
+    'SELECT v, length(x::VARCHAR), sum(v) OVER () FROM t AS x ORDER BY 1, 2 LIMIT 20',
+    'SELECT huge, row_number() OVER (ORDER BY huge) FROM t AS x(huge) ORDER BY 1, 2 LIMIT 3',
+    'SELECT v, max(k) OVER () FROM t AS x(i, v, k) ORDER BY 1, 2 LIMIT 3',
+    'SELECT k, median(#1) FROM t GROUP BY k ORDER BY k',
+    'SELECT #2, max(v) OVER () FROM t ORDER BY 1, 2 LIMIT 4',
+  ],
+  'types without a name': [
+    'SELECT (k, v), sum(id) FROM t GROUP BY (k, v) ORDER BY 1',
+    'SELECT ROW(k, v), id FROM t ORDER BY id LIMIT 2',
+  ],
   'no rows': [
+    "SELECT count(DISTINCT 1), list(DISTINCT 5) FROM t WHERE s LIKE 'zz%'",
+    "SELECT max(id), count(DISTINCT 1) FROM t WHERE s LIKE 'zz%'",
+    'SELECT count(DISTINCT 1) FROM t',
     'SELECT count_if(b), sum(id), avg(id), count(*), min(id), stddev(id), bool_and(b), sum(m) FROM t WHERE id % 200 = 150',
     'SELECT k, count_if(id > 3) FILTER (WHERE false) FROM t GROUP BY k',
     'SELECT sum(id) FROM t WHERE id < 0 GROUP BY ROLLUP(k)',

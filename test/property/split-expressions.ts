@@ -223,5 +223,5 @@ const FORMS: Record<Cat, Form[]> = {
   struct: [(g, s, d) => `{'a': (${g.of('int', s, d)} % 100)::INTEGER, 'b': ${g.of('text', s, d)}}`],
   blob: [(g, s, d) => `encode(${g.of('text', s, d)})`],
   uuid: [(g, s, d) => `coalesce(${g.of('uuid', s, d)}, ${g.constant('uuid')})`],
-  time: [(g, s, d) => `(${g.of('ts', s, d)})::TIME`],
+  time: [(g, s, d) => `(${g.of('ts', s, d)})::TIMESTAMP::TIME`],
 }
