@@ -119,10 +119,10 @@ class Splitter {
   }
 
   async #attempt(select: TreeNode, scope: CommonTables): Promise<TreeNode | undefined> {
-    const driver = this.#driverOf(select, scope)
-    if (driver === undefined) return undefined
     const before = this.stages.length
     try {
+      const driver = this.#driverOf(select, scope)
+      if (driver === undefined) return undefined
       const { partial, finish, rest } = await splitSelect(select, {
         scope,
         known: this.#known,

@@ -78,6 +78,12 @@ const QUERIES: Record<string, string[]> = {
     'SELECT k, median(#1) FROM t GROUP BY k ORDER BY k',
     'SELECT #2, max(v) OVER () FROM t ORDER BY 1, 2 LIMIT 4',
   ],
+  'common tables of one name': [
+    'WITH x AS (SELECT 1 AS k) SELECT k FROM t WHERE k IN (WITH x AS (SELECT 2 AS k) SELECT k FROM x) ORDER BY 1 LIMIT 2',
+    'WITH x AS (SELECT k FROM t WHERE k = 1) SELECT count(*) FROM (WITH x AS (SELECT k FROM x) SELECT * FROM x)',
+    'WITH x AS (SELECT k FROM t), y AS (WITH x AS (SELECT v AS k FROM t) SELECT k FROM x) SELECT x.k, count(*) FROM x JOIN y ON x.k = y.k GROUP BY 1 ORDER BY 1',
+    'WITH t AS (SELECT * FROM t WHERE id < 50) SELECT count(*) FROM t',
+  ],
   'types without a name': [
     'SELECT (k, v), sum(id) FROM t GROUP BY (k, v) ORDER BY 1',
     'SELECT ROW(k, v), id FROM t ORDER BY id LIMIT 2',
