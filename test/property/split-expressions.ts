@@ -92,7 +92,7 @@ export class Expressions {
     const outer = (scope.outer ?? []).filter((column) => column.cat === cat)
     if (outer.length > 0 && this.may(0.12)) return this.reference(this.pick(outer), scope)
     if (own.length > 0 && this.may(depth > 0 ? 0.55 : 0.85)) return this.reference(this.pick(own), scope)
-    if (depth <= 0 || this.may(0.15)) return this.constant(cat)
+    if (depth <= 0 || this.may(cat === 'bool' ? 0.03 : 0.12)) return this.constant(cat)
     if (!scope.flat && this.may(0.04)) return this.subquery(cat, scope)
     if (this.may(0.15)) return this.#general(cat, scope, depth - 1)
     return this.pick(FORMS[cat])(this, scope, depth - 1)
@@ -133,7 +133,7 @@ const CONSTANTS: Record<Cat, string[]> = {
   dec: ['0.5', '1.25', '10.00::DECIMAL(9,2)'],
   dbl: ['1.5::DOUBLE', '0::DOUBLE', "'nan'::DOUBLE", '1e0', "'-inf'::DOUBLE"],
   text: ["'a'", "'b'", "''", "'it''s'", "'é'", 'NULL::VARCHAR', "'buy'", "'u3'"],
-  bool: ['true', 'false', 'NULL::BOOLEAN'],
+  bool: ['true', 'true', 'true', 'false', 'NULL::BOOLEAN'],
   date: ["DATE '2026-01-01'", "DATE '2026-02-28'"],
   ts: ["TIMESTAMP '2026-01-01 00:00:00'", "TIMESTAMP '2026-01-05 12:00:00'"],
   list: ['[1, 2]', '[]::INTEGER[]', '[3, NULL]'],

@@ -383,11 +383,7 @@ class Grammar {
       return { sql: `(${sql}) AS ${alias}`, columns: within(alias, columns) }
     }
     if (g.may(0.05)) return this.#generated(alias)
-    const table = g.pick([
-      ...g.tables,
-      ...g.tables.filter(({ rows }) => rows > 30),
-      ...g.tables.filter(({ rows }) => rows > 30),
-    ])
+    const table = g.pick([...g.tables, ...[1, 2, 3].flatMap(() => g.tables.filter(({ rows }) => rows > 30))])
     const hiding = place.commons.findLast(({ name }) => name.toLowerCase() === table.name.toLowerCase())
     const name = g.identifier(table.name)
     if (hiding) return { sql: `${name} AS ${alias}`, columns: within(alias, hiding.columns) }

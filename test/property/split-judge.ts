@@ -43,12 +43,12 @@ function uniqueNames(names: readonly string[]): string[] {
   })
 }
 
-/** How the warehouse answers. */
+/** How the warehouse answers, and in how many tries at tasks; none where one engine ran the query whole. */
 export async function ask(
   warehouse: Warehouse,
   sql: string,
   { params, pool }: { params: readonly BoundValue[]; pool: PoolName },
-): Promise<Outcome & { stages?: number }> {
+): Promise<Outcome | (Answer & { tasks: number })> {
   try {
     await using stream = await warehouse.stream(sql, { pool, ...(params.length > 0 && { params }) })
     const rows: JsonValue[][] = []
@@ -56,7 +56,7 @@ export async function ask(
     return {
       columns: stream.columns.map(({ name, type }) => `${name}: ${type}`),
       rows,
-      stages: stream.stats().attempts ?? 0,
+      tasks: stream.stats().attempts ?? 0,
     }
   } catch (error) {
     if (!isSkepError(error)) return { error: String(error), kind: 'internal' }
