@@ -1,5 +1,6 @@
 /** One SELECT in parts: what every task computes, and what is left to do with what they give. */
 import {
+  columnPath,
   columnRef,
   expressionKey,
   integerConstant,
@@ -213,7 +214,18 @@ function readGroups(select: TreeNode, names: SelectNames): Groups {
   })
   const sets = Array.isArray(select.group_sets) ? select.group_sets : []
   const simple = sets.length === 1 && Array.isArray(sets[0]) && new Set(sets[0]).size === keys.length && keys.length > 0
+  // Where groups differ in their keys, the engine takes a column that is named in two ways for one key.
+  if (!simple && new Set(keys.map(unqualifiedKey)).size < keys.length) throw new Unsplittable('a key stands twice')
   return { keys, sets, simple }
+}
+
+function unqualifiedKey(key: TreeNode): string {
+  return expressionKey(
+    replaceNodes(key, (node) => {
+      const path = columnPath(node)
+      return path && { ...node, column_names: path.slice(-1) }
+    }),
+  )
 }
 
 function keyOf(expression: TreeNode): TreeNode {

@@ -78,6 +78,12 @@ const QUERIES: Record<string, string[]> = {
     'SELECT k, median(#1) FROM t GROUP BY k ORDER BY k',
     'SELECT #2, max(v) OVER () FROM t ORDER BY 1, 2 LIMIT 4',
   ],
+  'keys that stand twice': [
+    'SELECT t.k AS n, k, sum(id) FROM t GROUP BY CUBE (t.k, 2)',
+    'SELECT t.k, k, sum(id) FROM t GROUP BY ROLLUP (t.k, k)',
+    'SELECT t.k, k, sum(id) FROM t GROUP BY t.k, k',
+    'SELECT k, sum(id) FROM t GROUP BY GROUPING SETS ((k), (k), ())',
+  ],
   'common tables of one name': [
     'WITH x AS (SELECT 1 AS k) SELECT k FROM t WHERE k IN (WITH x AS (SELECT 2 AS k) SELECT k FROM x) ORDER BY 1 LIMIT 2',
     'WITH x AS (SELECT k FROM t WHERE k = 1) SELECT count(*) FROM (WITH x AS (SELECT k FROM x) SELECT * FROM x)',

@@ -136,7 +136,7 @@ const CONSTANTS: Record<Cat, string[]> = {
   bool: ['true', 'true', 'true', 'false', 'NULL::BOOLEAN'],
   date: ["DATE '2026-01-01'", "DATE '2026-02-28'"],
   ts: ["TIMESTAMP '2026-01-01 00:00:00'", "TIMESTAMP '2026-01-05 12:00:00'"],
-  list: ['[1, 2]', '[]::INTEGER[]', '[3, NULL]'],
+  list: ['[1, 2]', '([]::INTEGER[])', '[3, NULL]'],
   struct: ["{'a': 1, 'b': 'x'}", 'struct_pack(a := 2, b := NULL::VARCHAR)'],
   blob: ["'abc'::BLOB", "'\\x00'::BLOB"],
   uuid: ["'00000000-0000-4000-8000-000000000001'::UUID"],

@@ -200,5 +200,14 @@ async function judged(
     `CREATE TABLE ${quoteIdentifier(name)} AS SELECT ${list.join(', ')} FROM read_parquet(${files}, union_by_name = true${options || ', hive_partitioning = false'})`,
   )
   const cats = new Map(columns.map(({ name, cat }) => [name, cat]))
-  return { name, rows, columns: described.map(({ name }) => ({ name, cat: cats.get(name)! })) }
+  // Types of Hive columns are those of their values.
+  const hiveCats: Record<string, Cat> = { BIGINT: 'int', DATE: 'date', VARCHAR: 'text' }
+  return {
+    name,
+    rows,
+    columns: described.map(({ name, type }) => ({
+      name,
+      cat: ['day', 'g'].includes(name) ? hiveCats[type]! : cats.get(name)!,
+    })),
+  }
 }
