@@ -26,6 +26,10 @@ beforeAll(async () => {
     await lab.warehouse.import(name, [file])
     await lab.duck.run(`CREATE TABLE ${name} AS FROM '${file}'`)
   }
+  const days = ['2026-01-01', '2026-01-02'].map((day) => `logs/day=${day}/part.parquet`)
+  for (const path of days) await lab.write(`SELECT 'u' || i AS user_id, i AS t FROM range(20) r(i)`, path)
+  await lab.warehouse.register('logs', `${lab.dir}/logs`, { actor: 'user_id', time: 't' })
+  await lab.duck.run(`CREATE TABLE logs AS SELECT user_id, t, day::VARCHAR AS day FROM '${lab.dir}/logs/**/*.parquet'`)
   warehouse = await lab.open({ SKEP_TASK_ROWS: '17' })
   // Rows of groups go through files, cut by their keys.
   Object.assign(warehouse.settings, { inlineRows: 4 })
@@ -84,6 +88,11 @@ const QUERIES: Record<string, string[]> = {
     'SELECT t.k, k, sum(id) FROM t GROUP BY t.k, k',
     'SELECT k, sum(id) FROM t GROUP BY GROUPING SETS ((k), (k), ())',
   ],
+  'folders, a file a task': [
+    'SELECT min(day), max(day), count(*) FROM logs',
+    "SELECT min(day) FROM logs WHERE day = '2026-01-02'",
+    'SELECT day, max(t) FROM logs GROUP BY day ORDER BY day',
+  ],
   'common tables of one name': [
     'WITH x AS (SELECT 1 AS k) SELECT k FROM t WHERE k IN (WITH x AS (SELECT 2 AS k) SELECT k FROM x) ORDER BY 1 LIMIT 2',
     'WITH x AS (SELECT k FROM t WHERE k = 1) SELECT count(*) FROM (WITH x AS (SELECT k FROM x) SELECT * FROM x)',
@@ -104,7 +113,7 @@ const QUERIES: Record<string, string[]> = {
   ],
 }
 
-const POOLS: PoolName[] = ['inline', 'threads']
+const POOLS: (PoolName | undefined)[] = [undefined, 'inline', 'threads']
 
 describe.each(Object.entries(QUERIES))('%s', (_, queries) => {
   test.for(queries)('%s', async (sql) => {

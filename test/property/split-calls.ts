@@ -81,7 +81,7 @@ const AGGREGATES: Record<Cat, Form[]> = {
   ],
   text: [
     (g, s) => {
-      const value = g.of('text', s, 1)
+      const value = g.of('text', s, 0)
       return `string_agg(${distinct(g)}${value}, ',' ORDER BY ${value})`
     },
     (g, s) => `histogram(${g.of('text', s, 1)})::VARCHAR`,

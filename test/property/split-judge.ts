@@ -47,10 +47,10 @@ function uniqueNames(names: readonly string[]): string[] {
 export async function ask(
   warehouse: Warehouse,
   sql: string,
-  { params, pool }: { params: readonly BoundValue[]; pool: PoolName },
+  { params, pool }: { params: readonly BoundValue[]; pool?: PoolName | undefined },
 ): Promise<Outcome | (Answer & { tasks: number })> {
   try {
-    await using stream = await warehouse.stream(sql, { pool, ...(params.length > 0 && { params }) })
+    await using stream = await warehouse.stream(sql, { ...(pool && { pool }), ...(params.length > 0 && { params }) })
     const rows: JsonValue[][] = []
     for await (const batch of stream.batches) rows.push(...batch)
     return {
