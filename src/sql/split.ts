@@ -302,7 +302,11 @@ function hasColumnAliases({ column_name_alias: names }: TreeNode): boolean {
 }
 
 function isUnstableCall(node: TreeNode): boolean {
-  if (node.class === 'FUNCTION') return UNSTABLE.has(asciiLower(text(node.function_name)))
+  if (node.class === 'FUNCTION') {
+    const name = asciiLower(text(node.function_name))
+    // An age without a second argument is that of today.
+    return UNSTABLE.has(name) || (name === 'age' && nodes(node.children).length < 2)
+  }
   const path = columnPath(node)
   return path?.length === 1 && UNSTABLE.has(asciiLower(path[0]!))
 }

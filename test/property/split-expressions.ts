@@ -179,7 +179,7 @@ const FORMS: Record<Cat, Form[]> = {
     (g, s, d) => `substr(${g.of('text', s, d)}, 1, 2)`,
     (g, s, d) => `(${g.of(g.pick(['int', 'dec', 'bool', 'date', 'ts', 'uuid', 'list', 'struct']), s, d)})::VARCHAR`,
     (g, s, d) => `(${g.of('struct', s, d)}).b`,
-    (g, s, d) => `replace(${g.of('text', s, d)}, 'a', 'bb')`,
+    (g, s, d) => `reverse(${g.of('text', s, d)})`,
     (g, s, d) => `concat(${g.of('text', s, d)}, ${g.of('int', s, d)})`,
     (g, s, d) => `strftime(${g.of('date', s, d)}, '%Y-%m')`,
   ],
