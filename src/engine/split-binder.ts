@@ -103,7 +103,8 @@ export class SessionBinder implements Binder {
     const list = columns.map((column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`)
     await this.#session.run(
       `CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${list.join(', ')} WHERE false`,
-      this.#options,
+      // Not every type has a name that the engine reads.
+      { ...this.#options, userSql: true },
     )
   }
 }

@@ -1,5 +1,6 @@
 /** One SELECT in parts: what every task computes, and what is left to do with what they give. */
 import {
+  columnPath,
   columnRef,
   expressionKey,
   integerConstant,
@@ -11,7 +12,7 @@ import {
   subqueryRef,
   tableRef,
 } from './build.ts'
-import { aggregateSteps, hidesAggregates, isAggregateCall } from './partial-aggregates.ts'
+import { type AggregateSteps, aggregateSteps, hidesAggregates, isAggregateCall } from './partial-aggregates.ts'
 import {
   type CommonTables,
   commonTablesIn,
@@ -64,6 +65,10 @@ export async function splitSelect(select: TreeNode, place: SelectPlace): Promise
 /** A query of a task: with the common tables that it needs. */
 function withEntries(query: TreeNode, scope: CommonTables): TreeNode {
   return { ...query, cte_map: { map: neededEntries(query, scope) } }
+}
+
+function isStarred(item: TreeNode): boolean {
+  return someNode(item, ({ class: kind }) => kind === 'STAR', isSubquery)
 }
 
 function outputNames(count: number, prefix: string): string[] {
@@ -122,7 +127,8 @@ function readModifiers(select: TreeNode, names: SelectNames, outputs: number): M
   if (distinct && nodes(distinct.distinct_on_targets).length > 0) throw new Unsplittable('DISTINCT ON needs all rows')
   const hidden: TreeNode[] = []
   const listed = nodes(select.select_list)
-  const hasStar = listed.some(({ class: kind }) => kind === 'STAR')
+  // Stars, and values that are unnested, give any number of columns: what stands behind them has another place.
+  const hasStar = outputs !== listed.length || listed.some(isStarred)
   const target = (expression: TreeNode): ((table: string) => TreeNode) => {
     if (expression.class === 'COLLATE' && isNode(expression.child)) {
       const child = target(expression.child)
@@ -194,7 +200,7 @@ interface Groups {
 
 function readGroups(select: TreeNode, names: SelectNames): Groups {
   const items = nodes(select.select_list)
-  if (items.some(({ class: kind }) => kind === 'STAR')) throw new Unsplittable('a star among groups')
+  if (items.some(isStarred)) throw new Unsplittable('a star among groups')
   if (select.aggregate_handling === 'FORCE_AGGREGATES') {
     const keys = items
       .map((item) => names.resolved(item))
@@ -208,7 +214,18 @@ function readGroups(select: TreeNode, names: SelectNames): Groups {
   })
   const sets = Array.isArray(select.group_sets) ? select.group_sets : []
   const simple = sets.length === 1 && Array.isArray(sets[0]) && new Set(sets[0]).size === keys.length && keys.length > 0
+  // Where groups differ in their keys, the engine takes a column that is named in two ways for one key.
+  if (!simple && new Set(keys.map(unqualifiedKey)).size < keys.length) throw new Unsplittable('a key stands twice')
   return { keys, sets, simple }
+}
+
+function unqualifiedKey(key: TreeNode): string {
+  return expressionKey(
+    replaceNodes(key, (node) => {
+      const path = columnPath(node)
+      return path && { ...node, column_names: path.slice(-1) }
+    }),
+  )
 }
 
 function keyOf(expression: TreeNode): TreeNode {
@@ -227,6 +244,7 @@ async function splitGroups(select: TreeNode, place: SelectPlace): Promise<SplitS
   const names = new SelectNames(select, place.scope, place.known)
   const groups = readGroups(select, names)
   const outputs = await place.binder.describe(withEntries({ ...select, modifiers: [] }, place.scope))
+  if (outputs.length !== nodes(select.select_list).length) throw new Unsplittable('an item gives several columns')
   const states = new States(groups.keys, place.nextName())
   const items = nodes(select.select_list).map((item) => names.resolved(item))
   const having = names.resolvedAfter(select.having)
@@ -306,7 +324,10 @@ class States {
     const calls = new Map<string, TreeNode>()
     collectAggregates(expressions, calls)
     const steps = [...calls].map(([key, call]) => ({ key, call, steps: aggregateSteps(call) }))
-    this.#grouped = !steps.some(({ steps: { kind } }) => kind === 'rows')
+    // Without keys and values a task gives a row even where it read none.
+    const isFree = ({ call, steps: { kind } }: { call: TreeNode; steps: AggregateSteps }) =>
+      kind === 'distinct' && this.#keys.length === 0 && !someNode(call, isColumnOrQuery)
+    this.#grouped = !steps.some((step) => step.steps.kind === 'rows' || isFree(step))
     const texts: string[] = []
     const keys: string[] = []
     for (const { key, call, steps: step } of steps) {
@@ -327,7 +348,7 @@ class States {
   /** The call over columns in place of its own arguments. */
   #overValues(call: TreeNode): TreeNode {
     const value = (expression: TreeNode): TreeNode => {
-      if (!someNode(expression, ({ class: kind }) => kind === 'COLUMN_REF' || kind === 'SUBQUERY')) return expression
+      if (!someNode(expression, isColumnOrQuery)) return expression
       const key = this.#keyPlaces.get(expressionKey(expression))
       return refIn(this.name, key === undefined ? place(this.#values, { ...expression, alias: '' }, 'd') : `k${key}`)
     }
@@ -391,6 +412,10 @@ class States {
     })
     return { ...modifier, orders }
   }
+}
+
+function isColumnOrQuery({ class: kind }: TreeNode): boolean {
+  return kind === 'COLUMN_REF' || kind === 'SUBQUERY'
 }
 
 function place(
