@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DataFile, Table } from '../catalog/types.ts'
+import { isTimeout, timeoutError } from '../engine/duckdb-errors.ts'
 import type { EngineKeeper } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
 import { viewRows } from '../exchange/view-rows.ts'
@@ -90,6 +91,8 @@ export class SqlRunner {
     error: unknown,
     { tables, running }: { tables: readonly Table[]; running: Omit<Running, 'onProgress'> },
   ): Promise<unknown> {
+    // Whoever waited for a file or an object knows of an end, and not why.
+    if (isSkepError(error, 'CANCELLED') && isTimeout(running.signal)) return timeoutError(running.timeoutMs)
     if (!mayComeFromFile(error)) return error
     const lease = await this.#parts.engines.lease(readingOf(tables))
     try {

@@ -43,6 +43,8 @@ export interface SqlStage {
   others: string[]
   /** Its rows may be cut by these columns, into parts that the next stage reads. */
   by?: string[]
+  /** True when each task gives few rows. */
+  few?: boolean
   /** It is always cut, into as many parts as another stage's rows, of this table. */
   alike?: string
 }
