@@ -26,7 +26,7 @@ export interface Scope {
 }
 
 /** All kinds of columns. */
-export const CATS: readonly Cat[] = [
+const CATS: readonly Cat[] = [
   'int',
   'dec',
   'dbl',
