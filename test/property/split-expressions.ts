@@ -25,21 +25,6 @@ export interface Scope {
   unique?: string
 }
 
-/** All kinds of columns. */
-const CATS: readonly Cat[] = [
-  'int',
-  'dec',
-  'dbl',
-  'text',
-  'bool',
-  'date',
-  'ts',
-  'list',
-  'struct',
-  'blob',
-  'uuid',
-  'time',
-]
 const COMMON: readonly Cat[] = ['int', 'int', 'int', 'text', 'text', 'dbl', 'bool', 'dec', 'date', 'ts']
 
 /** What a random query is made from. */
