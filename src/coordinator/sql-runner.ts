@@ -199,7 +199,12 @@ export class SqlRunner {
         ...bound,
         close,
       }
-      return choice.divided && purpose === 'run' ? await this.#runTasks(prepared, begin) : prepared
+      if (settings.split === 'auto' || purpose === 'explain') return prepared
+      // Planning may have failed on the way, which ends a transaction.
+      await context.session.run('ROLLBACK', { signal: running.signal })
+      if (choice.divided) return await this.#runTasks(prepared, begin)
+      await begin()
+      return prepared
     } catch (error) {
       await close()
       throw await this.naming(error, { tables, running })
@@ -212,8 +217,6 @@ export class SqlRunner {
     const { stages, final } = choice.plan!
     const { session } = context
     const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
-    // Planning may have failed on the way, which ends a transaction.
-    await session.run('ROLLBACK', { signal: running.signal })
     const run = await stepUnchanged(files, running, () => runPlan(this.#parts, stages, choice.pool, running))
     try {
       const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))
