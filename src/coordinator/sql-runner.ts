@@ -7,11 +7,10 @@ import type { EngineKeeper } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import { type Estimate, requireAffordable } from '../planner/estimate.ts'
-import type { PoolName } from '../planner/plan.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
-import { readingOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
+import { poolOf, readingOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
 import type { TaskStats } from './run-figures.ts'
 import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
@@ -184,7 +183,7 @@ export class SqlRunner {
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
       const query = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, query, { pool: options.pool ?? (settings.pool as PoolName), purpose })
+      const choice = await chooseSql(context, query, { pool: poolOf(settings, options), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()
