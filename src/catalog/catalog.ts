@@ -118,9 +118,7 @@ export class Catalog {
   ): Promise<{ entry: CatalogEntry; load(at?: At): ReturnType<Catalog['load']> }> {
     const { entry, head } = await this.#open(name, options)
     const load = async (at?: At) =>
-      entry.kind !== 'managed'
-        ? entry
-        : await this.#tables.load(entry.name, head!, { ...options, ...(at && { at }) })
+      entry.kind !== 'managed' ? entry : await this.#tables.load(entry.name, head!, { ...options, ...(at && { at }) })
     return { entry, load }
   }
 
@@ -131,10 +129,7 @@ export class Catalog {
    * @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID
    * @throws SNAPSHOT_NOT_FOUND for an unknown snapshot, or a time before the first
    */
-  async load(
-    name: string,
-    options: CallOptions & { at?: At } = {},
-  ): Promise<ManagedTable | ForeignEntry> {
+  async load(name: string, options: CallOptions & { at?: At } = {}): Promise<ManagedTable | ForeignEntry> {
     const { entry, head } = await this.#open(name, options)
     if (entry.kind !== 'managed') return entry
     return await this.#tables.load(entry.name, head!, options)

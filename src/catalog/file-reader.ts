@@ -10,7 +10,10 @@ import type { ByteRange, CallOptions, ObjectInfo } from '../storage/object-store
 /** Files by absolute paths, as users and other programs write them. Nothing is ever written. */
 export interface FileReader {
   /** The bytes of a file, or of a range of it (clamped to its end); undefined when there is none. @throws FILE_LIMIT for more than `limitBytes` */
-  read(path: string, options?: CallOptions & { range?: ByteRange; limitBytes?: number }): Promise<Uint8Array | undefined>
+  read(
+    path: string,
+    options?: CallOptions & { range?: ByteRange; limitBytes?: number },
+  ): Promise<Uint8Array | undefined>
   /** The names of the files and folders right in a folder, in no order; none when it does not exist. */
   list(folder: string, options?: CallOptions): Promise<string[]>
   /** Size, version and time of a file, or undefined when there is none. */

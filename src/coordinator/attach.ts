@@ -21,7 +21,8 @@ const FORMATS: readonly string[] = ['delta', 'iceberg'] satisfies TableFormat[]
 
 /** The entry that a name is to have. @throws ARGUMENT_INVALID */
 export function readAttachOptions(uri: string, { type, actor, time, timeUnit }: AttachOptions): Attachment {
-  if (!FORMATS.includes(type)) throw invalid('type', `type: ${JSON.stringify(type)} is not one of ${FORMATS.join(', ')}`)
+  if (!FORMATS.includes(type))
+    throw invalid('type', `type: ${JSON.stringify(type)} is not one of ${FORMATS.join(', ')}`)
   return {
     uri: readLocation(uri),
     format: type,
@@ -42,7 +43,8 @@ export function readLocation(uri: string): string {
       throw invalid('uri', `${uri} is no path of a folder on this machine`)
     }
   }
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(uri)) throw invalid('uri', `${uri}: tables are read from disks only, not yet from there`)
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(uri))
+    throw invalid('uri', `${uri}: tables are read from disks only, not yet from there`)
   if (uri === '') throw invalid('uri', 'the folder of the table is missing')
   return resolve(uri)
 }

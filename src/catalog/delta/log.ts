@@ -6,7 +6,6 @@ import { BoundedCache } from '../bounded-cache.ts'
 import type { FileReader } from '../file-reader.ts'
 import type { At } from '../pick-snapshot.ts'
 import type { Action, CommitInfo } from './actions.ts'
-import { readCheckpoint } from './checkpoint.ts'
 import { damagedLog, incompleteLog } from './errors.ts'
 import { readEntry } from './log-entry.ts'
 import { entryName, type LogFiles, type LogPlan, logFiles, newestVersion, planVersion } from './log-files.ts'
@@ -46,7 +45,9 @@ export class DeltaLogs {
   readonly #reader: FileReader
   readonly #maxFiles: number
   readonly #states = new BoundedCache<KnownState>(SETTINGS.attachedCacheBytes.default)
-  readonly #summaries = new BoundedCache<{ version: string; summary: EntrySummary }>(SETTINGS.attachedCacheBytes.default)
+  readonly #summaries = new BoundedCache<{ version: string; summary: EntrySummary }>(
+    SETTINGS.attachedCacheBytes.default,
+  )
   /** The newest version that was read, by table. */
   readonly #newest = new BoundedCache<number>(SETTINGS.cachedVersions.default)
 
@@ -89,7 +90,8 @@ export class DeltaLogs {
         return await read(files)
       } catch (error) {
         if (!(error instanceof EntryGone)) throw error
-        if (attempt === SETTINGS.attachedAttempts.default) throw incompleteLog(error.file, 'it went away time and again')
+        if (attempt === SETTINGS.attachedAttempts.default)
+          throw incompleteLog(error.file, 'it went away time and again')
       }
     }
   }
@@ -149,8 +151,7 @@ export class DeltaLogs {
 
   async #extend(root: string, base: DeltaState, version: number, options: CallOptions): Promise<DeltaState> {
     const builder = new StateBuilder(root, this.#maxFiles, base)
-    for (let entry = base.version + 1; entry <= version; entry++)
-      builder.take(await this.#entry(root, entry, options))
+    for (let entry = base.version + 1; entry <= version; entry++) builder.take(await this.#entry(root, entry, options))
     return builder.build(version)!
   }
 
@@ -165,6 +166,8 @@ export class DeltaLogs {
   }
 
   async #checkpoint(root: string, name: string, builder: StateBuilder, options: CallOptions): Promise<void> {
+    // Loaded when it is first needed: logs that go back to their beginning do without it.
+    const { readCheckpoint } = await import('./checkpoint.ts')
     const sidecars: string[] = []
     const take = (actions: Action[]) => {
       builder.take(actions)

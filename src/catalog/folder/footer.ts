@@ -65,7 +65,11 @@ export async function readFooter(
   return parseFooter(object.path, object.sizeBytes, await readFooterBytes(store, object, options))
 }
 
-async function readFooterBytes(store: Pick<ObjectStore, 'read'>, object: StampedFile, options: FooterOptions): Promise<Uint8Array> {
+async function readFooterBytes(
+  store: Pick<ObjectStore, 'read'>,
+  object: StampedFile,
+  options: FooterOptions,
+): Promise<Uint8Array> {
   const { path: file, sizeBytes } = object
   throwIfAborted(options.signal)
   if (sizeBytes === 0) throw damagedFile(file, 'it is empty')
