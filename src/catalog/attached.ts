@@ -7,6 +7,7 @@ import type { FileReader } from './file-reader.ts'
 import { checkKeys } from './folder/check-keys.ts'
 import { sameName } from './folder/names.ts'
 import type { At } from './pick-snapshot.ts'
+import { stampedFiles } from './stamp-files.ts'
 import type { Schema, SnapshotInfo, Table, TableKeys } from './types.ts'
 
 /** What may be said about the loading of an attached table. */
@@ -16,9 +17,11 @@ export interface AttachedOptions extends CallOptions {
 
 /** What a warehouse knows of tables that others write. */
 export class AttachedTables {
+  readonly #reader: FileReader
   readonly #delta: DeltaTables
 
   constructor(reader: FileReader, options: { maxFiles: number }) {
+    this.#reader = reader
     this.#delta = new DeltaTables(reader, options)
   }
 
@@ -51,6 +54,12 @@ export class AttachedTables {
   }
 
   async #read(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
+    const table = await this.#readMetadata(entry, options)
+    const files = await stampedFiles(this.#reader, table.snapshot.files, options)
+    return { ...table, snapshot: { ...table.snapshot, files } }
+  }
+
+  async #readMetadata(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
     const { name, uri, format } = entry
     if (format === 'delta') return await this.#delta.load(uri, { ...options, name })
     throw notYet(entry)
