@@ -1,6 +1,7 @@
 /** The files of a Delta table as every other table's: typed partition values, and statistics. */
 import type { DataType } from '../../common/data-type.ts'
 import { SETTINGS } from '../../config.ts'
+import { isSkepError, SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions } from '../../storage/object-store.ts'
 import type { FileReader } from '../file-reader.ts'
@@ -70,7 +71,13 @@ async function describeFile(
 
 /** From the footer. */
 async function countRows(reader: FileReader, { path, sizeBytes }: AddFile, options: CallOptions): Promise<number> {
-  return (await readFooter(reader, { path, sizeBytes, version: '' }, options)).rows
+  try {
+    return (await readFooter(reader, { path, sizeBytes, version: '' }, options)).rows
+  } catch (cause) {
+    if (!isSkepError(cause, 'FILE_NOT_FOUND')) throw cause
+    const message = `${path} is not there, although the log of its table lists it`
+    throw new SkepError('FILE_INVALID', message, { file: path }, { cause })
+  }
 }
 
 function partitionOf({ partitionValues, path, source }: AddFile, { name, type }: Column): Scalar | null {
@@ -89,4 +96,3 @@ function exactly(value: Scalar | null, rows: number): ColumnStatistics {
   if (Number.isNaN(value)) return { values: rows, nulls: 0, nans: rows }
   return { values: rows, nulls: 0, nans: 0, lower: value, upper: value }
 }
-
