@@ -77,12 +77,17 @@ export async function composeDocument(
 
 /** What a step throws, with the name of the step. */
 async function inStep<T>({ name }: { name: string }, what: string, work: () => Promise<T>): Promise<T> {
+  return await within(`step "${name}"${what}`, { step: name }, work)
+}
+
+/** What a piece of work throws, with the name of what it was about. */
+async function within<T>(named: string, details: object, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!isSkepError(error) || error.kind === 'internal' || error.kind === 'cancelled') throw error
-    const message = `step "${name}"${what}: ${error.message}`
-    throw new SkepError(error.code, message, { ...error.details, step: name } as never, { cause: error })
+    const all = { ...error.details, ...details } as typeof error.details
+    throw new SkepError(error.code, `${named}: ${error.message}`, all, { cause: error })
   }
 }
 
@@ -113,23 +118,26 @@ async function loadAll(
   const isStep = new Set(steps.map(({ name }) => asciiLower(name)))
   const read = new Set(steps.flatMap(({ reads }) => [...reads]).filter((name) => !isStep.has(name)))
   const own = catalogs.filter(({ name }) => read.has(asciiLower(name)))
-  const brought = new Map(
-    await Promise.all(
-      own.map(async (catalog) => [asciiLower(catalog.name), await loadCatalog(catalog, signal)] as const),
-    ),
+  const brought = await Promise.all(
+    own.map(async (catalog) => {
+      const table = await within(`catalog "${catalog.name}"`, {}, () => loadCatalog(catalog, signal))
+      return [asciiLower(catalog.name), table] as const
+    }),
   )
-  const others = [...read].filter((name) => !brought.has(name))
-  const reader = (error: unknown) => {
-    const { table = undefined } = isSkepError(error) ? (error.details as { table?: string }) : {}
-    return steps.find(({ reads }) => table !== undefined && reads.has(asciiLower(table)))
-  }
+  for (const [name] of brought) read.delete(name)
+  const found = read.size > 0 ? await namingReader(steps, () => loadTables([...read], undefined, signal)) : []
+  return new Map([...found, ...brought])
+}
+
+/** What loading tables throws, with the name of a step that reads the table. */
+async function namingReader<T>(steps: readonly ParsedStep[], load: () => Promise<T>): Promise<T> {
   try {
-    const found = others.length > 0 ? await loadTables(others, undefined, signal) : new Map<string, Table>()
-    return new Map([...found, ...brought])
+    return await load()
   } catch (error) {
-    const step = reader(error)
-    if (!step) throw error
-    return await inStep(step, '', () => Promise.reject(error))
+    const { table } = (isSkepError(error) ? error.details : {}) as { table?: string }
+    const reader = table === undefined ? undefined : steps.find(({ reads }) => reads.has(asciiLower(table)))
+    if (!reader) throw error
+    return await inStep(reader, '', () => Promise.reject(error))
   }
 }
 

@@ -59,19 +59,19 @@ async function findFolder(catalog: StaticCatalog): Promise<string> {
 }
 
 /** The path that the `uri` of a catalog on disk stands for. @throws ARGUMENT_INVALID */
-export function pathOf({ name, uri }: StaticCatalog): string {
+export function pathOf({ uri }: Pick<StaticCatalog, 'uri'>): string {
   if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(uri)) return resolve(uri)
   try {
     if (/^file:/i.test(uri)) return fileURLToPath(uri)
   } catch (cause) {
-    const message = `catalog "${name}": ${uri} is no URL of a file on this machine`
+    const message = `${uri} is no URL of a file on this machine`
     throw new SkepError('ARGUMENT_INVALID', message, { argument: 'uri' }, { cause })
   }
-  const message = `catalog "${name}": ${uri} cannot be read; a catalog is a folder on disk`
+  const message = `${uri} cannot be read; a catalog is a folder on disk`
   throw new SkepError('ARGUMENT_INVALID', message, { argument: 'uri' })
 }
 
 function notFound({ name, uri }: StaticCatalog, reason: string, cause?: unknown): SkepError<'CATALOG_NOT_FOUND'> {
-  const message = `Static catalog not found: ${reason} (catalog "${name}")`
+  const message = `Static catalog not found: ${reason}`
   return new SkepError('CATALOG_NOT_FOUND', message, { catalog: name, uri }, { cause })
 }
