@@ -6,13 +6,16 @@ import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
-import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { AttachedTables } from './catalog/attached.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
-import { StaticFolders } from './catalog/folder/static.ts'
+import { checkTableName } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
-import { readSettings, SETTINGS, type Settings } from './config.ts'
+import { readSettings, type Settings } from './config.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
+import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
   type BehaviourParts,
@@ -32,8 +35,9 @@ import {
   type SqlResult,
   type SqlStream,
 } from './coordinator/calls.ts'
-import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
-import { composeDocument } from './coordinator/document.ts'
+import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import { DocumentComposer } from './coordinator/document.ts'
+import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
 import { runningOf } from './coordinator/run-plan.ts'
@@ -49,7 +53,7 @@ import { type RegisterOptions, type RegisterResult, registerFolder } from './inp
 import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
-import { type BuzzCatalog, type BuzzDocument, parseDocument, readDocument } from './planner/buzz.ts'
+import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
@@ -65,7 +69,8 @@ export class Warehouse implements AsyncDisposable {
   readonly #engines: EngineKeeper
   readonly #threads: Threads
   readonly #folders: Folders
-  readonly #statics: StaticFolders
+  readonly #attached: AttachedTables
+  readonly #documents: DocumentComposer
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
@@ -78,7 +83,7 @@ export class Warehouse implements AsyncDisposable {
     this.#catalog = new Catalog(this.#store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
-    this.#statics = new StaticFolders({ maxFiles: settings.importFiles })
+    this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
     this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
     this.#parts = {
@@ -90,10 +95,10 @@ export class Warehouse implements AsyncDisposable {
       pools: this.#pools,
       checker: new FileChecker(),
     }
-    this.#queries = new SqlRunner({
-      ...this.#parts,
-      loadTables: (names, at, signal) => this.#loadAll(names, at, signal),
-    })
+    const loadTables = this.#loadAll.bind(this)
+    this.#queries = new SqlRunner({ ...this.#parts, loadTables })
+    const catalogs = new DocumentCatalogs({ attached: this.#attached, maxFiles: settings.importFiles })
+    this.#documents = new DocumentComposer({ ...this.#parts, loadTables, catalogs })
   }
 
   /**
@@ -152,21 +157,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** What the runner of queries is asked for SQL, or for a document. */
   async #asked(query: string | BuzzDocument, options: SqlOptions): Promise<AskedQuery> {
-    if (typeof query === 'string') return query
-    const unfit = (['params', 'at'] as const).find((name) => options[name] !== undefined)
-    if (unfit) throw new SkepError('ARGUMENT_INVALID', `${unfit}: a document takes none`, { argument: unfit })
-    const document = readDocument(query, SETTINGS.partsMax.default)
-    const { signal, timeoutMs } = runningOf(this.settings, options)
-    const parts = {
-      ...this.#parts,
-      loadTables: this.#loadAll.bind(this),
-      loadCatalog: this.#loadCatalog.bind(this),
-    }
-    return await composeDocument(parts, document, { signal, timeoutMs })
-  }
-
-  async #loadCatalog(catalog: BuzzCatalog, signal: AbortSignal): Promise<Table> {
-    return await this.#statics.load(catalog, { signal })
+    return typeof query === 'string' ? query : await this.#documents.compose(query, options)
   }
 
   /**
@@ -214,8 +205,11 @@ export class Warehouse implements AsyncDisposable {
     )
     const tables = await Promise.all(
       opened.map(async ({ entry, load }) => {
-        const found = await load(moments.get(entry.name))
-        return found.kind === 'managed' ? found : await this.#folders.current(found, { signal })
+        const at = moments.get(entry.name)
+        const found = await load(at)
+        if (found.kind === 'managed') return found
+        if (found.kind === 'attached') return await this.#attached.load(found, { at, signal })
+        return await this.#folders.current(found, { signal })
       }),
     )
     return new Map(keys.map((key, k) => [key, tables[k]!]))
@@ -286,6 +280,25 @@ export class Warehouse implements AsyncDisposable {
     return await registerFolder(this.#inputs(), table, path, options)
   }
 
+  /**
+   * Makes a table that others write (Delta Lake, Apache Iceberg) one of this warehouse, in place and read-only. Every query sees its
+   * newest state. With keys it can be asked behavioural queries.
+   *
+   * @throws ARGUMENT_INVALID, TABLE_EXISTS, TABLE_NAME_INVALID, FILE_NOT_FOUND, TABLE_INVALID, TABLE_FEATURE_UNSUPPORTED, COLUMN_NOT_FOUND, KEY_INVALID
+   * @example
+   * await warehouse.attach('orders', '/lake/orders', { type: 'delta', actor: 'customer', time: 'ordered_at' })
+   */
+  async attach(table: string, uri: string, options: AttachOptions): Promise<TableSummary> {
+    const { signal } = options
+    checkTableName(table)
+    const wanted: AttachedEntry = { kind: 'attached', name: table, ...readAttachOptions(uri, options) }
+    await this.#catalog.requireFree(table, { signal })
+    const checked = await this.#attached.check(wanted, { signal })
+    const { format, keys } = checked.entry
+    await this.#catalog.attach(table, { uri: wanted.uri, format, keys }, { signal })
+    return summariseTable(checked.table)
+  }
+
   #inputs() {
     return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.#spillPath() }
   }
@@ -295,7 +308,7 @@ export class Warehouse implements AsyncDisposable {
     return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
-  /** Forgets a registered table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Forgets a registered or attached table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async unregister(table: string): Promise<void> {
     await this.#catalog.unregister(table)
   }
@@ -320,8 +333,10 @@ export class Warehouse implements AsyncDisposable {
   /** All tables, by name. One that is damaged is listed with what is wrong with it, and hides no other. */
   async tables(): Promise<TableSummary[]> {
     // A folder is listed as it was registered, even when it has gone since.
-    const load = async (entry: CatalogEntry) =>
-      entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#catalog.loadManaged(entry.name)
+    const load = async (entry: CatalogEntry) => {
+      if (entry.kind === 'attached') return await this.#attached.load(entry)
+      return entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#catalog.loadManaged(entry.name)
+    }
     return await listTables(this.#catalog, load)
   }
 
@@ -331,8 +346,10 @@ export class Warehouse implements AsyncDisposable {
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 
-  /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
+  /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */
   async snapshots(table: string): Promise<SnapshotInfo[]> {
+    const entry = await this.#catalog.entry(table)
+    if (entry.kind === 'attached') return await this.#attached.history(entry)
     return await this.#catalog.snapshots(table)
   }
 

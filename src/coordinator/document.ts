@@ -2,19 +2,22 @@
 import type { DataFile, Table } from '../catalog/types.ts'
 import { quoteIdentifier } from '../common/data-type.ts'
 import { asciiLower } from '../common/text.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import type { EngineKeeper } from '../engine/keeper.ts'
 import { scanSql } from '../engine/scan.ts'
 import { SessionBinder, sameTrees } from '../engine/split-binder.ts'
 import { isSkepError, SkepError } from '../errors.ts'
-import { type BuzzCatalog, type BuzzDocument, type BuzzStep, checkReads } from '../planner/buzz.ts'
+import { type BuzzDocument, type BuzzStep, checkReads, readDocument } from '../planner/buzz.ts'
 import { entriesOf } from '../sql/relations.ts'
 import { commonTableNames, composeTree, withTables } from '../sql/steps.ts'
 import type { TreeNode } from '../sql/tree.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
+import type { SqlOptions } from './calls.ts'
+import type { DocumentCatalogs } from './document-catalogs.ts'
 import { filterFiles } from './partition-filter.ts'
+import { runningOf } from './run-plan.ts'
 import { readSql } from './sql.ts'
 
 /** What composing documents needs of a warehouse. */
@@ -24,8 +27,7 @@ export interface DocumentParts {
   checker: FileChecker
   /** The tables of these names of the warehouse, by lower-case name. */
   loadTables(names: readonly string[], at: undefined, signal: AbortSignal): Promise<Map<string, Table>>
-  /** The table that a catalog of a document is. */
-  loadCatalog(catalog: BuzzCatalog, signal: AbortSignal): Promise<Table>
+  catalogs: DocumentCatalogs
 }
 
 /** A query over tables that were loaded for it. */
@@ -47,47 +49,62 @@ interface ParsedStep extends BuzzStep {
   reads: ReadonlySet<string>
 }
 
-/**
- * The one query that a document stands for.
- *
- * @throws DOCUMENT_INVALID, and what is wrong with the SQL of a step, or with a table, under its own code; each names the step
- */
-export async function composeDocument(
-  parts: DocumentParts,
-  document: BuzzDocument,
-  options: RunOptions & { signal: AbortSignal },
-): Promise<ComposedQuery> {
-  const started = performance.now()
-  const lease = await parts.engines.lease()
-  let clean = false
-  try {
-    const { session } = lease
-    await session.run('BEGIN TRANSACTION', options)
-    const steps = await parseSteps({ ...parts, session, options }, document)
-    const tables = await loadAll(parts, document, steps, options.signal)
-    await describeSteps(session, steps, tables, options)
-    const chosen = await chooseFiles({ session, settings: parts.settings, options }, steps, tables)
-    const text = await composedText(session, neededSteps(chosen.steps), options)
-    clean = true
-    return { text, ...chosen, partsMax: document.capacity.zones, started }
-  } finally {
-    lease.close(clean ? 'reusable' : undefined)
+/** Makes queries of documents. */
+export class DocumentComposer {
+  readonly #parts: DocumentParts
+
+  constructor(parts: DocumentParts) {
+    this.#parts = parts
   }
+
+  /**
+   * The one query that a document stands for.
+   *
+   * @throws DOCUMENT_INVALID, and what is wrong with the SQL of a step, or with a table, under its own code; each names the step
+   * @throws ARGUMENT_INVALID for options that are of SQL alone
+   */
+  async compose(value: BuzzDocument, options: SqlOptions): Promise<ComposedQuery> {
+    const started = performance.now()
+    const { settings, engines } = this.#parts
+    const unfit = (['params', 'at'] as const).find((name) => options[name] !== undefined)
+    if (unfit) throw new SkepError('ARGUMENT_INVALID', `${unfit}: a document takes none`, { argument: unfit })
+    const document = readDocument(value, SETTINGS.partsMax.default)
+    const { signal, timeoutMs } = runningOf(settings, options)
+    const lease = await engines.lease()
+    let clean = false
+    try {
+      const context = { session: lease.session, options: { signal, timeoutMs } }
+      const composed = await composeQuery({ ...this.#parts, ...context }, document, signal)
+      clean = true
+      return { ...composed, partsMax: document.capacity.zones, started }
+    } finally {
+      lease.close(clean ? 'reusable' : undefined)
+    }
+  }
+}
+
+async function composeQuery(
+  parts: DocumentParts & { session: Session; options: RunOptions },
+  document: BuzzDocument,
+  signal: AbortSignal,
+): Promise<Pick<ComposedQuery, 'text' | 'tables' | 'dropped'>> {
+  const { session, options } = parts
+  await session.run('BEGIN TRANSACTION', options)
+  const steps = await parseSteps(parts, document)
+  const tables = await loadAll(parts, document, steps, signal)
+  await describeSteps(session, steps, tables, options)
+  const { steps: changed, ...chosen } = await chooseFiles(parts, steps, tables)
+  return { ...chosen, text: await composedText(session, neededSteps(changed), options) }
 }
 
 /** What a step throws, with the name of the step. */
 async function inStep<T>({ name }: { name: string }, what: string, work: () => Promise<T>): Promise<T> {
-  return await within(`step "${name}"${what}`, { step: name }, work)
-}
-
-/** What a piece of work throws, with the name of what it was about. */
-async function within<T>(named: string, details: object, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!isSkepError(error) || error.kind === 'internal' || error.kind === 'cancelled') throw error
-    const all = { ...error.details, ...details } as typeof error.details
-    throw new SkepError(error.code, `${named}: ${error.message}`, all, { cause: error })
+    const details = { ...error.details, step: name } as typeof error.details
+    throw new SkepError(error.code, `step "${name}"${what}: ${error.message}`, details, { cause: error })
   }
 }
 
@@ -110,19 +127,16 @@ async function parseSteps(
 
 /** The tables that steps read, by lower-case name: those of the document's catalogs hide those of the warehouse. */
 async function loadAll(
-  { loadTables, loadCatalog }: DocumentParts,
-  { catalogs = [] }: BuzzDocument,
+  { loadTables, catalogs }: DocumentParts,
+  { catalogs: listed = [] }: BuzzDocument,
   steps: readonly ParsedStep[],
   signal: AbortSignal,
 ): Promise<Map<string, Table>> {
   const isStep = new Set(steps.map(({ name }) => asciiLower(name)))
   const read = new Set(steps.flatMap(({ reads }) => [...reads]).filter((name) => !isStep.has(name)))
-  const own = catalogs.filter(({ name }) => read.has(asciiLower(name)))
+  const own = listed.filter(({ name }) => read.has(asciiLower(name)))
   const brought = await Promise.all(
-    own.map(async (catalog) => {
-      const table = await within(`catalog "${catalog.name}"`, {}, () => loadCatalog(catalog, signal))
-      return [asciiLower(catalog.name), table] as const
-    }),
+    own.map(async (catalog) => [asciiLower(catalog.name), await catalogs.load(catalog, signal)] as const),
   )
   for (const [name] of brought) read.delete(name)
   const found = read.size > 0 ? await namingReader(steps, () => loadTables([...read], undefined, signal)) : []

@@ -4,8 +4,8 @@ import { type DataType, primitive, quoteIdentifier } from '../common/data-type.t
 import { asciiLower, didYouMean, nearest } from '../common/text.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import { parseSql } from '../engine/binder.ts'
+import { constantSql } from '../engine/constant-sql.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
-import { scalarSql } from '../engine/scalar-sql.ts'
 import { SkepError } from '../errors.ts'
 import { analyseSql, statementOf } from '../sql/analyse.ts'
 import { columnsNamed, filterQueries, type NamedColumn, onlyCondition, refusedPart } from '../sql/partition-filter.ts'
@@ -45,7 +45,8 @@ export async function filterFiles(
   const expression = await readCondition(context, condition)
   const { key, table, columns } = tableOf(columnsNamed(expression), tables)
   const { files } = table.snapshot
-  const valuesOf = (file: DataFile) => columns.map((column) => scalarSql(column.valueOf(file), column.type)).join(', ')
+  const valuesOf = (file: DataFile) =>
+    columns.map((column) => constantSql(column.valueOf(file), column.type)).join(', ')
   const values = files.map(valuesOf)
   const kept = await matching(context, { table: table.name, condition, columns }, [...new Set(values)])
   return { key, files: files.filter((_, k) => kept.has(values[k]!)) }
@@ -140,16 +141,19 @@ const FILE_FACTS: readonly FileColumn[] = [
   { name: 'length', type: primitive('BIGINT'), valueOf: ({ sizeBytes }) => BigInt(sizeBytes) },
 ]
 
-/** The column by its values in the files, where every spec that a file follows has it as it is. */
-function partitionColumn({ id, name, type }: Column, { specs }: Snapshot): FileColumn | undefined {
+/** The column by its values in the files, where each of them has one throughout: by its partition, or told by metadata. */
+function partitionColumn({ id, name, type }: Column, { specs, files }: Snapshot): FileColumn | undefined {
   const positions = new Map(
     [...specs].map(([spec, { fields }]) => {
       const at = fields.findIndex(({ columnId, transform }) => columnId === id && transform.kind === 'identity')
       return [spec, at] as const
     }),
   )
-  if (positions.size === 0 || [...positions.values()].includes(-1)) return undefined
-  return { name, type, valueOf: ({ specId, partition }) => partition[positions.get(specId)!] ?? null }
+  if (positions.size === 0 || [...positions.values()].every((at) => at < 0)) return undefined
+  const valueIn = ({ specId, partition, constants }: DataFile) =>
+    constants?.get(id) ?? partition[positions.get(specId) ?? -1] ?? null
+  const isIn = ({ specId, constants }: DataFile) => constants?.has(id) || (positions.get(specId) ?? -1) >= 0
+  return files.every(isIn) ? { name, type, valueOf: valueIn } : undefined
 }
 
 /** Those of the combinations of values for which the condition is true. */
@@ -161,7 +165,7 @@ async function matching(
   const kept = new Set<string>()
   const names = ['"skep at"', ...columns.map(({ name }) => quoteIdentifier(name))].join(', ')
   // An empty table is asked too, so that a condition that does not fit is an error.
-  const all = combinations.length > 0 ? combinations : [columns.map(({ type }) => scalarSql(null, type)).join(', ')]
+  const all = combinations.length > 0 ? combinations : [columns.map(({ type }) => constantSql(null, type)).join(', ')]
   const step = SETTINGS.filterRows.default
   for (let from = 0; from < all.length; from += step) {
     const rows = all.slice(from, from + step).map((values, k) => `(${[k, values].filter((v) => v !== '').join(', ')})`)

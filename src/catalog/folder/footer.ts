@@ -58,14 +58,18 @@ const TRAILER_BYTES = 8
  * @throws COLUMN_TYPE_UNSUPPORTED for a column that cannot be read
  */
 export async function readFooter(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'read'>,
   object: StampedFile,
   options: FooterOptions = {},
 ): Promise<FileFooter> {
   return parseFooter(object.path, object.sizeBytes, await readFooterBytes(store, object, options))
 }
 
-async function readFooterBytes(store: ObjectStore, object: StampedFile, options: FooterOptions): Promise<Uint8Array> {
+async function readFooterBytes(
+  store: Pick<ObjectStore, 'read'>,
+  object: StampedFile,
+  options: FooterOptions,
+): Promise<Uint8Array> {
   const { path: file, sizeBytes } = object
   throwIfAborted(options.signal)
   if (sizeBytes === 0) throw damagedFile(file, 'it is empty')
@@ -80,7 +84,7 @@ async function readFooterBytes(store: ObjectStore, object: StampedFile, options:
 }
 
 async function readRange(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'read'>,
   file: string,
   start: number,
   end: number,
