@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BuzzDocument } from '../../src/planner/buzz.ts'
 import type { Warehouse } from '../../src/warehouse.ts'
+import { DeltaLab, type Field } from '../delta-lab.ts'
 import { bee, comb, documentOf, judgeDocument, mockCatalog, rowsOf } from './buzz-lab.ts'
 import { failure, type Lab, openLab } from './import-lab.ts'
 
@@ -356,6 +357,88 @@ describe('what a step reads', () => {
     await lab.write('SELECT 2 AS x', 'live/of=2/a.parquet')
     await lab.write('SELECT 5 AS x', 'live/of=1/a.parquet')
     expect((await divided.run(document)).rows).toEqual([{ s: 7, n: 2 }])
+  })
+})
+
+describe('catalogs that others write', () => {
+  const FIELDS: Field[] = [
+    ['day', 'date'],
+    ['amount', 'decimal(6,2)'],
+    ['flag', 'boolean'],
+    ['x', 'integer'],
+  ]
+  let delta: DeltaLab
+  beforeAll(async () => {
+    delta = new DeltaLab(lab, 'delta')
+    const file = (k: number, day: string | null, amount: string | null, flag: string | null) =>
+      delta.add(`f${k}.parquet`, `SELECT ${k} * 10 + i AS x FROM range(${k}) t(i)`, {
+        partitionValues: { day, amount, flag },
+      })
+    const partitionColumns = ['day', 'amount', 'flag']
+    const first = await file(1, '2026-01-31', '9.50', 'true')
+    delta.commit([...delta.begin(FIELDS, { partitionColumns }), first])
+    delta.commit([await file(2, '2026-02-01', '-10.25', 'false'), await file(3, null, null, null)])
+    delta.commit([delta.removed('f1.parquet')])
+  })
+
+  const document = (filter: string | undefined, version?: number): BuzzDocument => ({
+    steps: [
+      bee('mapper', 'SELECT day, amount, flag, x FROM d', filter),
+      comb('reducer', 'SELECT * FROM mapper ORDER BY x'),
+    ],
+    capacity: { zones: 1 },
+    catalogs: [{ name: 'd', type: 'DeltaLake', uri: delta.root, ...(version !== undefined && { version }) }],
+  })
+  const xs = async (filter?: string, version?: number) => {
+    const { rows, stats } = await divided.run(document(filter, version))
+    return { xs: rows.map(({ x }) => x), pruned: stats.filesPruned }
+  }
+
+  test('are read at their latest version, or the one that is asked for', async () => {
+    expect(await xs()).toEqual({ xs: [20, 21, 30, 31, 32], pruned: 0 })
+    expect(await xs(undefined, 0)).toEqual({ xs: [10], pruned: 0 })
+    expect(await xs(undefined, 1)).toEqual({ xs: [10, 20, 21, 30, 31, 32], pruned: 0 })
+    const error = await failure(() => xs(undefined, 9))
+    expect(error.code).toBe('SNAPSHOT_NOT_FOUND')
+    expect(error.message).toContain('"d"')
+  })
+
+  test.each([
+    [`day > '2026-01-31'`, [20, 21]],
+    [`day = DATE '2026-01-31' OR day IS NULL`, [10, 30, 31, 32]],
+    ['amount < 9', [20, 21]],
+    ['amount = 9.5 AND flag', [10]],
+    ['NOT flag', [20, 21]],
+    ['flag IS NULL', [30, 31, 32]],
+    [`key LIKE '%/f2.parquet' AND length > 0`, [20, 21]],
+    [`month(day) = 3`, []],
+  ])('have typed partitions: %s', async (filter, expected) => {
+    expect((await xs(filter, 1)).xs).toEqual(expected)
+  })
+
+  test('meet folders and tables in joins', async () => {
+    const own = document(undefined)
+    const joined = {
+      ...own,
+      steps: [
+        bee('mapper', 'SELECT kind, count(*) AS n FROM d JOIN kinds ON k = x % 10 GROUP BY kind', 'flag IS NULL'),
+        comb('reducer', 'SELECT * FROM mapper ORDER BY kind'),
+      ],
+      catalogs: [...own.catalogs!, { name: 'kinds', type: 'Static' as const, uri: `${lab.dir}/kinds` }],
+    }
+    expect((await divided.run(joined)).rows).toEqual([
+      { kind: 'kind 0', n: 1 },
+      { kind: 'kind 1', n: 1 },
+      { kind: 'kind 2', n: 1 },
+    ])
+  })
+
+  test.each(['DeltaLake', 'Iceberg'] as const)('%s: are an error where there are none', async (type) => {
+    const error = await failure(() =>
+      divided.run({ ...document(undefined), catalogs: [{ name: 'd', type, uri: `${lab.dir}/sales` }] }),
+    )
+    expect(error).toMatchObject({ code: 'CATALOG_NOT_FOUND', details: { catalog: 'd' } })
+    expect(error.message).toContain(`${type} catalog not found`)
   })
 })
 
