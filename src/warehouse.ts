@@ -198,11 +198,13 @@ export class Warehouse implements AsyncDisposable {
     const started = performance.now()
     const running = runningOf(this.settings, options)
     return await retryChanged(this.settings.folderRetries, async () => {
-      const loaded = await this.#loadQuery(table, query, options.at, running.signal)
+      const tables: Table[] = []
       try {
+        const loaded = await this.#loadQuery(table, query, options.at, running.signal)
+        tables.push(loaded.table)
         return await runBehaviouralQuery(this.#parts, loaded, options, { running, started })
       } catch (error) {
-        throw await this.#queries.naming(error, { tables: [loaded.table], running })
+        throw await this.#queries.naming(error, { tables, running })
       }
     })
   }

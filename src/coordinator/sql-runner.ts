@@ -2,15 +2,15 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DataFile, Table } from '../catalog/types.ts'
+import { isTimeout, timeoutError } from '../engine/duckdb-errors.ts'
 import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import { type Estimate, requireAffordable } from '../planner/estimate.ts'
-import type { PoolName } from '../planner/plan.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
-import type { SqlExplanation, SqlOptions, SqlStream } from './calls.ts'
+import { poolOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
 import type { TaskStats } from './run-figures.ts'
 import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
@@ -90,6 +90,8 @@ export class SqlRunner {
     error: unknown,
     { tables, running }: { tables: readonly Table[]; running: Omit<Running, 'onProgress'> },
   ): Promise<unknown> {
+    // Whoever waited for a file or an object knows of an end, and not why.
+    if (isSkepError(error, 'CANCELLED') && isTimeout(running.signal)) return timeoutError(running.timeoutMs)
     if (!mayComeFromFile(error)) return error
     const lease = await this.#parts.engines.lease(readingOf(tables))
     try {
@@ -181,7 +183,7 @@ export class SqlRunner {
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
       const query = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, query, { pool: options.pool ?? (settings.pool as PoolName), purpose })
+      const choice = await chooseSql(context, query, { pool: poolOf(settings, options), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()
@@ -196,7 +198,12 @@ export class SqlRunner {
         ...bound,
         close,
       }
-      return choice.divided && purpose === 'run' ? await this.#runTasks(prepared, begin) : prepared
+      if (settings.split === 'auto' || purpose === 'explain') return prepared
+      // Planning may have failed on the way, which ends a transaction.
+      await context.session.run('ROLLBACK', { signal: running.signal })
+      if (choice.divided) return await this.#runTasks(prepared, begin)
+      await begin()
+      return prepared
     } catch (error) {
       await close()
       throw await this.naming(error, { tables, running })
@@ -209,8 +216,6 @@ export class SqlRunner {
     const { stages, final } = choice.plan!
     const { session } = context
     const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
-    // Planning may have failed on the way, which ends a transaction.
-    await session.run('ROLLBACK', { signal: running.signal })
     const run = await stepUnchanged(files, running, () => runPlan(this.#parts, stages, choice.pool, running))
     try {
       const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))

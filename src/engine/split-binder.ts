@@ -7,7 +7,7 @@ import { MOMENT_SQL, type Moment, tellsMoment, withMoments } from '../sql/moment
 import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder } from '../sql/split.ts'
 import type { SplitColumn, SplitTable } from '../sql/split-tables.ts'
-import { isNode, nodes, type TreeNode } from '../sql/tree.ts'
+import { isNode, nodes, readTree, type TreeNode } from '../sql/tree.ts'
 import { parametersOf, parseSql, printable } from './binder.ts'
 import type { RunOptions, Session } from './engine.ts'
 import type { BoundValue, BoundValues } from './parameters.ts'
@@ -32,11 +32,11 @@ export class SessionBinder implements Binder {
     if (known !== undefined) return known
     const faithful = printable(query)
     const json = JSON.stringify({ error: false, statements: [{ node: faithful }] })
-    const [row] = await this.#session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
-      ...this.#options,
-      params: [json],
-    })
-    const tree = await parseSql(this.#session, row!.sql, this.#options)
+    const [row] = await this.#session.rows<{ sql: string; tree: string }>(
+      'SELECT sql, json_serialize_sql(sql) AS tree FROM (SELECT json_deserialize_sql($1::JSON) AS sql)',
+      { ...this.#options, params: [json] },
+    )
+    const tree = readTree(row!.tree)
     if (tree.error || comparable(tree.statements[0]!.node) !== comparable(faithful)) {
       throw new SkepError('SQL_INVALID', `the engine does not print this query as it reads it: ${row!.sql}`, {})
     }
@@ -103,7 +103,8 @@ export class SessionBinder implements Binder {
     const list = columns.map((column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`)
     await this.#session.run(
       `CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${list.join(', ')} WHERE false`,
-      this.#options,
+      // Not every type has a name that the engine reads.
+      { ...this.#options, userSql: true },
     )
   }
 }

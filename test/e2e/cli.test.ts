@@ -110,7 +110,16 @@ describe('skep sql', () => {
         { name: 'l', type: 'INTEGER[]' },
       ],
       rows: [{ a: 1, d: '1.50', n: null, l: [1, 2] }],
-      stats: { tasks: 1, files: 0, filesPruned: 0, bytes: 0, rows: 0, ms: expect.any(Number) },
+      stats: {
+        tasks: 1,
+        files: 0,
+        filesPruned: 0,
+        bytes: 0,
+        rows: 0,
+        ms: expect.any(Number),
+        pool: 'threads',
+        estimate: { files: 0, bytes: 0, rows: 0, tasks: 0, lambda: { gbSeconds: 0, requests: 0, dollars: 0 } },
+      },
     })
     expect(await readdir(folder)).not.toContain('nix')
     expect((await outcomeOf(start(['tables'], { SKEP_WAREHOUSE: 'nix' }))).err).toContain(join(folder, 'nix'))
