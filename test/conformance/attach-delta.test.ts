@@ -1,6 +1,7 @@
 /** Delta tables that others wrote, attached: the same rows as their files have, in every state that their logs have. */
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { BehaviouralQuery, Step } from '../../src/behaviour/types.ts'
 import { DeltaLab, type Field, struct, type TableOptions, writeCheckpoint } from '../delta-lab.ts'
 import { failure, type Lab, openLab } from './import-lab.ts'
 
@@ -547,6 +548,15 @@ describe('what is not read', () => {
     expect((await failure(() => sql('FROM unused', { at: 0 }))).details).toMatchObject({ feature: 'deletionVectors' })
   })
 
+  test('a file that gets a deletion vector in a commit whose actions stand in any order', async () => {
+    const table = new DeltaLab(lab, 'marked')
+    const file = await table.add('a.parquet', 'SELECT 1::BIGINT AS i')
+    table.commit([...table.begin(FIELDS, { protocol: features('deletionVectors') }), file])
+    table.commit([table.added('a.parquet', { more: VECTOR }), table.removed('a.parquet')])
+    const error = await failure(() => lab.warehouse.attach('marked', table.root, { type: 'delta' }))
+    expect(error.details).toMatchObject({ feature: 'deletionVectors' })
+  })
+
   test('files on other stores', async () => {
     const table = new DeltaLab(lab, 'elsewhere')
     await table.add('a.parquet', 'SELECT 1::BIGINT AS i')
@@ -604,6 +614,38 @@ describe('data files', () => {
     await lab.warehouse.attach('empty', table.root, { type: 'delta' })
     expect(await sql('SELECT count(*)::INT AS n FROM empty')).toEqual([{ n: 0 }])
   })
+})
+
+test('behavioural queries take the values of the log, also where files are decoded without the engine', async () => {
+  const table = new DeltaLab(lab, 'behaviour')
+  const fields: Field[] = [
+    ['event', 'string'],
+    ['who', 'string'],
+    ['ts', 'long'],
+  ]
+  const rows = `SELECT 'u' || (i % 40) AS who, i::BIGINT AS ts, 'wrong' AS event FROM range(1000) t(i)`
+  table.commit([
+    ...table.begin(fields, { partitionColumns: ['event'] }),
+    await table.add('a.parquet', rows, { partitionValues: { event: 'see' } }),
+    await table.add('b.parquet', `${rows} WHERE i % 3 = 0`, { partitionValues: { event: 'buy' } }),
+  ])
+  const plain = new DeltaLab(lab, 'behaviour-plain')
+  plain.commit([
+    ...plain.begin(fields),
+    await plain.add('a.parquet', `SELECT 'see' AS event, who, ts FROM (${rows})`),
+    await plain.add('b.parquet', `SELECT who, 'buy' AS event, ts FROM (${rows}) WHERE ts % 3 = 0`),
+  ])
+  await using direct = await lab.open({ SKEP_DIRECT_ROWS: '1' })
+  const keys = { type: 'delta', actor: 'who', time: 'ts' } as const
+  await direct.attach('behaviour', table.root, keys)
+  await direct.attach('behaviour_plain', plain.root, keys)
+  const filter = (event: string): Step => ({ filter: ['event', '==', event] })
+  const query = { funnel: { sequence: [filter('see'), filter('buy')] } } satisfies BehaviouralQuery
+  const [own, same] = [await direct.query('behaviour', query), await direct.query('behaviour_plain', query)]
+  expect(own.funnel).toEqual(same.funnel)
+  expect(own.funnel?.sequence.map(({ matchingGroups }) => matchingGroups)).toEqual([40, 40])
+  const wrong = { query: { conditions: [filter('wrong')] } }
+  expect((await direct.query('behaviour', wrong)).query.matchingGroups).toBe(0)
 })
 
 describe('a name', () => {
