@@ -59,8 +59,9 @@ export interface ErrorDetails {
   SQL_INVALID: { position?: number }
   STORE_UNAVAILABLE: { path?: string; outcome?: 'unknown'; table?: string; commitId?: string }
   TABLE_EXISTS: { table: string }
+  TABLE_FEATURE_UNSUPPORTED: { table?: string; file: string; feature: string }
   TABLE_INVALID: { table?: string; file: string }
-  TABLE_KIND: { table: string; kind: 'managed' | 'registered' }
+  TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
   TABLE_NOT_FOUND: { table: string; nearest?: string }
   TOO_MANY_PREDICATES: { limit: number }
@@ -151,10 +152,14 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The storage of the warehouse does not answer; nothing was changed, try again. Where the details say `outcome: "unknown"`, the change may have taken effect: look before you repeat it.',
   },
   TABLE_EXISTS: { kind: 'user', status: 409, help: 'A table of this name exists already.' },
+  TABLE_FEATURE_UNSUPPORTED: {
+    kind: 'user',
+    help: 'A table that others wrote uses a feature of its format that Skep does not read; the details name it. Rewrite the table without it.',
+  },
   TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
   TABLE_KIND: {
     kind: 'user',
-    help: 'The command does not fit the kind of the table: registered tables are read-only, `drop` is for managed ones and `unregister` for registered ones.',
+    help: 'The command does not fit the kind of the table: registered and attached tables are read-only, `drop` is for managed ones and `unregister` for the others.',
   },
   TABLE_NAME_INVALID: {
     kind: 'user',

@@ -141,7 +141,7 @@ export class Catalog {
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
-  async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo[]> {
+  async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo<number>[]> {
     const { head } = await this.#open(name, options)
     return head ? snapshotInfos(head.metadata) : []
   }

@@ -94,8 +94,20 @@ export interface DataFile {
   columns: ReadonlyMap<number, ColumnStatistics>
   /** True when the file's rows are sorted by (actor, time), ascending. */
   sorted: boolean
-  /** Of a file that others may change: its stamp, and its own columns (files that have the same share one list). */
-  foreign?: { version: string; layout: readonly { name: string; type: DataType }[] }
+  /**
+   * Of a file that others may change: its stamp, and its own columns (files that have the same share one list). `problem`: why it
+   * cannot be read, as the rest of a sentence; whoever has to read it tells.
+   */
+  foreign?: { version: string; layout: readonly { name: string; type: DataType }[]; problem?: string }
+  /**
+   * Values of columns, by id, that metadata tells and the file need not have (attached tables only): they count whatever the file says.
+   * Null is a null.
+   */
+  constants?: ReadonlyMap<number, Scalar | null>
+  /** Iceberg files of position deletes that concern this file: paths as the engine opens them (attached tables only). */
+  deletes?: readonly string[]
+  /** The file as its table's own metadata writes it, by which position deletes name it; `path` when absent. */
+  uri?: string
   /** Of a task: half-open range of row numbers; `rows` counts these. All rows when absent. */
   range?: readonly [from: number, to: number]
 }
@@ -108,10 +120,13 @@ export interface FileReading {
   narrower: ReadonlySet<number>
 }
 
+/** The id of a snapshot; a text of digits where a number cannot hold it, as in tables that others wrote. */
+export type SnapshotId = number | string
+
 /** The state of a table at one time. */
 export interface Snapshot {
   /** Absent for a table without any data yet and for registered tables. */
-  id?: number
+  id?: SnapshotId
   schema: Schema
   /** By spec id. */
   specs: ReadonlyMap<number, PartitionSpec>
@@ -120,23 +135,31 @@ export interface Snapshot {
   reading?: FileReading
 }
 
+/** The format of an attached table. */
+export type TableFormat = 'delta' | 'iceberg'
+
 /** A row of `skep snapshots`. */
-export interface SnapshotInfo {
-  id: number
-  parentId: number | null
+export interface SnapshotInfo<Id extends SnapshotId = SnapshotId> {
+  id: Id
+  parentId: Id | null
   /** ISO 8601, UTC. */
   time: string
-  operation: 'append' | 'overwrite' | 'replace' | 'delete'
+  operation: 'append' | 'overwrite' | 'replace' | 'delete' | 'unknown'
   summary: Record<string, string>
 }
 
 /** How far a registered folder was checked for "an actor is in one file only". */
 export type Validation = 'single' | 'first_last' | 'sample' | 'all'
 
+/** Ours; a folder of Parquet files; a table of a format that others write. */
+export type TableKind = 'managed' | 'registered' | 'attached'
+
 /** A table as it was loaded: its keys, where it is, and one snapshot of it. */
 export interface Table {
   name: string
-  kind: 'managed' | 'registered'
+  kind: TableKind
+  /** Of an attached table: who wrote it. */
+  format?: TableFormat
   /** What it is about, as its owner said. */
   comment?: string
   /** Folder of the table: an absolute path or URL. */

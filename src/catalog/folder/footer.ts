@@ -65,7 +65,12 @@ export async function readFooter(
   return parseFooter(object.path, object.sizeBytes, await readFooterBytes(store, object, options))
 }
 
-async function readFooterBytes(store: ObjectStore, object: StampedFile, options: FooterOptions): Promise<Uint8Array> {
+/** The bytes of a footer, without length and magic number: what `parseFooter` takes. @throws as `readFooter` does */
+export async function readFooterBytes(
+  store: Pick<ObjectStore, 'read'>,
+  object: Pick<StampedFile, 'path' | 'sizeBytes'>,
+  options: FooterOptions = {},
+): Promise<Uint8Array> {
   const { path: file, sizeBytes } = object
   throwIfAborted(options.signal)
   if (sizeBytes === 0) throw damagedFile(file, 'it is empty')
@@ -80,7 +85,7 @@ async function readFooterBytes(store: ObjectStore, object: StampedFile, options:
 }
 
 async function readRange(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'read'>,
   file: string,
   start: number,
   end: number,
