@@ -217,6 +217,36 @@ export const SETTINGS = {
   rejectTextBytes: { unit: 'bytes', default: 4 * KIB, help: 'Longest text of a line that `--rejects` writes.' },
   footerBytes: { unit: 'bytes', default: 64 * MIB, help: 'Longest footer of a Parquet file that is read.' },
   footerReads: { unit: 'count', default: 16, help: 'Footers of Parquet files that are read at the same time.' },
+  attachedFileBytes: {
+    unit: 'bytes',
+    default: 512 * MIB,
+    help: 'Largest file of metadata of an attached table that is read: log entries, checkpoints, manifests.',
+  },
+  attachedCacheBytes: {
+    unit: 'bytes',
+    default: 256 * MIB,
+    help: 'Metadata of attached tables that a warehouse keeps in memory, by the size of what it was read from.',
+  },
+  attachedEntryBytes: {
+    unit: 'bytes',
+    default: 1024,
+    help: 'What a file of an attached table is counted with there, beside the text of its statistics.',
+  },
+  attachedAttempts: {
+    unit: 'count',
+    default: 5,
+    help: 'How often the log of an attached table is read anew because entries went away meanwhile.',
+  },
+  checkpointRows: {
+    unit: 'rows',
+    default: 20_000,
+    help: 'Rows of the checkpoint of a Delta table that are read together.',
+  },
+  engineRoots: {
+    unit: 'count',
+    default: 16,
+    help: 'Folders outside of an attached table that its files may lie in, each opened to the engine; of more, the one that has them all.',
+  },
   sampledFiles: { unit: 'count', default: 10, help: 'Files that `skep register --validate sample` compares.' },
   folderRetries: {
     unit: 'count',

@@ -6,11 +6,15 @@ import type { BehaviouralResult } from './behaviour/result.ts'
 import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
-import { Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { AttachedTables } from './catalog/attached.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
+import { checkTableName } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
+import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
@@ -30,7 +34,7 @@ import {
   type SqlResult,
   type SqlStream,
 } from './coordinator/calls.ts'
-import { describeTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
 import { runningOf } from './coordinator/run-plan.ts'
@@ -61,6 +65,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #engines: EngineKeeper
   readonly #threads: Threads
   readonly #folders: Folders
+  readonly #attached: AttachedTables
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
@@ -73,6 +78,7 @@ export class Warehouse implements AsyncDisposable {
     this.#catalog = new Catalog(this.#store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
+    this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
     this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
     this.#parts = {
@@ -166,8 +172,11 @@ export class Warehouse implements AsyncDisposable {
     )
     const tables = await Promise.all(
       opened.map(async ({ entry, load }) => {
-        const found = await load(moments.get(entry.name))
-        return found.kind === 'managed' ? found : await this.#folders.current(found, { signal })
+        const at = moments.get(entry.name)
+        const found = await load(at)
+        if (found.kind === 'managed') return found
+        if (found.kind === 'attached') return await this.#attached.load(found, { at, signal })
+        return await this.#folders.current(found, { signal })
       }),
     )
     return new Map(keys.map((key, k) => [key, tables[k]!]))
@@ -236,6 +245,25 @@ export class Warehouse implements AsyncDisposable {
     return await registerFolder(this.#inputs(), table, path, options)
   }
 
+  /**
+   * Makes a table that others write (Delta Lake, Apache Iceberg) one of this warehouse, in place and read-only. Every query sees its
+   * newest state. With keys it can be asked behavioural queries.
+   *
+   * @throws ARGUMENT_INVALID, TABLE_EXISTS, TABLE_NAME_INVALID, FILE_NOT_FOUND, TABLE_INVALID, TABLE_FEATURE_UNSUPPORTED, COLUMN_NOT_FOUND, KEY_INVALID
+   * @example
+   * await warehouse.attach('orders', '/lake/orders', { type: 'delta', actor: 'customer', time: 'ordered_at' })
+   */
+  async attach(table: string, uri: string, options: AttachOptions): Promise<TableSummary> {
+    const { signal } = options
+    checkTableName(table)
+    const wanted: AttachedEntry = { kind: 'attached', name: table, ...readAttachOptions(uri, options) }
+    await this.#catalog.requireFree(table, { signal })
+    const checked = await this.#attached.check(wanted, { signal })
+    const { format, keys } = checked.entry
+    await this.#catalog.attach(table, { uri: wanted.uri, format, keys }, { signal })
+    return summariseTable(checked.table)
+  }
+
   #inputs() {
     return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.#spillPath() }
   }
@@ -245,7 +273,7 @@ export class Warehouse implements AsyncDisposable {
     return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
-  /** Forgets a registered table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Forgets a registered or attached table; its files stay. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async unregister(table: string): Promise<void> {
     await this.#catalog.unregister(table)
   }
@@ -270,8 +298,10 @@ export class Warehouse implements AsyncDisposable {
   /** All tables, by name. One that is damaged is listed with what is wrong with it, and hides no other. */
   async tables(): Promise<TableSummary[]> {
     // A folder is listed as it was registered, even when it has gone since.
-    const load = async (entry: CatalogEntry) =>
-      entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#catalog.loadManaged(entry.name)
+    const load = async (entry: CatalogEntry) => {
+      if (entry.kind === 'attached') return await this.#attached.load(entry)
+      return entry.kind === 'registered' ? this.#folders.registered(entry) : await this.#catalog.loadManaged(entry.name)
+    }
     return await listTables(this.#catalog, load)
   }
 
@@ -281,8 +311,10 @@ export class Warehouse implements AsyncDisposable {
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 
-  /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
+  /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */
   async snapshots(table: string): Promise<SnapshotInfo[]> {
+    const entry = await this.#catalog.entry(table)
+    if (entry.kind === 'attached') return await this.#attached.history(entry)
     return await this.#catalog.snapshots(table)
   }
 

@@ -18,11 +18,11 @@ import {
   ManagedTables,
   type TableDraft,
 } from './managed-tables.ts'
-import { checkTableName, type FoundName, type NameEntry, Names, tableNotFound } from './names.ts'
+import { type Attachment, checkTableName, type FoundName, type NameEntry, Names, tableNotFound } from './names.ts'
 import { conflict } from './pick-snapshot.ts'
 import { rollBack } from './rollback.ts'
 import { newUuid, type Sources } from './sources.ts'
-import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'
+import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys, TableKind } from './types.ts'
 import { explainUnknown } from './versioned-log.ts'
 import { type LeaseOptions, openWriter, type Writer } from './writers.ts'
 
@@ -33,6 +33,13 @@ export type { Writer } from './writers.ts'
 export type CatalogEntry =
   | { kind: 'managed'; name: string; uuid: string }
   | { kind: 'registered'; name: string; registration: object }
+  | AttachedEntry
+
+/** A name that stands for a table which others write. */
+export type AttachedEntry = { kind: 'attached'; name: string } & Attachment
+
+/** An entry of a table that is not ours. */
+export type ForeignEntry = Exclude<CatalogEntry, { kind: 'managed' }>
 
 /** A name whose entry cannot be read: nothing is known of its table. */
 export interface DamagedName {
@@ -92,7 +99,7 @@ export class Catalog {
       SETTINGS.storeCalls.default,
       async (entry): Promise<(CatalogEntry | DamagedName)[]> => {
         if (entry.state === 'damaged') return [{ kind: 'damaged', name: entry.name, error: entry.error }]
-        if (entry.state === 'registered') return [toEntry(entry)]
+        if (entry.state !== 'managed') return [toEntry(entry)]
         return (await this.#isDropped(entry.uuid, options)) ? [] : [toEntry(entry)]
       },
     )
@@ -111,36 +118,31 @@ export class Catalog {
   ): Promise<{ entry: CatalogEntry; load(at?: At): ReturnType<Catalog['load']> }> {
     const { entry, head } = await this.#open(name, options)
     const load = async (at?: At) =>
-      entry.kind === 'registered'
-        ? entry
-        : await this.#tables.load(entry.name, head!, { ...options, ...(at && { at }) })
+      entry.kind !== 'managed' ? entry : await this.#tables.load(entry.name, head!, { ...options, ...(at && { at }) })
     return { entry, load }
   }
 
   /**
-   * A managed table with the files of one snapshot, the current one unless `at` says otherwise; or the registration of a registered one.
+   * A managed table with the files of one snapshot, the current one unless `at` says otherwise; or the entry of one that is not ours.
    * Costs two listings and three reads, and one more for each manifest that is not in the cache; two look-ups replace the second listing of a table that was loaded before.
    *
    * @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID
    * @throws SNAPSHOT_NOT_FOUND for an unknown snapshot, or a time before the first
    */
-  async load(
-    name: string,
-    options: CallOptions & { at?: At } = {},
-  ): Promise<ManagedTable | Extract<CatalogEntry, { kind: 'registered' }>> {
+  async load(name: string, options: CallOptions & { at?: At } = {}): Promise<ManagedTable | ForeignEntry> {
     const { entry, head } = await this.#open(name, options)
-    if (entry.kind === 'registered') return entry
+    if (entry.kind !== 'managed') return entry
     return await this.#tables.load(entry.name, head!, options)
   }
 
-  /** The same as `load` for a table that has to be managed. @throws TABLE_KIND for a registered one */
+  /** The same as `load` for a table that has to be managed. @throws TABLE_KIND for another */
   async loadManaged(name: string, options: CallOptions & { at?: At } = {}): Promise<ManagedTable> {
     const table = await this.load(name, options)
-    if (table.kind === 'registered') throw wrongKind(table.name, 'registered', 'it is registered, and so read-only')
+    if (table.kind !== 'managed') throw wrongKind(table, `it is ${table.kind}, and so read-only`)
     return table
   }
 
-  /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND */
+  /** The history of a managed table, newest last; nothing for another. @throws TABLE_NOT_FOUND */
   async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo<number>[]> {
     const { head } = await this.#open(name, options)
     return head ? snapshotInfos(head.metadata) : []
@@ -149,7 +151,7 @@ export class Catalog {
   /** All that the snapshots of a managed table consist of, and what of their metadata is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND, TABLE_INVALID */
   async survey(name: string, options: CallOptions = {}): Promise<Survey> {
     const { entry, head } = await this.#open(name, options)
-    if (!head) throw wrongKind(entry.name, 'registered', 'its files have no checksums to be held against')
+    if (!head) throw wrongKind(entry, 'its files have no checksums to be held against')
     return await this.#tables.survey(head, options)
   }
 
@@ -257,7 +259,8 @@ export class Catalog {
    */
   async rollback(name: string, snapshotId: number, options: CommitOptions = {}): Promise<Commit> {
     const { entry, head } = await this.#open(name, options)
-    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'it has no history')
+    if (entry.kind === 'registered') throw wrongKind(entry, 'it has no history')
+    if (entry.kind === 'attached') throw wrongKind(entry, 'it is attached, and so read-only')
     return await rollBack({ tables: this.#tables, sources: this.#sources }, entry.name, head!, snapshotId, options)
   }
 
@@ -270,7 +273,7 @@ export class Catalog {
    */
   async alter(name: string, alteration: Alteration, options: CommitOptions = {}): Promise<boolean> {
     const { entry } = await this.#open(name, options)
-    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'it is registered, and so read-only')
+    if (entry.kind !== 'managed') throw wrongKind(entry, `it is ${entry.kind}, and so read-only`)
     return await this.#tables.alter(entry.name, entry.uuid, alteration, options)
   }
 
@@ -287,7 +290,7 @@ export class Catalog {
       throw error
     })
     if (entry === undefined) return await this.#free(name, options)
-    if (entry.kind === 'registered') throw wrongKind(entry.name, 'registered', 'unregister it instead')
+    if (entry.kind !== 'managed') throw wrongKind(entry, 'unregister it instead')
     if (damage) await this.#tables.fenceDamaged(entry.name, entry.uuid, commitId, options)
     else await this.#tables.fence(entry.name, entry.uuid, commitId, options)
     await this.#clearDropped(name, found.version, entry.uuid)
@@ -360,12 +363,22 @@ export class Catalog {
     }
   }
 
-  /** Forgets a registered table, or a name whose entry is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND */
+  /** Makes a name stand for a table that others write. @throws TABLE_EXISTS, TABLE_NAME_INVALID */
+  async attach(name: string, attachment: Attachment, options: CallOptions = {}): Promise<void> {
+    const entry = { state: 'attached', name, ...attachment } as const
+    for (;;) {
+      const found = await this.#findFree(name, options)
+      throwIfAborted(options.signal)
+      if (await this.#append(name, found.version + 1, entry, `"${name}" was attached`)) return
+    }
+  }
+
+  /** Forgets a registered or attached table, or a name whose entry is damaged. @throws TABLE_NOT_FOUND, TABLE_KIND */
   async unregister(name: string, options: CallOptions = {}): Promise<void> {
     for (;;) {
       const { entry, found } = await this.#openOrDamage(name, options)
       if (entry === undefined) return await this.#free(name, options)
-      if (entry.kind === 'managed') throw wrongKind(entry.name, 'managed', 'drop it instead')
+      if (entry.kind === 'managed') throw wrongKind(entry, 'drop it instead')
       throwIfAborted(options.signal)
       if (await this.#append(name, found.version + 1, { state: 'absent' }, `"${name}" was unregistered`)) return
     }
@@ -392,7 +405,7 @@ export class Catalog {
   async #open(name: string, options: CallOptions): Promise<Opened> {
     const found = await this.#names.find(name, options)
     const { entry } = found
-    if (entry.state === 'registered') return { found, entry: toEntry(entry) }
+    if (entry.state === 'registered' || entry.state === 'attached') return { found, entry: toEntry(entry) }
     if (entry.state === 'managed') {
       const head = await this.#tables.head(entry.uuid, options).catch(async (error: unknown) => {
         // The folder of a table that was dropped long ago goes as a whole: its name says something else by now.
@@ -438,6 +451,7 @@ function toEntry(entry: Exclude<FoundName['entry'], { state: 'absent' }>): Catal
   return { kind: state, ...rest } as CatalogEntry
 }
 
-function wrongKind(table: string, kind: 'managed' | 'registered', hint: string): SkepError {
-  return new SkepError('TABLE_KIND', `"${table}" is a ${kind} table: ${hint}`, { table, kind })
+function wrongKind({ name: table, kind }: { name: string; kind: TableKind }, hint: string): SkepError {
+  const article = kind === 'attached' ? 'an' : 'a'
+  return new SkepError('TABLE_KIND', `"${table}" is ${article} ${kind} table: ${hint}`, { table, kind })
 }

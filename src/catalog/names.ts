@@ -7,13 +7,23 @@ import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import { damagedMetadata } from './damage.ts'
 import { newUuid, type Sources } from './sources.ts'
+import type { TableFormat, TableKeys, TimeUnit } from './types.ts'
 import { type LogListing, listAll, VersionedLog, withFile } from './versioned-log.ts'
 
 /** What a name stands for. `registration` is a JSON object that only its maker understands. */
 export type NameEntry =
   | { state: 'managed'; name: string; uuid: string }
   | { state: 'registered'; name: string; registration: object }
+  | ({ state: 'attached'; name: string } & Attachment)
   | { state: 'absent' }
+
+/** Where a table is that others write, and what its maker said of it. */
+export interface Attachment {
+  /** The table's folder: an absolute path, or a URL. */
+  uri: string
+  format: TableFormat
+  keys: TableKeys
+}
 
 /** An entry that cannot be read. Its name is spelled as its folder is. */
 export interface DamagedEntry {
@@ -175,11 +185,32 @@ function parseJson(bytes: Uint8Array, file: string, table: string): Partial<Reco
 }
 
 function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
-  const { state, name, uuid, registration } = parseJson(bytes, file, table) ?? {}
+  const document = parseJson(bytes, file, table) ?? {}
+  const { state, name, uuid, registration } = document
   if (state === 'absent') return { state }
   if (typeof name === 'string' && name.toLowerCase() === table.toLowerCase()) {
     if (state === 'managed' && typeof uuid === 'string' && /^[0-9a-f-]{36}$/.test(uuid)) return { state, name, uuid }
     if (state === 'registered' && typeof registration === 'object' && registration) return { state, name, registration }
+    const attachment = state === 'attached' && readAttachment(document)
+    if (attachment) return { state: 'attached', name, ...attachment }
   }
   throw damagedMetadata(file, `it is no entry of the name "${table}"`, { table })
 }
+
+function readAttachment({ uri, format, keys }: Partial<Record<string, unknown>>): Attachment | undefined {
+  if (typeof uri !== 'string' || (format !== 'delta' && format !== 'iceberg')) return undefined
+  if (typeof keys !== 'object' || keys === null) return undefined
+  const { actor, time, timeUnit } = keys as Partial<Record<string, unknown>>
+  const isUnit = (unit: unknown): unit is TimeUnit => TIME_UNITS.includes(unit as TimeUnit)
+  return {
+    uri,
+    format,
+    keys: {
+      ...(typeof actor === 'string' && { actor }),
+      ...(typeof time === 'string' && { time }),
+      ...(isUnit(timeUnit) && { timeUnit }),
+    },
+  }
+}
+
+const TIME_UNITS: readonly TimeUnit[] = ['s', 'ms', 'us', 'ns']

@@ -4,32 +4,32 @@ import type { At } from '../catalog/managed-tables.ts'
 import type { SnapshotId } from '../catalog/types.ts'
 import { SkepError } from '../errors.ts'
 
-/** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
+/** A time (ISO 8601 or Date: all tables that have a history as of then), a snapshot id (for the one such table of the query), or ids by table. */
 export type AtOption = string | number | Date | Readonly<Record<string, SnapshotId>>
 
-/** The state asked for of each managed table, by name. @throws ARGUMENT_INVALID */
+/** The state asked for of each table that has a history (all but registered ones), by name. @throws ARGUMENT_INVALID */
 export function resolveAt(at: AtOption | undefined, entries: readonly CatalogEntry[]): Map<string, At> {
-  const managed = entries.filter(({ kind }) => kind === 'managed').map(({ name }) => name)
+  const versioned = entries.filter(({ kind }) => kind !== 'registered').map(({ name }) => name)
   if (at === undefined) return new Map()
-  if (typeof at === 'object' && !(at instanceof Date)) return byTable(at, managed)
+  if (typeof at === 'object' && !(at instanceof Date)) return byTable(at, versioned)
   const id = typeof at === 'number' ? at : /^\d+$/.test(String(at)) ? String(at) : undefined
   if (id === undefined) {
     const time: At = { timeMs: readTime(at) }
-    return new Map(managed.map((name) => [name, time]))
+    return new Map(versioned.map((name) => [name, time]))
   }
-  if (managed.length !== 1) {
+  if (versioned.length !== 1) {
     throw invalid(
-      `a snapshot id needs a query with one managed table, this one has ${managed.length}; write table=id for each`,
+      `a snapshot id needs a query with one table that has snapshots, this one has ${versioned.length}; write table=id for each`,
     )
   }
-  return new Map([[managed[0]!, snapshot(id)]])
+  return new Map([[versioned[0]!, snapshot(id)]])
 }
 
-function byTable(ids: Readonly<Record<string, SnapshotId>>, managed: readonly string[]): Map<string, At> {
+function byTable(ids: Readonly<Record<string, SnapshotId>>, versioned: readonly string[]): Map<string, At> {
   return new Map(
     Object.entries(ids).map(([table, id]) => {
-      const name = managed.find((candidate) => candidate.toLowerCase() === table.toLowerCase())
-      if (name === undefined) throw invalid(`the query reads no managed table "${table}"`)
+      const name = versioned.find((candidate) => candidate.toLowerCase() === table.toLowerCase())
+      if (name === undefined) throw invalid(`the query reads no table "${table}" that has snapshots`)
       return [name, snapshot(id)]
     }),
   )

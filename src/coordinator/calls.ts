@@ -1,6 +1,5 @@
 /** What users give with a call and get back from it, and what follows from that. */
 import type { Table } from '../catalog/types.ts'
-import type { Reading } from '../engine/keeper.ts'
 import type { BoundValue, BoundValues } from '../engine/parameters.ts'
 import type { JsonValue } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
@@ -22,7 +21,7 @@ export interface CallOptions {
 export interface SqlOptions extends CallOptions, SpendingLimits {
   /** Values for `?` and `$1` in order, or for `$name` by name. They are bound, never spliced. */
   params?: BoundValues
-  /** A time (ISO 8601 or Date: all managed tables as of then), a snapshot id (for the one managed table of the query), or ids by table. */
+  /** A time (ISO 8601 or Date: all tables that have a history as of then), a snapshot id (for the one such table of the query), or ids by table. */
   at?: AtOption
   /** Where its tasks run; `SKEP_POOL` when absent. */
   pool?: PoolName
@@ -84,20 +83,11 @@ export function readCall(
   return { text, options: { params: rest as BoundValue[] } }
 }
 
-/** What the tables, and files to be written into these folders, need of an engine. */
-export function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
-  const registered = tables.filter(({ kind }) => kind === 'registered')
-  return {
-    roots: [...registered.map(({ location }) => location), ...folders],
-    files: registered.flatMap(({ snapshot }) => snapshot.files),
-  }
-}
-
 /** Passes for a table that has an actor and a time. @throws KEY_INVALID */
 export function requireKeys({ name, keys }: Table): void {
   for (const key of ['actor', 'time'] as const) {
     if (keys[key] !== undefined) continue
-    const message = `table "${name}" has no ${key} column; import or register it with --${key} COLUMN`
+    const message = `table "${name}" has no ${key} column; import, register or attach it with --${key} COLUMN`
     throw new SkepError('KEY_INVALID', message, { table: name, key })
   }
 }

@@ -3,7 +3,16 @@
 import { valueText } from '../behaviour/value-text.ts'
 import { printTransform } from '../catalog/iceberg/transforms.ts'
 import { compareScalars } from '../catalog/scalar.ts'
-import type { Column, DataFile, Scalar, SnapshotId, Table, TableKeys } from '../catalog/types.ts'
+import type {
+  Column,
+  DataFile,
+  Scalar,
+  SnapshotId,
+  Table,
+  TableFormat,
+  TableKeys,
+  TableKind,
+} from '../catalog/types.ts'
 import { isFloat, isInteger, printType } from '../common/data-type.ts'
 import type { SkepError } from '../errors.ts'
 
@@ -11,7 +20,9 @@ import type { SkepError } from '../errors.ts'
 export interface TableSummary {
   name: string
   /** `unknown` where not even the entry of the name can be read. */
-  kind: 'managed' | 'registered' | 'unknown'
+  kind: TableKind | 'unknown'
+  /** Of an attached table. */
+  format?: TableFormat
   actor?: string
   time?: string
   columns: number
@@ -47,7 +58,9 @@ export interface FileDescription {
 /** All that is known of a table. */
 export interface TableDescription {
   name: string
-  kind: 'managed' | 'registered'
+  kind: TableKind
+  /** Of an attached table. */
+  format?: TableFormat
   comment?: string
   location: string
   metadataLocation?: string
@@ -66,10 +79,11 @@ export interface TableDescription {
 
 /** A table in one line. */
 export function summariseTable(table: Table): TableSummary {
-  const { name, kind, keys, schema, snapshot } = table
+  const { name, kind, format, keys, schema, snapshot } = table
   return {
     name,
     kind,
+    ...(format === undefined ? {} : { format }),
     ...(keys.actor === undefined ? {} : { actor: keys.actor }),
     ...(keys.time === undefined ? {} : { time: keys.time }),
     columns: schema.columns.length,
@@ -89,11 +103,12 @@ function sizesOf(files: readonly DataFile[]): { files: number; rows: number; byt
 
 /** A table in full; `withFiles` adds every data file. */
 export function describeTable(table: Table, withFiles: boolean): TableDescription {
-  const { name, kind, comment, location, metadataLocation, keys, spec, snapshot } = table
+  const { name, kind, format, comment, location, metadataLocation, keys, spec, snapshot } = table
   const columnName = (id: number) => snapshot.schema.columns.find((column) => column.id === id)?.name ?? `#${id}`
   return {
     name,
     kind,
+    ...(format === undefined ? {} : { format }),
     ...(comment === undefined ? {} : { comment }),
     location,
     ...(metadataLocation === undefined ? {} : { metadataLocation }),

@@ -1,7 +1,7 @@
 /** The list of tables: what is wrong with one hides no other. */
 import type { Catalog, CatalogEntry, DamagedName } from '../catalog/catalog.ts'
 import type { Table } from '../catalog/types.ts'
-import { isSkepError } from '../errors.ts'
+import { isSkepError, type SkepError } from '../errors.ts'
 import { summariseDamage, summariseTable, type TableSummary } from './describe.ts'
 
 /** All tables of a catalog in one line each, by name; damaged ones with their error. `load` reads one. */
@@ -25,7 +25,7 @@ async function summarise(
     return summariseTable(await load(entry))
   } catch (error) {
     if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
-    if (!isSkepError(error, 'TABLE_INVALID')) throw error
+    if (!isSkepError(error) || !isDamage(error, entry.kind)) throw error
     if (entry.kind === 'managed' && (await isGone(catalog, entry.name))) return undefined
     return summariseDamage(entry.name, entry.kind === 'damaged' ? 'unknown' : entry.kind, error)
   }
@@ -39,4 +39,9 @@ async function isGone(catalog: Catalog, name: string): Promise<boolean> {
   } catch (error) {
     return isSkepError(error, 'TABLE_NOT_FOUND')
   }
+}
+
+/** True for an error of one table that is to hide no other. What others write may be gone, unreadable or too new. */
+function isDamage({ code, kind }: SkepError, table: CatalogEntry['kind'] | 'damaged'): boolean {
+  return code === 'TABLE_INVALID' || (table === 'attached' && (kind === 'user' || kind === 'limit'))
 }

@@ -1,6 +1,6 @@
 /** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
-import { resolve } from 'node:path'
-import type { DataFile } from '../catalog/types.ts'
+import { dirname, resolve } from 'node:path'
+import type { DataFile, Table } from '../catalog/types.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import type { Engine, Session } from './engine.ts'
 
@@ -19,6 +19,38 @@ interface Kept {
 export interface Reading {
   roots: readonly string[]
   files: readonly DataFile[]
+}
+
+/**
+ * What the tables, and files to be written into these folders, need of an engine. Files of attached tables may lie outside of their folder;
+ * so may their files of deleted rows, which are held to be as immutable.
+ */
+export function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
+  const foreign = tables.filter(({ kind }) => kind !== 'managed')
+  return {
+    roots: [...new Set([...foreign.flatMap(rootsOf), ...folders])],
+    files: foreign.flatMap(({ snapshot }) => snapshot.files),
+  }
+}
+
+function rootsOf({ kind, location, snapshot }: Table): string[] {
+  if (kind === 'registered') return [location]
+  const inside = location.endsWith('/') ? location : `${location}/`
+  const paths = snapshot.files.flatMap(({ path, deletes = [] }) => [path, ...deletes])
+  const outside = paths.filter((path) => !path.startsWith(inside))
+  const folders = [...new Set(outside.map((path) => dirname(path)))]
+  return [location, ...(folders.length > SETTINGS.engineRoots.default ? [commonFolder(folders)] : folders)]
+}
+
+/** The deepest folder that has all of these. */
+function commonFolder(folders: readonly string[]): string {
+  const [first = '', ...others] = folders
+  const parts = first.split('/')
+  const shared = parts.findIndex((_, k) => {
+    const folder = `${parts.slice(0, k + 1).join('/')}/`
+    return !others.every((other) => `${other}/`.startsWith(folder))
+  })
+  return parts.slice(0, shared < 0 ? parts.length : shared).join('/') || '/'
 }
 
 /** The use of an engine, to be given back. */

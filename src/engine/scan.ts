@@ -1,6 +1,7 @@
 /** Scans of a table's files as SQL of our own: the only way in which files enter the fenced engine. */
 import type { DataFile, Schema, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { attachedScanSql } from './scan-attached.ts'
 import { folderScanSql, pathsSql, rangesSql, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan has to know of a table. */
@@ -10,6 +11,7 @@ type Scanned = Pick<Table, 'kind' | 'hiveColumns' | 'snapshot'>
 export function scanSql(table: Scanned, schema: Schema, files: readonly DataFile[]): string {
   if (files.length === 0) return emptyScan(schema)
   if (table.kind === 'registered') return folderScanSql(table, schema, files)
+  if (table.kind === 'attached') return attachedScanSql(table, schema, files)
   const { reading } = table.snapshot
   const columns = schema.columns.map(({ id, name }) => {
     const quoted = quoteIdentifier(name)

@@ -100,9 +100,10 @@ type ManagedEntry = Extract<NameEntry, { state: 'managed' }>
 async function entriesOf({ names, run }: VacuumContext, table: string | undefined): Promise<ManagedEntry[]> {
   if (table === undefined) return (await names.list(run)).filter((entry) => entry.state === 'managed')
   const { entry } = await names.find(table, run)
-  if (entry.state === 'registered') {
-    const message = `"${entry.name}" is a registered table: its files are not the warehouse's to remove`
-    throw new SkepError('TABLE_KIND', message, { table: entry.name, kind: 'registered' })
+  if (entry.state === 'registered' || entry.state === 'attached') {
+    const kind = entry.state
+    const message = `"${entry.name}" is ${kind === 'attached' ? 'an' : 'a'} ${kind} table: its files are not the warehouse's to remove`
+    throw new SkepError('TABLE_KIND', message, { table: entry.name, kind })
   }
   return entry.state === 'managed' ? [entry] : []
 }

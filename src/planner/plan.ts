@@ -4,7 +4,7 @@
  * A stage is one piece of work done many times, on other files or other parts of what earlier stages gave; a task is one of these times.
  * What a task gives does not depend on where, when or how often it is run.
  */
-import type { TableKeys } from '../catalog/types.ts'
+import type { TableKeys, TableKind } from '../catalog/types.ts'
 
 /** Where tasks run. */
 export type PoolName = 'inline' | 'threads'
@@ -12,11 +12,11 @@ export type PoolName = 'inline' | 'threads'
 /** What a scan has to know of a table. Types are written as DuckDB prints them. */
 export interface TableSpec {
   name: string
-  kind: 'managed' | 'registered'
+  kind: TableKind
   keys: TableKeys
   columns: { id: number; name: string; type: string }[]
   hiveColumns?: string[]
-  /** Of a registered table: its folder. */
+  /** Of a registered or attached table: its folder. */
   location?: string
   /** Some files may have been written under other names or types: columns are found by their field ids. */
   byId?: true
@@ -41,6 +41,11 @@ export interface FileSpec {
   /** Of a foreign file: the number of its columns in the table's `layouts`, and the stamp that it was planned with. */
   layout?: number
   version?: string
+  /** Of a file of an attached table: values that metadata tells, by id, as `scalarToJson` writes them, and files of deleted rows. */
+  constants?: Record<string, string | number | boolean | null>
+  deletes?: string[]
+  /** What position deletes call it, where that is not its path. */
+  uri?: string
   /** Of work on whole actors: files of different groups share no actor; absent is 0. */
   group?: number
   /** What is known of the columns that the work asks about, by id: nulls, least and greatest value as `scalarToJson` writes them. */

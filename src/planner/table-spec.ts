@@ -27,7 +27,7 @@ export function tableSpec(table: Table, layouts: LayoutNumbers = layoutNumbers(t
     kind,
     keys: { ...keys },
     columns: snapshot.schema.columns.map(({ id, name, type }) => ({ id, name, type: printType(type) })),
-    ...(kind === 'registered' && { location }),
+    ...(kind !== 'managed' && { location }),
     ...(hiveColumns.length > 0 && { hiveColumns: [...hiveColumns] }),
     ...(snapshot.reading?.byId && { byId: true }),
     ...(narrower.length > 0 && { narrower }),
@@ -49,7 +49,7 @@ export interface FileSpecOptions {
 
 /** A file of a table, or the rows of its range. */
 export function fileSpec(file: DataFile, { root, layouts, columnIds = [] }: FileSpecOptions): FileSpec {
-  const { path, rows, sizeBytes, range, sorted, foreign } = file
+  const { path, rows, sizeBytes, range, sorted, foreign, constants, deletes, uri } = file
   const folder = folderOf(root)
   const columns = columnIds.flatMap((id) => {
     const known = statisticsJson(file.columns.get(id))
@@ -64,8 +64,24 @@ export function fileSpec(file: DataFile, { root, layouts, columnIds = [] }: File
     ...(sorted && { sorted: true }),
     ...(layout !== undefined && { layout }),
     ...(foreign && { version: foreign.version }),
+    ...(constants && { constants: constantsJson(constants) }),
+    ...(deletes && { deletes: [...deletes] }),
+    ...(uri !== undefined && { uri }),
     ...(columns.length > 0 && { columns: Object.fromEntries(columns) }),
   }
+}
+
+function constantsJson(constants: NonNullable<DataFile['constants']>): NonNullable<FileSpec['constants']> {
+  return Object.fromEntries([...constants].map(([id, value]) => [id, value === null ? null : scalarToJson(value)]))
+}
+
+function readConstants(json: NonNullable<FileSpec['constants']>): NonNullable<DataFile['constants']> {
+  const entries = Object.entries(json).map(([id, value]) => {
+    const scalar = value === null ? null : scalarFromJson(value)
+    if (scalar === undefined) throw new Error(`no constant: ${JSON.stringify(value)}`)
+    return [Number(id), scalar] as const
+  })
+  return new Map(entries)
 }
 
 type StatisticsJson = NonNullable<FileSpec['columns']>[string]
@@ -116,6 +132,7 @@ const UNPARTITIONED = { id: 0, fields: [] }
 
 function readFile(file: FileSpec, layouts: readonly Layout[], folder: string): DataFile {
   const { path, rows, bytes, range, sorted = false, layout, version = '', columns = {} } = file
+  const { constants, deletes, uri } = file
   return {
     path: isAbsolute(path) ? path : `${folder}${path}`,
     rows,
@@ -126,6 +143,9 @@ function readFile(file: FileSpec, layouts: readonly Layout[], folder: string): D
     sorted,
     ...(layout !== undefined && { foreign: { version, layout: layouts[layout]! } }),
     ...(range && { range }),
+    ...(constants && { constants: readConstants(constants) }),
+    ...(deletes && { deletes }),
+    ...(uri !== undefined && { uri }),
   }
 }
 

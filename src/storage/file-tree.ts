@@ -105,6 +105,18 @@ export async function firstChanged(
   return at < 0 ? undefined : paths[at]
 }
 
+/** The stamps of files below the root that others will not write to again, whatever their age; undefined for what is no file. */
+export async function stampFiles(
+  root: string,
+  paths: readonly string[],
+  options: CallOptions = {},
+): Promise<(StampedFile | undefined)[]> {
+  const stamps = await stampAll(root, paths, options)
+  return stamps.map((stamp, k) =>
+    stamp?.isFile ? { path: paths[k]!, sizeBytes: stamp.sizeBytes, version: bare(stamp.version) } : undefined,
+  )
+}
+
 interface Children {
   version: string
   /** Paths below the root. */

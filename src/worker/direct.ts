@@ -3,7 +3,7 @@ import { type ColumnLeaves, columnLeaves } from '../behaviour/column-leaves.ts'
 import { externalConditions, heldColumns, type KernelTotals } from '../behaviour/kernel.ts'
 import { maskSql } from '../behaviour/mask-sql.ts'
 import type { ValidQuery } from '../behaviour/validate.ts'
-import type { Column } from '../catalog/types.ts'
+import type { Column, DataFile, Table } from '../catalog/types.ts'
 import { isInteger, printType, quoteIdentifier } from '../common/data-type.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import { type Engine, type RunOptions, throwIfEnded } from '../engine/engine.ts'
@@ -49,6 +49,7 @@ export function planDirect(
   keepReached: boolean,
 ): DirectPlan | undefined {
   const { query } = source
+  if (!tasks.every(({ files }) => files.every(isPlain))) return undefined
   const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
   if (tasks.length === 0 || settings.directGroupRows === 0 || rows < settings.directRows) return undefined
   if (heldColumns(query).length > 0 || externalConditions(query).length > 0) return undefined
@@ -60,6 +61,11 @@ export function planDirect(
   // What the actors of unsorted files reached is not known by the actors' order.
   if (keepReached || !actorWords) return undefined
   return { decoding, leaves, shape: { actorWords, maskBytes: maskBytes(query) } }
+}
+
+/** True for a file that has all its values, and only rows that count. */
+function isPlain({ constants, deletes }: DataFile): boolean {
+  return constants === undefined && !deletes?.length
 }
 
 /** The outcome of a query; undefined when its tasks have to go through the engine. */
@@ -182,7 +188,7 @@ function newDecoding(
   const { table, query } = source
   const sought = (name: string): SoughtColumn | undefined => {
     const column = table.snapshot.schema.columns.find((candidate) => candidate.name === name)
-    return column && !table.hiveColumns.includes(name) ? soughtColumn(table.kind, column) : undefined
+    return column && !table.hiveColumns.includes(name) ? soughtColumn(table, column) : undefined
   }
   const actor = sought(source.actor)
   const time = sought(source.time)
@@ -212,14 +218,15 @@ function newDecoding(
 }
 
 /** Narrower integers of older files are the same numbers. */
-function soughtColumn(kind: 'managed' | 'registered', { id, name, type }: Column): SoughtColumn {
+function soughtColumn({ kind, snapshot }: Table, { id, name, type }: Column): SoughtColumn {
+  const byId = kind === 'managed' || (kind === 'attached' && snapshot.reading?.byId === true)
   const own = printType(type)
   const types = SIGNED.includes(own)
     ? SIGNED.slice(0, SIGNED.indexOf(own) + 1)
     : own === 'DOUBLE'
       ? ['FLOAT', own]
       : [own]
-  return { name, types, ...(kind === 'managed' && { fieldId: id }) }
+  return { name, types, ...(byId && { fieldId: id }) }
 }
 
 function ticksOf({ query }: RowSource): Decoding['timeframe'] | undefined {

@@ -1,10 +1,9 @@
 /** Runs one task: whoever has the message, the files and the exchange of its query can. */
 
-import type { Table } from '../catalog/types.ts'
 import { quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
-import type { EngineKeeper, Reading } from '../engine/keeper.ts'
+import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
 import { paramFromJson } from '../engine/params-json.ts'
 import { scanSql } from '../engine/scan.ts'
 import type { Exchange, Rows } from '../exchange/exchange.ts'
@@ -96,13 +95,6 @@ async function runSql(
     })
   } finally {
     close()
-  }
-}
-
-function readingOf(tables: readonly Table[]): Reading {
-  return {
-    roots: tables.filter(({ kind }) => kind === 'registered').map(({ location }) => location),
-    files: tables.flatMap(({ snapshot }) => snapshot.files),
   }
 }
 

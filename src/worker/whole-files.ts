@@ -17,7 +17,8 @@ export interface DamagedFile {
 
 /**
  * Passes when these files of a table are there, as long as their manifest says, and as they were written. Costs a look at each, and
- * the reading of those that were written to or copied since the last look. Files of registered tables have nothing to be held against.
+ * the reading of those that were written to or copied since the last look. Files of attached tables have to be there, as long as their
+ * log or manifest says; those of registered tables have nothing to be held against.
  *
  * @throws FILE_INVALID naming the first file that is not
  */
@@ -27,9 +28,18 @@ export async function requireWhole(
   files: readonly DataFile[],
   { signal }: RunOptions,
 ): Promise<void> {
+  if (table.kind === 'attached') requirePresent(files)
   if (table.kind !== 'managed') return
   const [damaged] = await damagedFiles(checker, files, 'time', signal)
   if (damaged) throw damagedFile(damaged)
+}
+
+function requirePresent(files: readonly DataFile[]): void {
+  for (const { path, foreign } of files) {
+    if (foreign?.problem === undefined) continue
+    const message = `${path} cannot be read: ${foreign.problem}; ask for another state of the table, or have its writer repair it`
+    throw new SkepError('FILE_INVALID', message, { file: path })
+  }
 }
 
 /** The files that are not as they were written, in their order. */
@@ -132,7 +142,6 @@ function firstLine(message: string): string {
 
 function unreadable({ kind }: Table, path: string, problem: string): SkepError<'FILE_INVALID'> {
   if (kind === 'managed') return damagedFile({ file: path, problem })
-  return new SkepError('FILE_INVALID', `${path} is damaged: ${problem}; restore it, or take it out of the folder`, {
-    file: path,
-  })
+  const advice = kind === 'attached' ? 'restore it from a copy' : 'restore it, or take it out of the folder'
+  return new SkepError('FILE_INVALID', `${path} is damaged: ${problem}; ${advice}`, { file: path })
 }

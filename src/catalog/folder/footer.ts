@@ -58,7 +58,7 @@ const TRAILER_BYTES = 8
  * @throws COLUMN_TYPE_UNSUPPORTED for a column that cannot be read
  */
 export async function readFooter(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'read'>,
   object: StampedFile,
   options: FooterOptions = {},
 ): Promise<FileFooter> {

@@ -29,7 +29,7 @@ export function scalarFromJson(json: unknown): Scalar | undefined {
   }
 }
 
-const FLOATS = [-0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+const FLOATS = [-0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]
 
 function printFloat(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value)

@@ -4,7 +4,7 @@ import { SETTINGS } from '../../config.ts'
 import { SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions } from '../../storage/object-store.ts'
-import { columnNotFound, findColumn } from '../find-column.ts'
+import { findColumn } from '../find-column.ts'
 import { type IcebergSchema, schemaFromJson } from '../iceberg/schema.ts'
 import { physicalOf } from '../iceberg/values.ts'
 import type { At } from '../pick-snapshot.ts'
@@ -37,7 +37,7 @@ export interface ForeignIcebergOptions extends CallOptions {
  * The table in a folder, or of a metadata file, as it is now or was. Costs a listing and two or three reads, one more for each manifest,
  * and one for the footer of at least one data file of each.
  *
- * @throws FILE_NOT_FOUND when there is no table, SNAPSHOT_NOT_FOUND, COLUMN_NOT_FOUND for a key
+ * @throws FILE_NOT_FOUND when there is no table, SNAPSHOT_NOT_FOUND
  * @throws TABLE_INVALID naming the damaged file, TABLE_FEATURE_UNSUPPORTED naming the feature
  */
 export async function loadForeignIceberg(
@@ -64,7 +64,7 @@ export async function loadForeignIceberg(
     format: 'iceberg',
     location: place.folder,
     metadataLocation: metadata.file,
-    keys: keysUnder(name, keys, schemaFromJson(current), schema),
+    keys: keysUnder(keys, schemaFromJson(current), schema),
     schema: schemaFromJson(current),
     spec: specs.get(metadata.specId)!,
     snapshot: { ...(snapshot && { id: snapshot.id }), schema, specs, files, reading: readingOf(metadata, schema) },
@@ -113,16 +113,14 @@ function schemaOfId({ schemas, file }: ForeignMetadata, id: number): IcebergSche
   return found
 }
 
-/** Keys by the names that their columns had under a schema of the past. */
-function keysUnder(table: string, keys: TableKeys, current: Schema, schema: Schema): TableKeys {
-  const nameOf = (key: 'actor' | 'time') => {
-    const name = keys[key]
-    if (name === undefined) return {}
-    const column = findColumn(current.columns, name)
-    if (!column) throw columnNotFound(table, name, current.columns, `the table "${table}" has`)
-    return { [key]: schema.columns.find(({ id }) => id === column.id)?.name ?? column.name }
+/** Keys by the names that their columns had under a schema of the past; without those whose columns the table has no more. */
+function keysUnder({ actor, time, timeUnit }: TableKeys, current: Schema, schema: Schema): TableKeys {
+  const nameOf = (key: 'actor' | 'time', name: string | undefined) => {
+    const column = name === undefined ? undefined : findColumn(current.columns, name)
+    const then = schema.columns.find(({ id }) => id === column?.id)
+    return then && { [key]: then.name }
   }
-  return { ...nameOf('actor'), ...nameOf('time'), ...(keys.timeUnit !== undefined && { timeUnit: keys.timeUnit }) }
+  return { ...nameOf('actor', actor), ...nameOf('time', time), ...(timeUnit !== undefined && { timeUnit }) }
 }
 
 /** Files are always read by field ids: nobody else promises that theirs have the names of the table. */

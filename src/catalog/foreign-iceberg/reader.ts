@@ -1,14 +1,10 @@
 /** How this reader gets at files: by absolute paths or URLs, nothing but reading. */
-import type { ByteRange, CallOptions } from '../../storage/object-store.ts'
+import type { CallOptions } from '../../storage/object-store.ts'
+import type { FileReader } from '../file-reader.ts'
 import { missingForeign } from './errors.ts'
 
-/** Files by their absolute paths or URLs. */
-export interface ForeignReader {
-  /** The bytes of a file, or of a range of it; undefined when there is none. */
-  read(path: string, options?: CallOptions & { range?: ByteRange }): Promise<Uint8Array | undefined>
-  /** The names of what is right in a folder; none when there is no such folder. */
-  list(folder: string, options?: CallOptions): Promise<string[]>
-}
+/** Files by their absolute paths or URLs: what of it this reader uses. */
+export type ForeignReader = Pick<FileReader, 'read' | 'list'>
 
 /** A whole file. @throws TABLE_INVALID when it is not there */
 export async function readWhole(reader: ForeignReader, file: string, options: CallOptions): Promise<Uint8Array> {
