@@ -129,7 +129,9 @@ function partitionReader(type: AvroField | undefined, known: KnownSpec, types: R
   const { spec, fieldIds, isPlain } = known
   const wanted = spec.fields.map(({ fieldId, name, columnId, transform }) => {
     const source = types.get(columnId)
-    return { fieldId, name, type: source && resultType(transform, source), avro: fields.get(fieldId)?.type }
+    const avro = fields.get(fieldId)?.type
+    if (transform.kind !== 'void' && avro === undefined) throw new Error(`partitions without a value of "${name}"`)
+    return { fieldId, name, type: source && resultType(transform, source), avro }
   })
   return (raw: Record<string, unknown>): Pick<ForeignEntry, 'partition' | 'partitionKey'> => {
     const partition = wanted.map(({ fieldId, name, type: own, avro }) =>

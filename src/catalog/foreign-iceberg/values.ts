@@ -59,13 +59,33 @@ function withoutNonsense(column: ColumnStatistics): ColumnStatistics {
   return counts
 }
 
-/** The value in a partition: what Avro makes of it, as values of that type are kept. */
+/** The value in a partition: what Avro makes of it, as values of that type are kept. @throws Error for a value of another type */
 export function partitionScalar(
   value: unknown,
   type: DataType | undefined,
   avro: AvroSchema | undefined,
 ): Scalar | null {
   if (value === null || value === undefined) return null
+  const scalar = toScalar(value, type, avro)
+  const physical = type && physicalOf(type)
+  if (physical !== undefined && typeof scalar !== SCALARS[physical])
+    throw new Error('a partition value of another type')
+  return scalar
+}
+
+const SCALARS: Record<NonNullable<ReturnType<typeof physicalOf>>, string> = {
+  boolean: 'boolean',
+  int: 'bigint',
+  long: 'bigint',
+  decimal: 'bigint',
+  float: 'number',
+  double: 'number',
+  string: 'string',
+  uuid: 'object',
+  binary: 'object',
+}
+
+function toScalar(value: unknown, type: DataType | undefined, avro: AvroSchema | undefined): Scalar {
   if (value instanceof Uint8Array) {
     return type?.kind === 'decimal' || isDecimal(avro) ? fromTwosComplement(value) : Uint8Array.from(value)
   }
