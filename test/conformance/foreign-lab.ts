@@ -58,6 +58,8 @@ export interface LabManifest {
 type Named = { name: string; type: AvroSchema; 'field-id': number }
 
 const SYNC = Buffer.alloc(16, 7)
+/** A field of a later time, which readers skip. (icebird cannot unpack blocks of less than 1 KiB.) */
+const LATER = { later: 'x'.repeat(1100) }
 const needed = (id: number, name: string, type: AvroSchema): Named => ({ name, type, 'field-id': id })
 const optional = (id: number, name: string, type: AvroSchema): Named =>
   ({ name, type: ['null', type], default: null, 'field-id': id }) as Named
@@ -89,17 +91,27 @@ export class ForeignTable {
   /** What the metadata says besides. */
   more: Record<string, unknown> = {}
   sequence = 0
+  /** Of format version 1: without the lists that came later. */
+  isOldest = false
+  readonly #idOf: (k: number) => number | string
   #files = 0
   #versions = 0
 
   constructor(
     lab: Lab,
     name: string,
-    options: { version?: 1 | 2 | 3; fields: IcebergField[]; spec?: LabField[]; location?: string },
+    options: {
+      version?: 1 | 2 | 3
+      fields: IcebergField[]
+      spec?: LabField[]
+      location?: string
+      idOf?: (k: number) => number
+    },
   ) {
     this.lab = lab
     this.dir = join(lab.dir, name)
     this.version = options.version ?? 2
+    this.#idOf = options.idOf ?? bigId
     this.location = options.location ?? this.dir
     this.schemas = [{ id: 0, fields: options.fields }]
     this.specs = [{ id: 0, fields: options.spec ?? [] }]
@@ -179,7 +191,7 @@ export class ForeignTable {
     manifests: LabManifest[],
     options: { id?: number | string; operation?: string; schemaId?: number } = {},
   ): void {
-    const id = options.id ?? bigId(this.snapshots.length)
+    const id = options.id ?? this.#idOf(this.snapshots.length)
     const sequence = ++this.sequence
     const timeMs = 1_700_000_000_000 + sequence * 1000
     const written = manifests.map((manifest, k) => ({
@@ -225,6 +237,7 @@ export class ForeignTable {
       optional(504, counts('added'), 'int'),
       optional(505, counts('existing'), 'int'),
       optional(506, counts('deleted'), 'int'),
+      needed(9999, 'later', 'string'),
     ])
     const records = written.map(({ manifest, path }) => ({
       manifest_path: this.spell(path),
@@ -237,6 +250,7 @@ export class ForeignTable {
       [counts('added')]: manifest.entries.length,
       [counts('existing')]: null,
       [counts('deleted')]: 0,
+      ...LATER,
     }))
     return writeAvro(schema, records, { 'format-version': String(this.version) }, SYNC)
   }
@@ -270,6 +284,7 @@ export class ForeignTable {
         sort_order_id: file.sortOrderId ?? null,
         referenced_data_file: file.referenced ?? null,
       },
+      ...LATER,
     }))
     const header = {
       schema: JSON.stringify({ type: 'struct', 'schema-id': this.schemas.at(-1)!.id, fields: this.fields }),
@@ -308,6 +323,7 @@ export class ForeignTable {
       isOld ? needed(1, 'snapshot_id', 'long') : optional(1, 'snapshot_id', 'long'),
       ...(isOld ? [] : [optional(3, 'sequence_number', 'long'), optional(4, 'file_sequence_number', 'long')]),
       needed(2, 'data_file', dataFile),
+      needed(9999, 'later', 'string'),
     ])
   }
 
@@ -329,11 +345,6 @@ export class ForeignTable {
   #json(number: number): object {
     const current = this.snapshots.at(-1)?.['snapshot-id']
     const { embedded: _, ...more } = this.more
-    const struct = ({ id, fields }: { id: number; fields: IcebergField[] }) => ({
-      type: 'struct',
-      'schema-id': id,
-      fields,
-    })
     const common = {
       'format-version': this.version,
       'table-uuid': '6b9f1e5c-6ff5-4f4b-a6a2-000000000001',
@@ -346,15 +357,14 @@ export class ForeignTable {
     }
     if (this.version === 1) {
       const fields = specJson(this.specs.at(-1)!.fields).map(({ 'field-id': _id, ...rest }) => rest)
-      return { ...common, schema: { type: 'struct', fields: this.fields }, 'partition-spec': fields, ...more }
+      // As Spark writes it today; long ago there was no more than the first line.
+      const old = { schema: { type: 'struct', fields: this.fields }, 'partition-spec': fields }
+      return this.isOldest ? { ...common, ...old, ...more } : { ...common, ...old, ...this.#lists(), ...more }
     }
     return {
       ...common,
       'last-sequence-number': this.sequence,
-      'current-schema-id': this.schemas.at(-1)!.id,
-      schemas: this.schemas.map(struct),
-      'default-spec-id': this.specs.at(-1)!.id,
-      'partition-specs': this.specs.map(({ id, fields }) => ({ 'spec-id': id, fields: specJson(fields) })),
+      ...this.#lists(),
       'last-partition-id': 1999,
       'default-sort-order-id': 0,
       'sort-orders': [{ 'order-id': 0, fields: [] }],
@@ -363,6 +373,20 @@ export class ForeignTable {
         'timestamp-ms': snapshot['timestamp-ms'],
       })),
       ...more,
+    }
+  }
+
+  #lists(): object {
+    const struct = ({ id, fields }: { id: number; fields: IcebergField[] }) => ({
+      type: 'struct',
+      'schema-id': id,
+      fields,
+    })
+    return {
+      'current-schema-id': this.schemas.at(-1)!.id,
+      schemas: this.schemas.map(struct),
+      'default-spec-id': this.specs.at(-1)!.id,
+      'partition-specs': this.specs.map(({ id, fields }) => ({ 'spec-id': id, fields: specJson(fields) })),
     }
   }
 }
