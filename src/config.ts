@@ -162,7 +162,7 @@ export const SETTINGS = {
     unit: 'count',
     default: 100_000,
     minimum: 1,
-    help: 'Most files that one import or one registered folder may have.',
+    help: 'Most files that one import, one registered folder or one attached table may have.',
   },
   directRows: {
     variable: 'SKEP_DIRECT_ROWS',

@@ -118,7 +118,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   },
   FILE_LIMIT: {
     kind: 'limit',
-    help: 'The folder or import has more files than `SKEP_IMPORT_FILES`; name fewer or raise it.',
+    help: 'The folder, table or import has more files than `SKEP_IMPORT_FILES`; name fewer or raise it.',
   },
   FILE_NOT_FOUND: { kind: 'user', help: 'No file matches the path or glob.' },
   FILE_UNREADABLE: { kind: 'user', help: 'The file exists but may not be read; check its permissions.' },

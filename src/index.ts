@@ -46,9 +46,10 @@ export type {
   VerboseTarget,
 } from './behaviour/types.ts'
 export type { Alteration } from './catalog/alteration.ts'
-export type { SnapshotInfo, TableKeys, TimeUnit, Validation } from './catalog/types.ts'
+export type { SnapshotInfo, TableFormat, TableKeys, TableKind, TimeUnit, Validation } from './catalog/types.ts'
 export type { Settings } from './config.ts'
 export type { AtOption } from './coordinator/at.ts'
+export type { AttachOptions } from './coordinator/attach.ts'
 export type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 export type {
   CallOptions,

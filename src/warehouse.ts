@@ -14,8 +14,8 @@ import { checkTableName } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
-import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import { type AtOption, resolveAt } from './coordinator/at.ts'
+import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
   type BehaviourParts,

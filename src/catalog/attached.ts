@@ -8,6 +8,7 @@ import { checkKeys } from './folder/check-keys.ts'
 import { sameName } from './folder/names.ts'
 import { foreignIcebergHistory, loadForeignIceberg } from './foreign-iceberg/load.ts'
 import type { At } from './pick-snapshot.ts'
+import { stampedFiles } from './stamp-files.ts'
 import type { Schema, SnapshotInfo, Table, TableKeys } from './types.ts'
 
 /** What may be said about the loading of an attached table. */
@@ -53,6 +54,12 @@ export class AttachedTables {
   }
 
   async #read(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
+    const table = await this.#readMetadata(entry, options)
+    const files = await stampedFiles(this.#reader, table.snapshot.files, options)
+    return { ...table, snapshot: { ...table.snapshot, files } }
+  }
+
+  async #readMetadata(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
     const { name, uri, format, keys } = entry
     if (format === 'delta') return { ...(await this.#delta.load(uri, { ...options, name })), keys }
     const { at, signal } = options

@@ -5,6 +5,7 @@ import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { systemProcesses } from '../storage/processes.ts'
 import type { Alteration } from './alteration.ts'
+import { type CatalogEntry, type DamagedName, type ForeignEntry, toEntry, wrongKind } from './entries.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import type { Survey } from './iceberg/snapshot-reader.ts'
@@ -22,31 +23,13 @@ import { type Attachment, checkTableName, type FoundName, type NameEntry, Names,
 import { conflict } from './pick-snapshot.ts'
 import { rollBack } from './rollback.ts'
 import { newUuid, type Sources } from './sources.ts'
-import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys, TableKind } from './types.ts'
+import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from './types.ts'
 import { explainUnknown } from './versioned-log.ts'
 import { type LeaseOptions, openWriter, type Writer } from './writers.ts'
 
+export type { AttachedEntry, CatalogEntry, DamagedName, ForeignEntry } from './entries.ts'
 export type { At, Commit, CommitOptions, ManagedTable, TableDraft } from './managed-tables.ts'
 export type { Writer } from './writers.ts'
-
-/** What a name stands for. `registration` is a JSON object that only its maker understands. */
-export type CatalogEntry =
-  | { kind: 'managed'; name: string; uuid: string }
-  | { kind: 'registered'; name: string; registration: object }
-  | AttachedEntry
-
-/** A name that stands for a table which others write. */
-export type AttachedEntry = { kind: 'attached'; name: string } & Attachment
-
-/** An entry of a table that is not ours. */
-export type ForeignEntry = Exclude<CatalogEntry, { kind: 'managed' }>
-
-/** A name whose entry cannot be read: nothing is known of its table. */
-export interface DamagedName {
-  kind: 'damaged'
-  name: string
-  error: SkepError
-}
 
 const UNPARTITIONED: PartitionSpec = { id: 0, fields: [] }
 
@@ -444,14 +427,4 @@ export class Catalog {
 
 function isTable({ entry }: FoundName, uuid: string | undefined): boolean {
   return entry.state === 'managed' && entry.uuid === uuid
-}
-
-function toEntry(entry: Exclude<FoundName['entry'], { state: 'absent' }>): CatalogEntry {
-  const { state, ...rest } = entry
-  return { kind: state, ...rest } as CatalogEntry
-}
-
-function wrongKind({ name: table, kind }: { name: string; kind: TableKind }, hint: string): SkepError {
-  const article = kind === 'attached' ? 'an' : 'a'
-  return new SkepError('TABLE_KIND', `"${table}" is ${article} ${kind} table: ${hint}`, { table, kind })
 }

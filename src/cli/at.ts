@@ -6,7 +6,7 @@ import { invalid } from './arguments.ts'
 export const AT_FLAG = {
   value: 'X',
   repeated: true,
-  help: 'Reads the past: an ISO 8601 time (every managed table as of then), a snapshot id (the one managed table of the query), or `t=id` for each of several.',
+  help: 'Reads the past: an ISO 8601 time (every table that has a history as of then), a snapshot id (the one such table of the query), or `t=id` for each of several.',
 } as const
 
 /** The option that the texts of the flag stand for; undefined for none. @throws ARGUMENT_INVALID */

@@ -5,6 +5,7 @@ import type { Command } from './command.ts'
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./commands/import.ts')).importCommand,
   register: async () => (await import('./commands/register.ts')).registerCommand,
+  attach: async () => (await import('./commands/attach.ts')).attachCommand,
   unregister: async () => (await import('./commands/unregister.ts')).unregisterCommand,
   alter: async () => (await import('./commands/alter.ts')).alterCommand,
   drop: async () => (await import('./commands/drop.ts')).dropCommand,

@@ -1,4 +1,4 @@
-/** Flags that `import` and `register` share. */
+/** Flags that `import`, `register` and `attach` share. */
 
 /** The flag for the unit of an integer time column. */
 export const TIME_UNIT_FLAG = {

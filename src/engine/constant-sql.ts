@@ -8,7 +8,11 @@ export function constantSql(value: Scalar | null, type: DataType): string {
 }
 
 /** One of several values: `pick` chooses an item of a list in SQL. */
-export function constantsSql(values: readonly (Scalar | null)[], type: DataType, pick: (list: string) => string): string {
+export function constantsSql(
+  values: readonly (Scalar | null)[],
+  type: DataType,
+  pick: (list: string) => string,
+): string {
   const raw = values.map((value) => (value === null ? 'NULL' : rawSql(value, type)))
   return typed(pick(`CAST([${raw.join(', ')}] AS ${rawType(type)}[])`), type)
 }

@@ -51,7 +51,10 @@ function valueSql({ snapshot }: AttachedShape, column: Column, files: readonly D
   const misread = printType(type) === 'BLOB' || snapshot.reading?.narrower.has(id) === true
   const stored = misread ? unfilteredSql(own) : own
   if (!known) return stored
-  const told = toldSql(type, files.map(({ constants }) => constants?.get(id) ?? null))
+  const told = toldSql(
+    type,
+    files.map(({ constants }) => constants?.get(id) ?? null),
+  )
   if (isConstant(column, files)) return told
   const has = files.map(({ constants }) => constants?.has(id) === true)
   return `CASE WHEN ${at(`[${has.join(', ')}]`)} THEN ${told} ELSE ${stored} END`

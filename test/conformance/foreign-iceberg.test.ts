@@ -504,6 +504,7 @@ describe('position deletes', () => {
           rows.map((row) => Object.values(row)),
           `${pool} ${split}`,
         ).toEqual(wanted)
+        expect(comparable(await other.query(name, query)), `${pool} ${split}`).toEqual(answer)
         await other.close()
       }
     }

@@ -9,10 +9,9 @@ import { systemSources } from '../../src/catalog/sources.ts'
 import type { Table } from '../../src/catalog/types.ts'
 import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
-import { readingOf } from '../../src/coordinator/calls.ts'
 import { runStages } from '../../src/coordinator/dispatch.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
-import { EngineKeeper } from '../../src/engine/keeper.ts'
+import { EngineKeeper, readingOf } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
 import { BEHAVIOUR_STAGE } from '../../src/planner/behaviour-plan.ts'
@@ -74,6 +73,7 @@ export class PlanRunner implements AsyncDisposable {
   async load(name: string): Promise<Table> {
     const catalog = new Catalog(new DiskStore(this.#root), { ...this.#settings, sources: systemSources() })
     const loaded = await catalog.load(name)
+    if (loaded.kind === 'attached') throw new Error(`${name} is attached`)
     return loaded.kind === 'managed' ? loaded : await new Folders({ maxFiles: 1000 }).current(loaded, {})
   }
 

@@ -33,6 +33,7 @@ async function load(name: string): Promise<Table> {
   const settings = readSettings({})
   const catalog = new Catalog(new DiskStore(lab.root), { ...settings, sources: systemSources() })
   const loaded = await catalog.load(name)
+  if (loaded.kind === 'attached') throw new Error(`${name} is attached`)
   return loaded.kind === 'managed' ? loaded : await new Folders({ maxFiles: 1000 }).current(loaded, {})
 }
 

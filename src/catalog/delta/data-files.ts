@@ -1,8 +1,8 @@
-/** The files of a Delta table as every other table's: typed partition values, statistics, and how each looks right now. */
+/** The files of a Delta table as every other table's: typed partition values, and statistics. */
 import type { DataType } from '../../common/data-type.ts'
 import { SETTINGS } from '../../config.ts'
+import { isSkepError, SkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
-import type { StampedFile } from '../../storage/file-tree.ts'
 import type { CallOptions } from '../../storage/object-store.ts'
 import type { FileReader } from '../file-reader.ts'
 import { readFooter } from '../folder/footer.ts'
@@ -27,24 +27,20 @@ interface Made {
 }
 
 const made = new WeakMap<AddFile, Made>()
-const counted = new WeakMap<AddFile, number>()
 
-/** The files in the order of the log, each with its stamp. Files whose rows the log does not count are asked for them. @throws TABLE_INVALID, FILE_INVALID */
+/** The files in the order of the log. Files whose rows the log does not count are asked for them. @throws TABLE_INVALID, FILE_INVALID, FILE_NOT_FOUND */
 export async function dataFiles(
   reader: FileReader,
   files: Iterable<AddFile>,
   shape: TableShape,
   options: CallOptions,
 ): Promise<DataFile[]> {
-  const all = [...files]
-  const paths = all.map(({ path }) => path)
-  const stamps = await reader.stamp(paths, options)
-  return await mapConcurrent(all, SETTINGS.footerReads.default, async (add, k) => {
+  return await mapConcurrent([...files], SETTINGS.footerReads.default, async (add) => {
     const known = made.get(add)
-    const file = known?.shape === shape ? known.file : await describeFile(reader, add, shape, stamps[k], options)
-    const looked = withStamp(file, stamps[k])
-    if (looked !== file || known?.file !== file) made.set(add, { shape, file: looked })
-    return looked
+    if (known?.shape === shape) return known.file
+    const file = await describeFile(reader, add, shape, options)
+    made.set(add, { shape, file })
+    return file
   })
 }
 
@@ -52,12 +48,11 @@ async function describeFile(
   reader: FileReader,
   add: AddFile,
   shape: TableShape,
-  stamp: StampedFile | undefined,
   options: CallOptions,
 ): Promise<DataFile> {
   const { path, sizeBytes, stats, source } = add
   const { rows: known, columns } = readStatistics(stats, shape.columns, source)
-  const rows = known ?? (await countRows(reader, add, stamp, options))
+  const rows = known ?? (await countRows(reader, add, options))
   const partition = shape.partitionColumns.map((column) => partitionOf(add, column))
   for (const [k, { id }] of shape.partitionColumns.entries()) columns.set(id, exactly(partition[k]!, rows))
   return {
@@ -74,19 +69,15 @@ async function describeFile(
   }
 }
 
-/** From the footer; a file that is not there as the log says has none to be counted, and whoever reads it is told. */
-async function countRows(
-  reader: FileReader,
-  add: AddFile,
-  stamp: StampedFile | undefined,
-  options: CallOptions,
-): Promise<number> {
-  if (problemOf(add, stamp) !== undefined || !stamp) return 0
-  const known = counted.get(add)
-  if (known !== undefined) return known
-  const { rows } = await readFooter(reader, stamp, options)
-  counted.set(add, rows)
-  return rows
+/** From the footer. */
+async function countRows(reader: FileReader, { path, sizeBytes }: AddFile, options: CallOptions): Promise<number> {
+  try {
+    return (await readFooter(reader, { path, sizeBytes, version: '' }, options)).rows
+  } catch (cause) {
+    if (!isSkepError(cause, 'FILE_NOT_FOUND')) throw cause
+    const message = `${path} is not there, although the log of its table lists it`
+    throw new SkepError('FILE_INVALID', message, { file: path }, { cause })
+  }
 }
 
 function partitionOf({ partitionValues, path, source }: AddFile, { name, type }: Column): Scalar | null {
@@ -104,20 +95,4 @@ function exactly(value: Scalar | null, rows: number): ColumnStatistics {
   if (value === null) return { values: rows, nulls: rows }
   if (Number.isNaN(value)) return { values: rows, nulls: 0, nans: rows }
   return { values: rows, nulls: 0, nans: 0, lower: value, upper: value }
-}
-
-/** Every file is read by the columns that the table has. */
-const LAYOUT: NonNullable<DataFile['foreign']>['layout'] = []
-
-function withStamp(file: DataFile, stamp: StampedFile | undefined): DataFile {
-  const problem = problemOf(file, stamp)
-  const version = stamp?.version ?? ''
-  if (file.foreign?.version === version && file.foreign.problem === problem) return file
-  return { ...file, foreign: { version, layout: LAYOUT, ...(problem !== undefined && { problem }) } }
-}
-
-function problemOf({ sizeBytes }: { sizeBytes: number }, stamp: StampedFile | undefined): string | undefined {
-  if (!stamp) return 'it is not there, although the log of its table has it'
-  if (stamp.sizeBytes === sizeBytes) return undefined
-  return `it has ${stamp.sizeBytes} bytes where the log of its table says ${sizeBytes}`
 }

@@ -6,7 +6,6 @@ import { BoundedCache } from '../bounded-cache.ts'
 import type { FileReader } from '../file-reader.ts'
 import type { At } from '../pick-snapshot.ts'
 import type { Action, CommitInfo } from './actions.ts'
-import { readCheckpoint } from './checkpoint.ts'
 import { damagedLog, incompleteLog } from './errors.ts'
 import { readEntry } from './log-entry.ts'
 import { entryName, type LogFiles, type LogPlan, logFiles, newestVersion, planVersion } from './log-files.ts'
@@ -168,6 +167,8 @@ export class DeltaLogs {
   }
 
   async #checkpoint(root: string, name: string, builder: StateBuilder, options: CallOptions): Promise<void> {
+    // Loaded when it is first needed: logs that go back to their beginning do without it.
+    const { readCheckpoint } = await import('./checkpoint.ts')
     const sidecars: string[] = []
     const take = (actions: Action[]) => {
       builder.take(actions)

@@ -104,12 +104,12 @@ function decimalOf(text: string, { precision, scale }: { precision: number; scal
   return sign === '-' ? -unscaled : unscaled
 }
 
-const DAY_MS = 86_400_000
+const MILLISECONDS_OF_DAY = 86_400_000
 
 /** Days since 1970 of a date's text. */
 function daysOf(text: string): bigint | undefined {
   const ms = midnightOf(text)
-  return ms === undefined ? undefined : BigInt(ms / DAY_MS)
+  return ms === undefined ? undefined : BigInt(ms / MILLISECONDS_OF_DAY)
 }
 
 function midnightOf(text: string): number | undefined {

@@ -3,6 +3,7 @@
  * The engine finds columns by their ids, and fields inside them by their names.
  */
 import { SETTINGS } from '../../config.ts'
+import { isSkepError } from '../../errors.ts'
 import { mapConcurrent } from '../../storage/concurrent.ts'
 import type { CallOptions } from '../../storage/object-store.ts'
 import { readFooterBytes } from '../folder/footer.ts'
@@ -28,7 +29,7 @@ const NAME_MAPPING = 'schema.name-mapping.default'
  * Passes when the engine can read these files by field ids. Footers are read of all files where the table has taken in files of others
  * or has nested columns that have not always been as they are, else of one file for each manifest.
  *
- * @throws TABLE_FEATURE_UNSUPPORTED, FILE_INVALID, FILE_NOT_FOUND
+ * @throws TABLE_FEATURE_UNSUPPORTED
  */
 export async function checkFieldIds(
   reader: ForeignReader,
@@ -42,7 +43,8 @@ export async function checkFieldIds(
   const isForgetful = nested.nameById.size > 0 && hasGaps(metadata)
   const looked = isMixed || isForgetful ? files : firstOfEach(files)
   await mapConcurrent(looked, SETTINGS.footerReads.default, async (file) => {
-    checkNames(file.path, await readElements(reader, file, options), nested)
+    const elements = await readElements(reader, file, options)
+    if (elements) checkNames(file.path, elements, nested)
   })
 }
 
@@ -82,13 +84,19 @@ function nameKey(parent: number | undefined, name: string | undefined): string {
   return `${parent} ${name}`
 }
 
+/** Undefined for a file that is not there or damaged: that is no matter before a query has to read it, which then says so. */
 async function readElements(
   reader: ForeignReader,
   { path, sizeBytes }: FooterFile,
   options: CallOptions,
-): Promise<SchemaElement[]> {
-  const bytes = await readFooterBytes(reader, { path, sizeBytes }, options)
-  return readStruct(thriftInput(path, bytes), fileMetaData).schema ?? []
+): Promise<SchemaElement[] | undefined> {
+  try {
+    const bytes = await readFooterBytes(reader, { path, sizeBytes }, options)
+    return readStruct(thriftInput(path, bytes), fileMetaData).schema ?? []
+  } catch (error) {
+    if (isSkepError(error, 'FILE_NOT_FOUND') || isSkepError(error, 'FILE_INVALID')) return undefined
+    throw error
+  }
 }
 
 function checkNames(file: string, elements: readonly SchemaElement[], nested: NestedFields): void {

@@ -43,9 +43,10 @@ function headLines(table: TableDescription, style: Style): string[] {
     ['location', table.location],
     ['metadata', table.metadataLocation],
   ]
+  const kind = table.format === undefined ? table.kind : `${table.kind}, ${table.format}`
   const size = `${counted(table.rows, 'row')}, ${counted(table.files, 'file')}, ${sizeText(table.bytes)}`
   return [
-    `${style('bold', visible(table.name))} (${table.kind}): ${size}`,
+    `${style('bold', visible(table.name))} (${kind}): ${size}`,
     ...facts.flatMap(([name, text]) =>
       text === undefined ? [] : [`  ${style('dim', pad(name, 10))}  ${visible(text)}`],
     ),

@@ -29,9 +29,9 @@ export const tablesCommand = defineCommand({
         { title: 'rows', align: 'right' },
         { title: 'size', align: 'right' },
       ],
-      tables.map(({ name, kind, actor = '', time = '', error, columns, files, rows, bytes }) => [
+      tables.map(({ name, kind, format, actor = '', time = '', error, columns, files, rows, bytes }) => [
         name,
-        error ? 'damaged' : kind,
+        error ? 'damaged' : format === undefined ? kind : `${kind} (${format})`,
         actor,
         time,
         ...(error ? ['', '', '', ''] : [countText(columns), countText(files), countText(rows), sizeText(bytes)]),

@@ -1,9 +1,9 @@
 /** `skep unregister`. */
 import { defineCommand } from '../command.ts'
 
-/** Forgets a registered table. */
+/** Forgets a registered or attached table. */
 export const unregisterCommand = defineCommand({
-  summary: 'Forgets a registered table; its files stay',
+  summary: 'Forgets a registered or attached table; its files stay',
   usage: 'skep unregister T',
   arguments: [{ name: 'T', help: 'Name of the table.' }],
   flags: {},
