@@ -464,7 +464,9 @@ function transformed(cell: unknown, transform: string, type: DataType): Scalar |
     case 'bucket':
       return BigInt(bucketOf(value, type, Number(argument)))
     case 'truncate':
-      if (typeof value === 'bigint') return floorTo(value, BigInt(argument!))
+      // The least integers come out at the other end of their type, as they do in Java.
+      if (typeof value === 'bigint')
+        return BigInt.asIntN(printType(type) === 'INTEGER' ? 32 : 64, floorTo(value, BigInt(argument!)))
       return value instanceof Uint8Array ? value.subarray(0, Number(argument)) : value
     case 'day':
       return isDate ? value : floorTo(value as bigint, 86_400_000_000n) / 86_400_000_000n
