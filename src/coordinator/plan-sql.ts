@@ -10,6 +10,7 @@ import { type Packing, packFiles } from '../planner/pack.ts'
 import type { ParamJson, Plan, PoolName } from '../planner/plan.ts'
 import { type PlannedTable, type PrintedStage, sqlStages } from '../planner/sql-plan.ts'
 import { type SplitQuery, splitQuery } from '../sql/split.ts'
+import type { SplitColumn } from '../sql/split-tables.ts'
 import { nodes, type TreeNode } from '../sql/tree.ts'
 import type { SqlContext } from './sql.ts'
 
@@ -115,9 +116,9 @@ async function trySplit(
     const columns = await binder.describeText(text)
     const { stages, rest } = await splitQuery(await binder.atOnce(tree, tables), tables, limits, binder)
     const called = withNames(rest, columns)
-    const same = (await binder.describe(called)).every(
-      ({ name, type }, k) => name === columns[k]?.name && type === columns[k]?.type,
-    )
+    const after = await binder.describe(called)
+    const isColumn = ({ name, type }: SplitColumn, k: number) => name === columns[k]?.name && type === columns[k]?.type
+    const same = after.length === columns.length && after.every(isColumn)
     return same && stages.length > 0 ? { stages, rest: called } : undefined
   } catch (error) {
     throwIfEnded(options)

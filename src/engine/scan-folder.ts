@@ -78,7 +78,10 @@ function layoutScan(
     from: (some) => `read_parquet(${pathsSql(some)}, ${option}${hiveOptions(table, schema)})`,
     value: ({ id, name, type }) => {
       const found = hive.has(name) || !own ? name : own.get(foldName(name))
-      const isMisread = printType(type) === 'BLOB' || table.snapshot.reading?.narrower.has(id) === true
+      const isMisread =
+        printType(type) === 'BLOB' ||
+        table.snapshot.reading?.narrower.has(id) === true ||
+        (hive.has(name) && files.length === 1)
       const column = quoteIdentifier(found ?? '')
       const value = found === undefined ? 'NULL' : isMisread ? unfilteredSql(column) : column
       return `CAST(${value} AS ${printType(type)})`
@@ -89,7 +92,8 @@ function layoutScan(
 /**
  * A column that no filter is pushed through into the reader: DuckDB 1.5.5 looks for binary values in bloom filters by their text, and so
  * misses rows that are there; and it compares a file that has a narrower type with a constant that was cast to that type, and so finds 0.1
- * where the FLOAT next to it stands. Simpler forms than a CASE are optimised away.
+ * where the FLOAT next to it stands; and of a single file it asks for the statistics of a Hive column, which has none, and fails.
+ * Simpler forms than a CASE are optimised away.
  */
 export function unfilteredSql(column: string): string {
   return `CASE WHEN ${column} IS NULL THEN NULL ELSE ${column} END`

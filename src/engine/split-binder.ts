@@ -2,12 +2,12 @@
 import type { Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier } from '../common/data-type.ts'
 import { asciiLower } from '../common/text.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { MOMENT_SQL, type Moment, tellsMoment, withMoments } from '../sql/moments.ts'
 import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder } from '../sql/split.ts'
 import type { SplitColumn, SplitTable } from '../sql/split-tables.ts'
-import { isNode, nodes, type TreeNode } from '../sql/tree.ts'
+import { isNode, nodes, readTree, type TreeNode } from '../sql/tree.ts'
 import { parametersOf, parseSql, printable } from './binder.ts'
 import type { RunOptions, Session } from './engine.ts'
 import type { BoundValue, BoundValues } from './parameters.ts'
@@ -32,11 +32,11 @@ export class SessionBinder implements Binder {
     if (known !== undefined) return known
     const faithful = printable(query)
     const json = JSON.stringify({ error: false, statements: [{ node: faithful }] })
-    const [row] = await this.#session.rows<{ sql: string }>('SELECT json_deserialize_sql($1::JSON) AS sql', {
-      ...this.#options,
-      params: [json],
-    })
-    const tree = await parseSql(this.#session, row!.sql, this.#options)
+    const [row] = await this.#session.rows<{ sql: string; tree: string }>(
+      'SELECT sql, json_serialize_sql(sql) AS tree FROM (SELECT json_deserialize_sql($1::JSON) AS sql)',
+      { ...this.#options, params: [json] },
+    )
+    const tree = readTree(row!.tree)
     if (tree.error || comparable(tree.statements[0]!.node) !== comparable(faithful)) {
       throw new SkepError('SQL_INVALID', `the engine does not print this query as it reads it: ${row!.sql}`, {})
     }
@@ -74,11 +74,12 @@ export class SessionBinder implements Binder {
   }
 
   async #describe(sql: string, params: BoundValues | undefined): Promise<SplitColumn[]> {
-    const rows = await this.#session.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${sql}`, {
-      ...this.#options,
-      userSql: true,
-      ...(params && { params }),
-    })
+    const options = { ...this.#options, userSql: true, ...(params && { params }) }
+    const rows = await this.#session
+      .rows<{ column_name: string; column_type: string }>(`${DESCRIBE}${sql}`, options)
+      .catch((error: unknown) => {
+        throw withoutPrefix(error)
+      })
     return rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
   }
 
@@ -103,9 +104,24 @@ export class SessionBinder implements Binder {
     const list = columns.map((column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`)
     await this.#session.run(
       `CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${list.join(', ')} WHERE false`,
-      this.#options,
+      // Not every type has a name that the engine reads.
+      { ...this.#options, userSql: true },
     )
   }
+}
+
+const DESCRIBE = 'DESCRIBE '
+
+/** The error with its place counted from where the query itself begins. */
+function withoutPrefix(error: unknown): unknown {
+  if (!isSkepError(error, 'SQL_INVALID') || error.details.position === undefined) return error
+  const position = Math.max(0, error.details.position - DESCRIBE.length)
+  return new SkepError('SQL_INVALID', error.message, { ...error.details, position }, { cause: error })
+}
+
+/** True for trees that mean the same to the engine. */
+export function sameTrees(one: TreeNode, other: TreeNode): boolean {
+  return comparable(one) === comparable(other)
 }
 
 /** The same text for trees that mean the same to the engine: without places, and without what is left at its default. */

@@ -85,6 +85,13 @@ export function sizeSql({ type }: StoredType, value: string): string | undefined
   return sizeOf(parseTypeTree(type)!, value, 0)
 }
 
+/** A sum of terms, which nests no deeper than it has to: the engine bounds how deep an expression may be. */
+export function sumSql(terms: readonly string[]): string {
+  if (terms.length < 3) return terms.join(' + ')
+  const half = terms.length >> 1
+  return `(${sumSql(terms.slice(0, half))}) + (${sumSql(terms.slice(half))})`
+}
+
 /** Bytes that are counted for a value whose type has none but short ones. */
 export const SHORT_BYTES = 10
 
@@ -109,7 +116,7 @@ function sizeOf(tree: TypeTree, value: string, depth: number): string | undefine
       const sizes = tree.fields.map(
         ({ type }, k) => sizeOf(type, `struct_extract_at(${value}, ${k + 1})`, depth) ?? String(SHORT_BYTES),
       )
-      return tree.fields.length === 0 ? undefined : `(${sizes.join(' + ')})`
+      return tree.fields.length === 0 ? undefined : `(${sumSql(sizes)})`
     }
     default:
       return undefined

@@ -20,6 +20,7 @@ import {
   type Shape,
   shapeOf,
   sizeSql,
+  sumSql,
 } from './shape.ts'
 
 /** How rows are taken. */
@@ -103,7 +104,7 @@ function fewSql(shape: Shape, source: string, { settings }: TakeOptions): string
     sizes[k] === undefined ? value : `CASE WHEN ${sizes[k]} <= ${settings.inlineBytes} THEN ${value} END`,
   )
   const long = sizes.filter((size) => size !== undefined)
-  if (long.length > 0) columns.push(`CAST(${long.join(' + ')} AS BIGINT)`)
+  if (long.length > 0) columns.push(`CAST(${sumSql(long)} AS BIGINT)`)
   return `SELECT ${columns.join(', ')} FROM ${source}`
 }
 

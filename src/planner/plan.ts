@@ -72,6 +72,8 @@ export interface SqlWork {
   params?: Record<string, ParamJson>
   inputs: StageInput[]
   columns: StageColumn[]
+  /** Each task gives few rows. */
+  few?: true
   /** Rows with equal values of `by` come into the same of `parts` parts. With `when: 'large'` few rows may stay uncut. */
   cut?: { by: string[]; parts: number; when: 'always' | 'large' }
 }

@@ -43,7 +43,7 @@ function planStage(
   tables: ReadonlyMap<string, PlannedTable>,
   options: PlanOptions,
 ): Stage {
-  const { name, drivers, others, sql, params, columns, by, alike } = stage
+  const { name, drivers, others, sql, params, columns, by, alike, few } = stage
   const [driver] = drivers as [string]
   const inputs = [...drivers, ...others].map((view) => inputOf(view, { made, tables, own: drivers.includes(view) }))
   const whole = Object.fromEntries(
@@ -66,6 +66,7 @@ function planStage(
       ...(Object.keys(params).length > 0 && { params }),
       inputs,
       columns: columns.map(({ name, type }) => ({ name, type })),
+      ...(few && { few: true as const }),
       ...(by && { cut: { by, parts, when: alike === undefined ? ('large' as const) : ('always' as const) } }),
     },
     tasks: tasks.map((task, k): TaskSpec => ({ id: `${name}/${k}`, ...task, files: { ...task.files, ...whole } })),

@@ -142,3 +142,14 @@ export function integerConstant(expression: unknown): number | undefined {
   const isInteger = isNode(type) && /^(TINY|SMALL|BIG)?INT(EGER)?$/.test(text(type.id))
   return isInteger && is_null !== true && typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined
 }
+
+/** A whole number. */
+export function integerNode(value: number): TreeNode {
+  const type = { id: value > 2 ** 31 - 1 ? 'BIGINT' : 'INTEGER', type_info: null }
+  return { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value } }
+}
+
+/** A reference to a column of a table. */
+export function refIn(table: string, name: string, alias = ''): TreeNode {
+  return { ...columnRef(name, alias), column_names: [table, name] }
+}

@@ -4,7 +4,7 @@ import { columnPath, conjuncts, someNode } from './build.ts'
 import { type CommonTables, commonTable, commonTablesIn, mentionsOf, tableName } from './relations.ts'
 import { tableAliases } from './split-scan.ts'
 import type { SplitColumn, SplitLimits, SplitTable } from './split-tables.ts'
-import { isNode, nodes, type TreeNode, text } from './tree.ts'
+import { isNode, type TreeNode, text } from './tree.ts'
 
 /** The tables that are mentioned, the greatest first. */
 export function bySize(
@@ -47,7 +47,7 @@ export function exchangedJoin(
       !side.sample &&
       !commonTable(side, scope) &&
       [first.name, second.name].includes(tableName(side)) &&
-      nodes(side.column_name_alias).length === 0
+      !(Array.isArray(side.column_name_alias) && side.column_name_alias.length > 0)
     if (!sides.every(isLarge)) return false
     const keys = joinKeys(node, sides as [TreeNode, TreeNode], tables)
     if (keys) found = { sides: sides as [TreeNode, TreeNode], keys }

@@ -58,8 +58,7 @@ const again: Form = (call, { name, ordered, count }) =>
 const count: Form = (call, { ordered }) =>
   ordered ? undefined : parted([call], ([state]) => `CAST(coalesce(sum(${state}), 0) AS BIGINT)`)
 
-const countIf: Form = (call, { ordered }) =>
-  ordered ? undefined : parted([call], ([state]) => `coalesce(sum(${state}), 0)`)
+const countIf: Form = (call, { ordered }) => (ordered ? undefined : parted([call], ([state]) => `sum(${state})`))
 
 const average: Form = (call, { ordered, count: arguments_ }) =>
   ordered || arguments_ !== 1

@@ -72,7 +72,8 @@ export class SelectNames {
     this.#columns = columnsOf(select.from_table, scope, known)
     for (const [k, item] of this.#items.entries()) {
       const alias = asciiLower(text(item.alias))
-      if (alias !== '' && !this.#aliases.has(alias)) this.#aliases.set(alias, k)
+      // Of several items with one alias the last has it.
+      if (alias !== '') this.#aliases.set(alias, k)
     }
   }
 
@@ -94,18 +95,19 @@ export class SelectNames {
     })
   }
 
-  /** The place in the list that an expression of an ORDER BY or GROUP BY clause names by its number, or by the name of an output. */
+  /** The place in the list that an expression of an ORDER BY or GROUP BY clause names by its number, by an alias, or because it is the same. */
   place(expression: TreeNode, by: 'number' | 'number or name'): number | undefined {
     const number = integerConstant(expression)
     if (number !== undefined) {
       if (number < 1 || number > this.#items.length) throw new Unsplittable('a number is no place in the list')
       return number - 1
     }
+    if (by === 'number') return undefined
     const path = columnPath(expression)
-    if (by === 'number' || path?.length !== 1) return undefined
-    const found = this.#aliases.get(asciiLower(path[0]!))
+    const found = path?.length === 1 ? this.#aliases.get(asciiLower(path[0]!)) : undefined
     if (found !== undefined) return found
-    const place = this.#items.findIndex((item) => asciiLower(outputName(item) ?? '') === asciiLower(path[0]!))
+    const key = expressionKey(expression)
+    const place = this.#items.findIndex((item) => expressionKey(item) === key)
     return place < 0 ? undefined : place
   }
 

@@ -29,18 +29,31 @@ const UNSTABLE: ReadonlySet<string> = new Set(
     today transaction_timestamp txid_current user uuid uuidv4 uuidv7 write_log`),
 )
 
-/** True for a query whose tasks would not agree on the value of a function, or whose collations their states would forget. */
+/** True for a query whose tasks would not agree on the value of a function, or where what is left of it would lose a collation or the place of a column. */
 export function isUnstable(query: TreeNode, scope: CommonTables): boolean {
   const inner = commonTablesIn(query, scope)
   const bare: TreeNode = { ...query, cte_map: { map: [] } }
   return (
-    someNode([bare, neededEntries(bare, inner)], isUnstableCall) ||
+    someNode([bare, neededEntries(bare, inner)], (node) => isUnstableCall(node) || isPositional(node)) ||
     someNode({ ...bare, modifiers: [] }, ({ class: kind }) => kind === 'COLLATE')
   )
 }
 
+/** True for `#2`. */
+function isPositional(node: TreeNode): boolean {
+  return node.class === 'POSITIONAL_REFERENCE'
+}
+
+function hasColumnAliases({ column_name_alias: names }: TreeNode): boolean {
+  return Array.isArray(names) && names.length > 0
+}
+
 function isUnstableCall(node: TreeNode): boolean {
-  if (node.class === 'FUNCTION') return UNSTABLE.has(asciiLower(text(node.function_name)))
+  if (node.class === 'FUNCTION') {
+    const name = asciiLower(text(node.function_name))
+    // An age without a second argument is that of today.
+    return UNSTABLE.has(name) || (name === 'age' && nodes(node.children).length < 2)
+  }
   const path = columnPath(node)
   return path?.length === 1 && UNSTABLE.has(asciiLower(path[0]!))
 }
@@ -74,12 +87,20 @@ export function tableMentions(query: TreeNode, name: string): TreeNode[] {
 }
 
 /** The columns that some name in the query may mean; all where it does not name them. */
-export function neededColumns(query: TreeNode, columns: readonly SplitColumn[]): readonly SplitColumn[] {
-  const all = someNode(
-    query,
-    (node) => node.class === 'STAR' || node.ref_type === 'NATURAL' || node.type === 'SHOW_REF',
-  )
-  if (all) return columns
+export function neededColumns(
+  query: TreeNode,
+  mentions: readonly TreeNode[],
+  columns: readonly SplitColumn[],
+): readonly SplitColumn[] {
+  const tables = new Set(mentions.flatMap(tableAliases))
+  const meansAll = (node: TreeNode) =>
+    node.class === 'STAR' ||
+    node.ref_type === 'NATURAL' ||
+    node.type === 'SHOW_REF' ||
+    isPositional(node) ||
+    // The name of a table is its rows as structs.
+    tables.has(asciiLower(columnPath(node)?.at(-1) ?? ''))
+  if (mentions.some(hasColumnAliases) || someNode(query, meansAll)) return columns
   const used = new Set<string>()
   someNode(query, (node) => {
     for (const name of columnPath(node) ?? []) used.add(asciiLower(name))
@@ -101,7 +122,7 @@ export function pushedCondition(
   someNode(query, (node) => {
     if (node.type !== 'SELECT_NODE' || node.sample || !keepsRowsOf(node.from_table, mention)) return false
     const others = columnsBeside(node.from_table, mention, known)
-    if (mention.sample || nodes(mention.column_name_alias).length > 0 || !others) return true
+    if (mention.sample || hasColumnAliases(mention) || !others) return true
     const columns = known.get(tableName(mention))!
     const own = tableAliases(mention)[0]
     const aliases = new Set(nodes(node.select_list).map((item) => asciiLower(text(item.alias))))

@@ -6,6 +6,7 @@ import { asciiLower } from '../common/text.ts'
 import { isSkepError } from '../errors.ts'
 import { columnPath, columnRef, replaceNodes, selectNode, someNode, tableRef } from './build.ts'
 import { bySize, type ExchangedJoin, exchangedJoin } from './exchanged-join.ts'
+import { mayAggregateOutside } from './outer-aggregates.ts'
 import {
   type CommonTables,
   commonTablesIn,
@@ -42,6 +43,8 @@ export interface SqlStage {
   others: string[]
   /** Its rows may be cut by these columns, into parts that the next stage reads. */
   by?: string[]
+  /** True when each task gives few rows. */
+  few?: boolean
   /** It is always cut, into as many parts as another stage's rows, of this table. */
   alike?: string
 }
@@ -103,7 +106,7 @@ class Splitter {
       const driver = this.#driverOf(select, scope)
       if (driver !== undefined) return await this.#splitBy(select, select, [driver], scope)
       const join = exchangedJoin(select, scope, this.#tables, this.#limits)
-      if (!join || isUnstable(select, scope)) return undefined
+      if (!join || this.#isWhole(select, scope)) return undefined
       const cut = await this.#cutSides(select, join)
       return await this.#splitBy(select, cut.select, cut.drivers, scope)
     } catch (error) {
@@ -137,7 +140,12 @@ class Splitter {
     const [driver, ...others] = bySize(mentions, this.#tables)
     if (!driver || driver.rows <= this.#limits.wholeRows || mentions.get(driver.name) !== 1) return undefined
     if (others.some(({ bytes }) => bytes > this.#limits.broadcastBytes)) return undefined
-    return isUnstable(select, outer) ? undefined : driver.name
+    return this.#isWhole(select, outer) ? undefined : driver.name
+  }
+
+  /** True for a SELECT of which no part may be computed apart. */
+  #isWhole(select: TreeNode, outer: CommonTables): boolean {
+    return isUnstable(select, outer) || mayAggregateOutside(select, outer, this.#known)
   }
 
   /** The SELECT with the sides of a join of large tables replaced by their rows, cut by what they are joined by. */
@@ -161,7 +169,9 @@ class Splitter {
   ): Promise<string> {
     const driver = tableName(mentions[0]!)
     const name = `${this.#prefix}${++this.#names}`
-    const list = neededColumns(query, this.#tables.get(driver)!.columns).map((column) => columnRef(column.name))
+    const list = neededColumns(query, mentions, this.#tables.get(driver)!.columns).map((column) =>
+      columnRef(column.name),
+    )
     const [only] = mentions.length === 1 ? mentions : []
     const where = only ? pushedCondition(query, only, this.#known) : null
     const from = only ? { ...only, sample: null, column_name_alias: [] } : tableRef(driver)

@@ -91,6 +91,7 @@ async function runSql(
       name: 'rows',
       columns: work.columns,
       ...cut,
+      ...(work.few && { few: true }),
       run,
     })
   } finally {

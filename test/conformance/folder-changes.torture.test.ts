@@ -243,7 +243,8 @@ describe('while a writer replaces files', () => {
     const writer = new Worker(WRITER, { eval: true, workerData: { dir, sources, pauseMs: 120, seed: 7 } })
     const outcomes = { right: 0, errors: 0 }
     const until = performance.now() + runs(6_000, 180_000)
-    while (performance.now() < until) {
+    // On a machine that is slow enough every answer is overtaken: then a little longer.
+    while (performance.now() < until + (outcomes.right === 0 ? 30_000 : 0)) {
       try {
         const { rows: found } = await lab.warehouse.sql(
           `SELECT generation, count(*) AS n, sum(value - generation * 7 - ts) AS wrong, sum(ts) AS total FROM writer GROUP BY ALL`,

@@ -1,7 +1,7 @@
 /** What tasks of a query left in the store, removed when the query ends. */
-import { type SkepError, toSkepError } from '../errors.ts'
-import { mapConcurrent } from '../storage/concurrent.ts'
-import type { ObjectStore } from '../storage/object-store.ts'
+import { type SkepError, toSkepError } from '../../src/errors.ts'
+import { mapConcurrent } from '../../src/storage/concurrent.ts'
+import type { ObjectStore } from '../../src/storage/object-store.ts'
 
 const REMOVALS_AT_ONCE = 16
 const PASSES = 3
