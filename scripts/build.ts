@@ -32,7 +32,12 @@ module.exports = createRequire(require.resolve('@duckdb/node-api'))(${JSON.strin
 async function bundle(): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts', thread: 'src/worker/thread.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      cli: 'src/cli/main.ts',
+      thread: 'src/worker/thread.ts',
+      'task-thread': 'src/worker/task-thread.ts',
+    },
     outdir: dist,
     bundle: true,
     splitting: true,

@@ -338,6 +338,11 @@ export const SETTINGS = {
     help: 'A worker that gives no sign of life for so long is taken for lost, and its task is tried again.',
   },
   taskBeatMs: { unit: 'ms', default: 5000, help: 'How often a worker gives a sign of life at least.' },
+  threadGraceMs: {
+    unit: 'ms',
+    default: 2000,
+    help: 'Time that a worker thread has to end a task that nobody wants any more; after it the thread is replaced, and its other tasks are tried again.',
+  },
   taskRetryMs: {
     unit: 'ms',
     default: 100,

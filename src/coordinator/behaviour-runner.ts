@@ -15,7 +15,7 @@ import type { BehaviourOutcome } from '../worker/behaviour-task.ts'
 import type { ShareRunner } from '../worker/direct-job.ts'
 import { runBehaviour } from './behaviour.ts'
 import type { BehaviouralStats } from './behaviour-result.ts'
-import type { QueryOptions } from './calls.ts'
+import { poolOf, type QueryOptions } from './calls.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './explain-behaviour.ts'
 import { planQuery, runPooledBehaviour } from './merge-behaviour.ts'
 import { type PlanParts, type Running, runPlan } from './run-plan.ts'
@@ -49,7 +49,7 @@ export interface BehaviourChoice {
 export function chooseBehaviour(
   parts: { root: string; settings: Settings },
   { table, source, valid }: LoadedQuery,
-  pool: PoolName | undefined,
+  options: QueryOptions,
 ): BehaviourChoice {
   const { settings } = parts
   const pruning = pruneFiles(table.snapshot, timeCondition(table, valid))
@@ -58,7 +58,7 @@ export function chooseBehaviour(
   const rows = pruning.files.reduce((sum, file) => sum + file.rows, 0)
   const bytes = pruning.files.reduce((sum, file) => sum + file.sizeBytes, 0)
   const estimate = estimateOf({ files: pruning.files.length, bytes, rows, tasks }, settings)
-  const name = pool ?? (settings.pool as PoolName)
+  const name = poolOf(settings, options)
   const divided = settings.split === 'always' && tasks > 1
   const why = divided
     ? `SKEP_SPLIT asks for it: ${tasks} tasks`
@@ -77,7 +77,7 @@ export async function runBehaviouralQuery(
 ): Promise<BehaviouralResult<BehaviouralStats>> {
   const { root, settings, engines, checker, threads } = parts
   const { table, source, valid } = query
-  const choice = chooseBehaviour(parts, query, options.pool)
+  const choice = chooseBehaviour(parts, query, options)
   requireAffordable(choice.estimate, options)
   await using lease = await engines.leaseEngine(readingOf([table]))
   const { signal, timeoutMs } = running
@@ -100,7 +100,7 @@ export function explainBehaviouralQuery(
   query: LoadedQuery,
   options: QueryOptions,
 ): BehaviouralExplanation {
-  const { pool, divided, why, estimate, plan } = chooseBehaviour(parts, query, options.pool)
+  const { pool, divided, why, estimate, plan } = chooseBehaviour(parts, query, options)
   return {
     ...explainBehaviour(parts.settings, query.table, query.valid),
     pool,

@@ -1,5 +1,6 @@
 /** What users give with a call and get back from it, and what follows from that. */
 import type { Table } from '../catalog/types.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import type { BoundValue, BoundValues } from '../engine/parameters.ts'
 import type { JsonValue } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
@@ -84,6 +85,13 @@ export function readCall(
   if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
   const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
   return { text, options: { params: rest as BoundValue[] } }
+}
+
+/** Where the tasks of a call run. @throws ARGUMENT_INVALID */
+export function poolOf(settings: Settings, { pool = settings.pool as PoolName }: { pool?: PoolName }): PoolName {
+  const { choices } = SETTINGS.pool
+  if (choices.includes(pool)) return pool
+  throw new SkepError('ARGUMENT_INVALID', `pool "${pool}": expected one of ${choices.join(', ')}`, { argument: 'pool' })
 }
 
 /** Passes for a table that has an actor and a time. @throws KEY_INVALID */

@@ -4,6 +4,7 @@ import type { Settings } from '../config.ts'
 import { DiskExchange, newQueryName } from '../exchange/disk-exchange.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { PoolName, Stage } from '../planner/plan.ts'
+import type { Pool } from '../pool/pool.ts'
 import type { Pools } from '../pool/pools.ts'
 import type { CallOptions } from './calls.ts'
 import { runStages, type StagesResult } from './dispatch.ts'
@@ -47,8 +48,9 @@ export async function runPlan(
 ): Promise<PlanRun> {
   const query = newQueryName()
   const exchange = new DiskExchange(root, query)
+  const watched = watchedPool(pools.get(pool))
   try {
-    const { results, stats, settled } = await runStages(stages, pools.get(pool), sources, {
+    const { results, stats, settled } = await runStages(stages, watched.pool, sources, {
       query,
       settings,
       signal,
@@ -58,11 +60,40 @@ export async function runPlan(
     })
     const dispose = async () => {
       await settled
-      await exchange.remove()
+      await removeExchange(exchange, watched.running)
     }
     return { results, stats, exchange, [Symbol.asyncDispose]: dispose }
   } catch (error) {
-    await exchange.remove()
+    await removeExchange(exchange, watched.running)
     throw error
   }
+}
+
+/** Removes what tasks gave; once more, later, where some have not noticed yet that they were ended. */
+async function removeExchange(exchange: DiskExchange, running: ReadonlySet<Promise<unknown>>): Promise<void> {
+  await exchange.remove()
+  if (running.size > 0) void Promise.allSettled(running).then(() => exchange.remove())
+}
+
+/** The same pool, and the attempts of this query that are at work in it, whether anybody still wants them or not. */
+function watchedPool(pool: Pool): { pool: Pool; running: ReadonlySet<Promise<unknown>> } {
+  const running = new Set<Promise<unknown>>()
+  const run: Pool['run'] = async (message, calls) => {
+    const attempt = pool.run(message, calls)
+    running.add(attempt)
+    try {
+      return await attempt
+    } finally {
+      running.delete(attempt)
+    }
+  }
+  const watched: Pool = {
+    name: pool.name,
+    get slots() {
+      return pool.slots
+    },
+    run,
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  }
+  return { pool: watched, running }
 }

@@ -8,11 +8,10 @@ import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import { type Estimate, requireAffordable } from '../planner/estimate.ts'
-import type { PoolName } from '../planner/plan.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
-import type { SqlExplanation, SqlOptions, SqlStream } from './calls.ts'
+import { poolOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import type { ComposedQuery } from './document.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
 import type { TaskStats } from './run-figures.ts'
@@ -202,7 +201,7 @@ export class SqlRunner {
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
       const planned = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, planned, { pool: options.pool ?? (settings.pool as PoolName), purpose })
+      const choice = await chooseSql(context, planned, { pool: poolOf(settings, options), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()

@@ -4,10 +4,10 @@ import { isSkepError, SkepError } from '../errors.ts'
 import { firstChanged } from '../storage/file-tree.ts'
 import type { CallOptions } from '../storage/object-store.ts'
 
-/** Succeeds when all foreign files among these are as they were when the query was planned. @throws FOLDER_CHANGED */
+/** Succeeds when all foreign files among these are as they were when the query was planned; those that could not be read then are told of elsewhere. @throws FOLDER_CHANGED */
 export async function requireUnchanged(files: readonly DataFile[], options: CallOptions = {}): Promise<void> {
   const planned = files.flatMap(({ path, sizeBytes, foreign }) =>
-    foreign ? [{ path, sizeBytes, version: foreign.version }] : [],
+    foreign && foreign.problem === undefined ? [{ path, sizeBytes, version: foreign.version }] : [],
   )
   const file = await firstChanged('', planned, options)
   if (file === undefined) return

@@ -60,7 +60,11 @@ export class Engine implements AsyncDisposable {
       ':memory:',
       startOptions(settings, spillPath, { fenced: roots !== undefined, share }),
     )
-    const memory = roots && { memory: new MemoryGuard(settings), setup: valueLimitSql(settings) }
+    // Threads of all engines that share the memory make values.
+    const memory = roots && {
+      memory: new MemoryGuard(settings),
+      setup: valueLimitSql({ ...settings, threads: settings.threads / (share ?? 1) }),
+    }
     const limits = { graceMs: settings.interruptGraceMs, ...memory }
     const engine = new Engine(instance, spillPath, limits)
     const session = await engine.session()

@@ -1,4 +1,5 @@
 /** Where tasks run, as the coordinator sees it: one interface for this process, its threads, and workers elsewhere. */
+import { SkepError } from '../errors.ts'
 import type { PoolName } from '../planner/plan.ts'
 import type { PoolCalls, TaskMessage, TaskResult } from '../worker/task.ts'
 
@@ -13,6 +14,15 @@ export interface Pool extends AsyncDisposable {
   readonly name: PoolName
   /** Attempts that can run at a time; read anew whenever one could be begun. */
   readonly slots: number
-  /** The result of an attempt. How large messages travel is the pool's matter. @throws WORKER_LOST, and whatever the task throws */
+  /**
+   * The result of an attempt. How large messages travel is the pool's matter. It settles once nothing of the attempt is at work any more.
+   *
+   * @throws WORKER_LOST, CANCELLED when it was aborted or the pool is disposed of, and whatever the task throws
+   */
   run(message: TaskMessage, calls: PoolCalls): Promise<TaskResult>
+}
+
+/** The error of an attempt that its pool ended, or never began, because nobody wants it. */
+export function closedError(): SkepError<'CANCELLED'> {
+  return new SkepError('CANCELLED', 'the call was cancelled', {})
 }

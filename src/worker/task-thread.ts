@@ -18,17 +18,26 @@ export interface TaskThreadData {
 }
 
 /** What a thread is told. */
-export type ToTaskThread = { kind: 'run'; number: number; message: TaskMessage } | { kind: 'stop'; number: number }
+export type ToTaskThread =
+  | { kind: 'run'; number: number; message: TaskMessage }
+  | { kind: 'stop'; number: number }
+  | { kind: 'end' }
 
 /** What a thread tells. */
 export type FromTaskThread =
+  | { kind: 'ready' }
   | { kind: 'beat'; number: number; done: number }
   | { kind: 'done'; number: number; result: TaskResult }
-  | { kind: 'failed'; number: number; error: ReturnType<SkepError['toJSON']>; text: string }
+  | {
+      kind: 'failed'
+      number: number
+      error: ReturnType<SkepError['toJSON']>
+      cause?: { message: string; stack: string | undefined }
+    }
 
 const { root, settings, spillPath, share } = workerData as TaskThreadData
 const port = parentPort!
-const running = new Map<number, AbortController>()
+const running = new Map<number, { stopping: AbortController; over: Promise<void> }>()
 const worker: Worker = {
   root,
   settings,
@@ -37,23 +46,41 @@ const worker: Worker = {
 }
 
 port.on('message', (told: ToTaskThread) => {
-  if (told.kind === 'stop') running.get(told.number)?.abort()
-  else void run(told.number, told.message)
+  if (told.kind === 'stop') running.get(told.number)?.stopping.abort()
+  else if (told.kind === 'end') void end()
+  else {
+    const stopping = new AbortController()
+    running.set(told.number, { stopping, over: run(told.number, told.message, stopping.signal) })
+  }
 })
+tell({ kind: 'ready' })
 
-async function run(number: number, message: TaskMessage): Promise<void> {
-  const stopping = new AbortController()
-  running.set(number, stopping)
+async function run(number: number, message: TaskMessage, signal: AbortSignal): Promise<void> {
   try {
     const onBeat = (done: number) => tell({ kind: 'beat', number, done })
-    const result = await runTask(worker, message, { signal: stopping.signal, onBeat })
+    const result = await runTask(worker, message, { signal, onBeat })
     tell({ kind: 'done', number, result })
   } catch (error) {
-    const text = error instanceof Error ? `${error.stack}` : String(error)
-    tell({ kind: 'failed', number, error: toSkepError(error).toJSON(), text })
+    tell({ kind: 'failed', number, ...failureOf(toSkepError(error)) })
   } finally {
     running.delete(number)
   }
+}
+
+function failureOf(error: SkepError): Omit<Extract<FromTaskThread, { kind: 'failed' }>, 'kind' | 'number'> {
+  const { cause } = error
+  return {
+    error: error.toJSON(),
+    ...(cause instanceof Error && { cause: { message: cause.message, stack: cause.stack } }),
+  }
+}
+
+/** Ends all tasks, then the engine: a thread that is stopped without that leaves its engine at work. */
+async function end(): Promise<void> {
+  for (const { stopping } of running.values()) stopping.abort()
+  await Promise.all([...running.values()].map(({ over }) => over))
+  await worker.engines.close()
+  port.close()
 }
 
 function tell(message: FromTaskThread): void {

@@ -93,6 +93,7 @@ const QUERIES: Record<string, string[]> = {
     "SELECT min(day) FROM logs WHERE day = '2026-01-02'",
     'SELECT day, max(t) FROM logs GROUP BY day ORDER BY day',
   ],
+  'sums of many columns': [`SELECT ${Array.from({ length: 300 }, (_, k) => `sum(id * ${k})`).join(', ')} FROM t`],
   'common tables of one name': [
     'WITH x AS (SELECT 1 AS k) SELECT k FROM t WHERE k IN (WITH x AS (SELECT 2 AS k) SELECT k FROM x) ORDER BY 1 LIMIT 2',
     'WITH x AS (SELECT k FROM t WHERE k = 1) SELECT count(*) FROM (WITH x AS (SELECT k FROM x) SELECT * FROM x)',

@@ -8,7 +8,7 @@ import { openWorld, type World } from './split-tables.ts'
 
 const SEED = tortureSeed()
 const WORLDS = runs(2, 80)
-const QUERIES = runs(70, 250)
+const QUERIES = runs(50, 250)
 /** Threads take longer to answer: most queries are run in this process. */
 const ON_THREADS = 0.1
 
