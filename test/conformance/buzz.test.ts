@@ -433,7 +433,7 @@ describe('catalogs that others write', () => {
     ])
   })
 
-  test.each(['DeltaLake', 'Iceberg'] as const)('%s: are an error where there are none', async (type) => {
+  test.each(['DeltaLake'] as const)('%s: are an error where there are none', async (type) => {
     const error = await failure(() =>
       divided.run({ ...document(undefined), catalogs: [{ name: 'd', type, uri: `${lab.dir}/sales` }] }),
     )
