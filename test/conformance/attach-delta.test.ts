@@ -371,6 +371,57 @@ describe('a log', () => {
     }
   })
 
+  test.for(['zstd', 'gzip', 'brotli', 'snappy', 'uncompressed'])(
+    'has checkpoints in %s, with statistics as columns',
+    async (codec, { expect }) => {
+      const name = `parsed_${codec}`
+      const table = new DeltaLab(lab, name)
+      const fields: Field[] = [
+        ['p', 'string'],
+        ['i', 'long'],
+        ['t', 'timestamp'],
+        ['d', 'date'],
+        ['c', 'decimal(10,2)'],
+      ]
+      const [protocol, metaData] = table.begin(fields, { partitionColumns: ['p'] })
+      const adds = await Promise.all(
+        [0, 1, 2].map(async (k) => {
+          const rows = `SELECT ${k}::BIGINT AS i, TIMESTAMPTZ '2026-01-0${k + 1} 00:00:00.000001Z' AS t, DATE '2026-01-0${k + 1}' AS d, ${k}.25::DECIMAL(10,2) AS c`
+          const { add } = (await table.add(`${k}.parquet`, rows)) as { add: { size: number } }
+          const values = `{i: ${k}::BIGINT, t: date_trunc('milliseconds', t), d: d, c: c}`
+          return `SELECT NULL AS protocol, NULL AS metaData, {path: '${k}.parquet', size: ${add.size}::BIGINT, dataChange: false,
+          partitionValues: MAP {'p': ${k === 0 ? 'NULL' : `'v${k}'`}},
+          stats_parsed: {numRecords: 1::BIGINT, minValues: ${values}, maxValues: ${values}, nullCount: {i: 0::BIGINT, t: 0::BIGINT, d: 0::BIGINT, c: 0::BIGINT}}} AS add FROM (${rows})`
+        }),
+      )
+      const { schemaString } = (metaData as { metaData: { schemaString: string } }).metaData
+      const head = [
+        `SELECT {minReaderVersion: 1, minWriterVersion: 2} AS protocol, NULL AS metaData, NULL AS add`,
+        `SELECT NULL, {id: 'x', format: {provider: 'parquet', options: MAP {}::MAP(VARCHAR, VARCHAR)}, schemaString: '${schemaString}',
+        partitionColumns: ['p'], configuration: MAP {}::MAP(VARCHAR, VARCHAR)}, NULL`,
+      ]
+      expect(protocol).toBeDefined()
+      const path = `${name}/_delta_log/${'0'.padStart(20, '0')}.checkpoint.parquet`
+      await lab.write([...head, ...adds].join(' UNION ALL '), path, `FORMAT parquet, COMPRESSION ${codec}`)
+      await lab.warehouse.attach(name, table.root, { type: 'delta' })
+      for (const [where, many] of [
+        ['i = 1', 1],
+        [`t = TIMESTAMPTZ '2026-01-02 00:00:00.000001Z'`, 1],
+        [`d > DATE '2026-01-01'`, 2],
+        [`p = 'v2'`, 1],
+        ['p IS NULL', 1],
+        // Decimals of a checkpoint's columns may have been rounded.
+        ['c = 1.25', 3],
+      ] as const) {
+        const { rows, stats } = await lab.warehouse.sql(`SELECT i FROM ${name} WHERE ${where}`)
+        const [[wanted] = []] = await lab.judge(
+          `SELECT count(*) FROM (${[0, 1, 2].map((k) => `SELECT *, ${k === 0 ? 'NULL' : `'v${k}'`} AS p FROM '${table.root}/${k}.parquet'`).join(' UNION ALL ')}) WHERE ${where}`,
+        )
+        expect([where, stats.files, rows.length]).toEqual([where, many, Number(wanted)])
+      }
+    },
+  )
+
   test('that grows is seen by the next query, and only what is new is read', async () => {
     const table = new DeltaLab(lab, 'grows')
     table.commit([...table.begin(FIELDS), await table.add('0.parquet', numbers(0, 10))])
