@@ -6,6 +6,7 @@ import { DeltaTables } from './delta/delta-table.ts'
 import type { FileReader } from './file-reader.ts'
 import { checkKeys } from './folder/check-keys.ts'
 import { sameName } from './folder/names.ts'
+import { ForeignCache } from './foreign-iceberg/cache.ts'
 import { foreignIcebergHistory, loadForeignIceberg } from './foreign-iceberg/load.ts'
 import type { At } from './pick-snapshot.ts'
 import { stampedFiles } from './stamp-files.ts'
@@ -19,10 +20,13 @@ export interface AttachedOptions extends CallOptions {
 /** What a warehouse knows of tables that others write. */
 export class AttachedTables {
   readonly #reader: FileReader
+  readonly #maxFiles: number
   readonly #delta: DeltaTables
+  readonly #cache = new ForeignCache()
 
   constructor(reader: FileReader, options: { maxFiles: number }) {
     this.#reader = reader
+    this.#maxFiles = options.maxFiles
     this.#delta = new DeltaTables(reader, options)
   }
 
@@ -63,7 +67,14 @@ export class AttachedTables {
     const { name, uri, format, keys } = entry
     if (format === 'delta') return { ...(await this.#delta.load(uri, { ...options, name })), keys }
     const { at, signal } = options
-    return await loadForeignIceberg(this.#reader, uri, { name, keys, ...(at && { at }), ...(signal && { signal }) })
+    return await loadForeignIceberg(this.#reader, uri, {
+      name,
+      keys,
+      cache: this.#cache,
+      maxFiles: this.#maxFiles,
+      ...(at && { at }),
+      ...(signal && { signal }),
+    })
   }
 }
 

@@ -10,16 +10,19 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { zstdCompressSync } from 'node:zlib'
 import { icebergRead } from 'icebird'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
 import { DiskReader } from '../../src/catalog/file-reader.ts'
+import { ForeignCache } from '../../src/catalog/foreign-iceberg/cache.ts'
 import { type ForeignAt, foreignIcebergHistory, loadForeignIceberg } from '../../src/catalog/foreign-iceberg/load.ts'
 import type { IcebergField } from '../../src/catalog/iceberg/types.ts'
 import type { Table } from '../../src/catalog/types.ts'
+import { primitive } from '../../src/common/data-type.ts'
 import { rangeOf } from '../fetch.ts'
 import { comparable } from '../oracle/document.ts'
-import { bigId, ForeignTable, field, type LabFile } from './foreign-lab.ts'
+import { bigId, ForeignTable, field, type LabFile, recompressed } from './foreign-lab.ts'
 import { failure, type Lab, openLab } from './import-lab.ts'
 
 let lab: Lab
@@ -457,6 +460,50 @@ describe('position deletes', () => {
     expect(theirs.map(({ k }) => [k])).toEqual(ours)
   })
 
+  test('are left out where their bounds tell that they name other files', async () => {
+    const table = new ForeignTable(lab, nextName(), { fields: EVENTS })
+    const files: LabFile[] = []
+    for (let k = 0; k < 4; k++) files.push(await table.write(eventsSql(k * 3, k * 3 + 3)))
+    const types = new Map([[2147483546, primitive('VARCHAR')]])
+    const bounded = (lower: LabFile, upper: LabFile, cut: number) => ({
+      types,
+      columns: new Map([[2147483546, { lower: lower.path.slice(0, -cut), upper: `${upper.path.slice(0, -cut)}~` }]]),
+      wholeBounds: true,
+    })
+    const [a, b, c, d] = files as [LabFile, LabFile, LabFile, LabFile]
+    const deletes = [
+      await table.writeDeletes(
+        [
+          [b, 0],
+          [c, 0],
+        ],
+        bounded(b, c, 4),
+      ),
+      await table.writeDeletes([[a, 1]], {
+        types,
+        wholeBounds: true,
+        columns: new Map([[2147483546, { lower: a.path, upper: a.path }]]),
+      }),
+      await table.writeDeletes(
+        [
+          [a, 2],
+          [d, 2],
+        ],
+        bounded(a, d, 30),
+      ),
+    ]
+    table.commit([
+      { entries: files.map((file) => ({ file })) },
+      { deletes: true, entries: deletes.map((file) => ({ file })) },
+    ])
+    table.finish()
+    const found = (await load(table.dir)).snapshot.files.map((file) =>
+      file.deletes?.map((path) => deletes.findIndex((own) => own.path === path)),
+    )
+    expect(found).toEqual([[1, 2], [0, 2], [0, 2], [2]])
+    expect(await rowsOf(table.dir)).toEqual([[0], [4], [5], [7], [8], [9], [10]])
+  })
+
   test('count in every pool, divided or not', async () => {
     const table = new ForeignTable(lab, nextName(), { fields: EVENTS, spec })
     const files = await table.writeParts(eventsSql(0, 300))
@@ -674,6 +721,22 @@ describe('what is not read is named', () => {
     }
   })
 
+  test('compression', async () => {
+    const table = await eventsTable()
+    table.finish()
+    const path = join(table.dir, 'metadata/2-1-m.avro')
+    const bytes = readFileSync(path)
+    const recode = (codec: string, pack: (data: Buffer) => Uint8Array) =>
+      writeFileSync(path, recompressed(bytes, codec, pack))
+    recode('zstandard', (data) => zstdCompressSync(data))
+    expect(await rowsOf(table.dir)).toEqual(range(0, 30))
+    recode('null', (data) => data)
+    expect(await rowsOf(table.dir)).toEqual(range(0, 30))
+    recode('snappy', (data) => data)
+    const details = { feature: 'the compression snappy', file: path }
+    expect(await failure(() => load(table.dir))).toMatchObject({ code: 'TABLE_FEATURE_UNSUPPORTED', details })
+  })
+
   test('but not where it concerns nothing that is read', async () => {
     const table = await eventsTable({ version: 3 })
     const data = await table.write(eventsSql(0, 3))
@@ -689,7 +752,56 @@ describe('what is not read is named', () => {
   })
 })
 
+test('what was read once is not read again, and a table of too many files is refused', async () => {
+  const table = await eventsTable()
+  table.finish()
+  const read: string[] = []
+  const disk = new DiskReader()
+  const reader = {
+    list: disk.list.bind(disk),
+    stat: disk.stat.bind(disk),
+    read: (path: string, options?: Parameters<DiskReader['read']>[1]) => {
+      read.push(path.slice(path.lastIndexOf('/') + 1))
+      return disk.read(path, options)
+    },
+  }
+  const cache = new ForeignCache()
+  const first = await loadForeignIceberg(reader, table.dir, { name: 't', cache })
+  const head = ['v1.metadata.json', 'version-hint.text', 'snap-2.avro']
+  expect(read.toSorted()).toEqual([...head, '2-0-m.avro', '2-1-m.avro', 'file-1.parquet', 'file-2.parquet'].toSorted())
+  read.length = 0
+  expect(await loadForeignIceberg(reader, table.dir, { name: 't', cache })).toEqual(first)
+  expect(read.toSorted()).toEqual(head.toSorted())
+  const error = await failure(() => loadForeignIceberg(reader, table.dir, { name: 't', maxFiles: 2 }))
+  expect(error).toMatchObject({ code: 'FILE_LIMIT', details: { setting: 'importFiles', limit: 2 } })
+})
+
 describe('damage', () => {
+  test('of data files counts only where they are read', async () => {
+    const table = new ForeignTable(lab, nextName(), { fields: EVENTS })
+    const [a, b, c] = [
+      await table.write(eventsSql(0, 3)),
+      await table.write(eventsSql(3, 6)),
+      await table.write(eventsSql(6, 9)),
+    ]
+    table.commit([{ entries: [{ file: a }, { file: b }, { file: c }] }])
+    const deletes = await table.writeDeletes([[c, 1]], { referenced: table.spell(c.path) })
+    table.commit([
+      { entries: [a, b, c].map((file) => ({ file, status: 0, sequence: 1 })) },
+      { deletes: true, entries: [{ file: deletes }] },
+    ])
+    table.finish()
+    rmSync(a.path)
+    rmSync(deletes.path)
+    expect(await rowsOf(table.dir, 'SELECT k FROM t WHERE k BETWEEN 3 AND 5 ORDER BY k')).toEqual([[3], [4], [5]])
+    expect(await failure(() => rowsOf(table.dir, 'SELECT k FROM t WHERE k < 3'))).toMatchObject({
+      code: 'FILE_INVALID',
+    })
+    expect(await failure(() => rowsOf(table.dir, 'SELECT k FROM t WHERE k > 5'))).toMatchObject({
+      code: 'FILE_INVALID',
+    })
+  })
+
   test.each([
     ['v1.metadata.json', (path: string) => truncateSync(path, 100)],
     ['v1.metadata.json', (path: string) => writeFileSync(path, '{"format-version": 2}')],

@@ -1,7 +1,8 @@
 /** Iceberg tables as other engines write them, made by hand: metadata as JSON, manifests by Avro schemas of their own, files by DuckDB. */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, inflateRawSync } from 'node:zlib'
+import avro from 'avsc'
 import { DiskReader } from '../../src/catalog/file-reader.ts'
 import { parseFooter, readFooterBytes } from '../../src/catalog/folder/footer.ts'
 import { type AvroSchema, writeAvro } from '../../src/catalog/iceberg/avro.ts'
@@ -34,6 +35,8 @@ export interface LabFile {
   columns?: ReadonlyMap<number, ColumnStatistics>
   /** Types of the columns, where they are not those of the schema. */
   types?: ReadonlyMap<number, DataType>
+  /** Bounds are not cut. */
+  wholeBounds?: boolean
   referenced?: string
   sortOrderId?: number
 }
@@ -522,7 +525,7 @@ function toAvro(value: Scalar | null, type: DataType): unknown {
 /** Writers cut texts and bytes in bounds to 16 characters. */
 const BOUND = 16
 
-function metrics({ columns = new Map(), types = new Map() }: LabFile): Record<string, unknown> {
+function metrics({ columns = new Map(), types = new Map(), wholeBounds = false }: LabFile): Record<string, unknown> {
   const list = (pick: (column: ColumnStatistics, id: number) => unknown) => {
     const items = [...columns].flatMap(([key, column]) => {
       const value = pick(column, key)
@@ -535,8 +538,8 @@ function metrics({ columns = new Map(), types = new Map() }: LabFile): Record<st
     value_counts: list((column) => column.values),
     null_value_counts: list((column) => column.nulls),
     nan_value_counts: list((column, id) => (types.has(id) && isFloat(types.get(id)!) ? column.nans : undefined)),
-    lower_bounds: list((column, id) => bound(column.lower, types.get(id), cutLow)),
-    upper_bounds: list((column, id) => bound(column.upper, types.get(id), cutHigh)),
+    lower_bounds: list((column, id) => bound(column.lower, types.get(id), wholeBounds ? same : cutLow)),
+    upper_bounds: list((column, id) => bound(column.upper, types.get(id), wholeBounds ? same : cutHigh)),
   }
 }
 
@@ -545,6 +548,8 @@ function bound(value: Scalar | undefined, type: DataType | undefined, cut: (valu
   const bytes = kept === undefined || type === undefined ? undefined : encodeValue(kept, type)
   return bytes && Buffer.from(bytes)
 }
+
+const same = (value: Scalar) => value
 
 function cutLow(value: Scalar): Scalar {
   if (typeof value === 'string') return Array.from(value).slice(0, BOUND).join('')
@@ -560,4 +565,38 @@ function cutHigh(value: Scalar): Scalar | undefined {
   return last === 0xd800 || last > 0x10ffff
     ? undefined
     : points.slice(0, BOUND - 1).join('') + String.fromCodePoint(last)
+}
+
+const HEADER = avro.Type.forSchema({
+  type: 'record',
+  name: 'Header',
+  fields: [
+    { name: 'magic', type: { type: 'fixed', name: 'Magic', size: 4 } },
+    { name: 'meta', type: { type: 'map', values: 'bytes' } },
+    { name: 'sync', type: { type: 'fixed', name: 'Sync', size: 16 } },
+  ],
+})
+const BLOCK = avro.Type.forSchema({
+  type: 'record',
+  name: 'Block',
+  fields: [
+    { name: 'count', type: 'long' },
+    { name: 'data', type: 'bytes' },
+    { name: 'sync', type: { type: 'fixed', name: 'Sync16', size: 16 } },
+  ],
+})
+
+/** A container file that was written deflated, compressed in another way. */
+export function recompressed(bytes: Buffer, codec: string, pack: (data: Buffer) => Uint8Array): Buffer {
+  const { value: header, offset } = HEADER.decode(bytes, 0) as {
+    value: { meta: Record<string, Buffer> }
+    offset: number
+  }
+  const pieces = [HEADER.toBuffer({ ...header, meta: { ...header.meta, 'avro.codec': Buffer.from(codec) } })]
+  for (let at = offset; at < bytes.length; ) {
+    const { value: block, offset: next } = BLOCK.decode(bytes, at) as { value: { data: Buffer }; offset: number }
+    pieces.push(BLOCK.toBuffer({ ...block, data: Buffer.from(pack(inflateRawSync(block.data))) }))
+    at = next
+  }
+  return Buffer.concat(pieces)
 }

@@ -1,5 +1,6 @@
 /** The errors for tables that others wrote: damage, and features that are not read. Each names a file. */
 import { SkepError } from '../../errors.ts'
+import { UnknownCodec } from '../iceberg/avro.ts'
 
 /** The error for a feature of the format that is not read: `feature` is its name, `file` what uses it. */
 export function unsupportedFeature(file: string, feature: string): SkepError<'TABLE_FEATURE_UNSUPPORTED'> {
@@ -17,12 +18,13 @@ export function missingForeign(file: string): SkepError<'TABLE_INVALID'> {
   return new SkepError('TABLE_INVALID', `${file} is missing, and the table needs it`, { file })
 }
 
-/** What `read` returns; foreign errors become `TABLE_INVALID` naming the file. */
+/** What `read` returns; foreign errors become `TABLE_INVALID` naming the file. @throws TABLE_FEATURE_UNSUPPORTED for a compression that is not read */
 export function guardForeign<T>(file: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
     if (error instanceof SkepError) throw error
+    if (error instanceof UnknownCodec) throw unsupportedFeature(file, `the compression ${error.codec}`)
     throw damagedForeign(file, error instanceof Error ? error.message : String(error), error)
   }
 }

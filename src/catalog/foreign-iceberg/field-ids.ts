@@ -10,6 +10,7 @@ import { readFooterBytes } from '../folder/footer.ts'
 import { fileMetaData, type SchemaElement } from '../folder/parquet-format.ts'
 import { readStruct, thriftInput } from '../folder/thrift.ts'
 import type { IcebergField, IcebergType } from '../iceberg/types.ts'
+import { type ForeignCache, printOf } from './cache.ts'
 import { unsupportedFeature } from './errors.ts'
 import type { ForeignMetadata } from './metadata.ts'
 import type { ForeignReader } from './reader.ts'
@@ -25,26 +26,35 @@ export interface FooterFile {
 
 const NAME_MAPPING = 'schema.name-mapping.default'
 
+/** What data files are looked into with. */
+export interface FieldCheck {
+  reader: ForeignReader
+  cache: ForeignCache
+  metadata: ForeignMetadata
+  /** Of the schema that they are read under. */
+  fields: readonly IcebergField[]
+  options: CallOptions
+}
+
 /**
  * Passes when the engine can read these files by field ids. Footers are read of all files where the table has taken in files of others
- * or has nested columns that have not always been as they are, else of one file for each manifest.
+ * or has nested columns that have not always been as they are, else of one file for each manifest; of each file once.
  *
  * @throws TABLE_FEATURE_UNSUPPORTED
  */
-export async function checkFieldIds(
-  reader: ForeignReader,
-  metadata: ForeignMetadata,
-  fields: readonly IcebergField[],
-  files: readonly FooterFile[],
-  options: CallOptions,
-): Promise<void> {
+export async function checkFieldIds(check: FieldCheck, files: readonly FooterFile[]): Promise<void> {
+  const { cache, metadata, fields } = check
   const nested = nestedFields(fields)
   const isMixed = NAME_MAPPING in metadata.properties || (nested.nameById.size > 0 && metadata.schemas.length > 1)
   const isForgetful = nested.nameById.size > 0 && hasGaps(metadata)
   const looked = isMixed || isForgetful ? files : firstOfEach(files)
+  const context = printOf([...nested.idByName])
   await mapConcurrent(looked, SETTINGS.footerReads.default, async (file) => {
-    const elements = await readElements(reader, file, options)
-    if (elements) checkNames(file.path, elements, nested)
+    await cache.once(file, context, async () => {
+      const elements = await readElements(check, file)
+      if (elements) checkNames(file.path, elements, nested)
+      return elements !== undefined
+    })
   })
 }
 
@@ -86,9 +96,8 @@ function nameKey(parent: number | undefined, name: string | undefined): string {
 
 /** Undefined for a file that is not there or damaged: that is no matter before a query has to read it, which then says so. */
 async function readElements(
-  reader: ForeignReader,
+  { reader, options }: FieldCheck,
   { path, sizeBytes }: FooterFile,
-  options: CallOptions,
 ): Promise<SchemaElement[] | undefined> {
   try {
     const bytes = await readFooterBytes(reader, { path, sizeBytes }, options)

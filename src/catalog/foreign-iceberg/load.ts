@@ -9,8 +9,9 @@ import { type IcebergSchema, schemaFromJson } from '../iceberg/schema.ts'
 import { physicalOf } from '../iceberg/values.ts'
 import type { At } from '../pick-snapshot.ts'
 import type { DataFile, FileReading, PartitionSpec, Scalar, Schema, SnapshotInfo, Table, TableKeys } from '../types.ts'
+import { ForeignCache, printOf } from './cache.ts'
 import { deletesOf } from './deletes.ts'
-import { damagedForeign, unsupportedFeature } from './errors.ts'
+import { damagedForeign, missingForeign, unsupportedFeature } from './errors.ts'
 import { checkFields, checkSnapshot } from './features.ts'
 import { checkFieldIds } from './field-ids.ts'
 import { type FoundMetadata, findMetadata } from './find-metadata.ts'
@@ -31,6 +32,10 @@ export interface ForeignIcebergOptions extends CallOptions {
   name: string
   keys?: TableKeys
   at?: ForeignAt
+  /** What earlier calls have read. */
+  cache?: ForeignCache
+  /** Most data files that a table may have. */
+  maxFiles?: number
 }
 
 /**
@@ -45,7 +50,7 @@ export async function loadForeignIceberg(
   root: string,
   options: ForeignIcebergOptions,
 ): Promise<Table> {
-  const { name, keys = {}, at, signal } = options
+  const { name, keys = {}, at, cache = new ForeignCache(), maxFiles = SETTINGS.importFiles.default, signal } = options
   const calls: CallOptions = signal ? { signal } : {}
   const found = await findMetadata(reader, root, calls)
   const { metadata, place } = found
@@ -55,7 +60,7 @@ export async function loadForeignIceberg(
   checkFields(metadata.file, name, json.fields)
   const schema = schemaFromJson(json)
   const { files, specs } = snapshot
-    ? await readFiles({ reader, found, snapshot, json, schema, calls })
+    ? await readFiles({ reader, cache, maxFiles, found, snapshot, json, schema, calls })
     : { files: [], specs: new Map<number, PartitionSpec>() }
   for (const spec of metadata.specs) specs.set(spec.id, knownSpec(spec).spec)
   return {
@@ -136,6 +141,8 @@ function readingOf(metadata: ForeignMetadata, schema: Schema): FileReading {
 
 interface Reading {
   reader: ForeignReader
+  cache: ForeignCache
+  maxFiles: number
   found: FoundMetadata
   snapshot: ForeignSnapshot
   json: IcebergSchema
@@ -144,28 +151,48 @@ interface Reading {
 }
 
 async function readFiles(reading: Reading): Promise<{ files: DataFile[]; specs: Map<number, PartitionSpec> }> {
-  const { reader, found, snapshot, json, schema, calls } = reading
+  const { found, snapshot, json, maxFiles } = reading
   const { metadata, place } = found
   checkSnapshot(metadata.file, snapshot)
-  const manifests = await listManifests(reading)
-  const context: ManifestContext = { metadata, types: typesById(metadata), columnTypes: columnTypes(schema) }
-  const read = await mapConcurrent(manifests, READS_AT_ONCE, async (listed) => {
-    const file = resolvePath(place, listed.path)
-    return { listed, entries: readForeignManifest(await readWhole(reader, file, calls), file, listed, context) }
-  })
-  const data = read.filter(({ listed }) => !listed.deletes).flatMap(({ entries }) => entries)
+  const read = await readManifests(reading)
+  const listed = read.filter(({ manifest }) => !manifest.deletes)
+  const data = listed.flatMap(({ entries }) => entries)
+  if (data.length > maxFiles) throw tooManyFiles(metadata.file, data.length, maxFiles)
   const deletes = deletesOf(
     data,
-    read.filter(({ listed }) => listed.deletes).flatMap(({ entries }) => entries),
+    read.filter(({ manifest }) => manifest.deletes).flatMap(({ entries }) => entries),
   )
   const files = data.map((entry) => toDataFile(entry, deletes.get(entry) ?? [], reading))
-  const footers = read.flatMap(({ listed, entries }) =>
-    listed.deletes
-      ? []
-      : entries.map(({ path, sizeBytes }) => ({ path: resolvePath(place, path), sizeBytes, manifest: listed.path })),
+  const footers = listed.flatMap(({ manifest, entries }) =>
+    entries.map(({ path, sizeBytes }) => ({ path: resolvePath(place, path), sizeBytes, manifest: manifest.path })),
   )
-  await checkFieldIds(reader, metadata, json.fields, footers, calls)
+  const { reader, cache, calls: options } = reading
+  await checkFieldIds({ reader, cache, metadata, fields: json.fields, options }, footers)
   return { files, specs: new Map(data.map(({ spec }) => [spec.id, spec])) }
+}
+
+async function readManifests(reading: Reading): Promise<{ manifest: ListedManifest; entries: ForeignEntry[] }[]> {
+  const { reader, cache, found, schema, calls } = reading
+  const { metadata, place } = found
+  const manifests = await listManifests(reading)
+  const context: ManifestContext = { metadata, types: typesById(metadata), columnTypes: columnTypes(schema) }
+  const print = printOf([[...context.types], [...context.columnTypes], metadata.specs])
+  return await mapConcurrent(manifests, READS_AT_ONCE, async (manifest) => {
+    const file = resolvePath(place, manifest.path)
+    const stat = await reader.stat(file, calls)
+    if (stat === undefined) throw missingForeign(file)
+    const { specId, sequence } = manifest
+    const key = { file, version: stat.version, context: `${print} ${specId} ${sequence}` }
+    const entries = await cache.entries(key, async () =>
+      readForeignManifest(await readWhole(reader, file, calls), file, manifest, context),
+    )
+    return { manifest, entries }
+  })
+}
+
+function tooManyFiles(file: string, count: number, limit: number): SkepError<'FILE_LIMIT'> {
+  const message = `${file}: the table has ${count} data files, more than ${limit}; raise SKEP_IMPORT_FILES`
+  return new SkepError('FILE_LIMIT', message, { setting: 'importFiles', limit })
 }
 
 async function listManifests({ reader, found, snapshot, calls }: Reading): Promise<ListedManifest[]> {

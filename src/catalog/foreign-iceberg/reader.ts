@@ -4,7 +4,7 @@ import type { FileReader } from '../file-reader.ts'
 import { missingForeign } from './errors.ts'
 
 /** Files by their absolute paths or URLs: what of it this reader uses. */
-export type ForeignReader = Pick<FileReader, 'read' | 'list'>
+export type ForeignReader = Pick<FileReader, 'read' | 'list' | 'stat'>
 
 /** A whole file. @throws TABLE_INVALID when it is not there */
 export async function readWhole(reader: ForeignReader, file: string, options: CallOptions): Promise<Uint8Array> {

@@ -14,6 +14,16 @@ export interface AvroFile {
   records: Record<string, unknown>[]
 }
 
+/** A container file is compressed in a way that is not read. */
+export class UnknownCodec extends Error {
+  readonly codec: string
+
+  constructor(codec: string) {
+    super(`unknown codec ${codec}`)
+    this.codec = codec
+  }
+}
+
 const MAGIC = Buffer.from('Obj\x01', 'latin1')
 const BLOCK_RECORDS = SETTINGS.manifestBlockEntries.default
 const SYNC_BYTES = 16
@@ -98,7 +108,7 @@ function decompress(data: Buffer, codec = 'null'): Buffer {
   const limits = { maxOutputLength: SETTINGS.manifestBlockBytes.default }
   if (codec === 'deflate') return inflateRawSync(data, limits)
   if (codec === 'zstandard') return zstdDecompressSync(data, limits)
-  throw new Error(`unknown codec ${codec}`)
+  throw new UnknownCodec(codec)
 }
 
 function decodeBlock(decoder: AvroDecoder, count: number, bytes: Buffer, records: Record<string, unknown>[]): void {
