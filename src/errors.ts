@@ -24,18 +24,26 @@ export interface Violation {
   message: string
 }
 
+/** One problem of a document of steps: `path` is a JSON Pointer to the offending value. */
+export interface DocumentViolation {
+  path: string
+  message: string
+}
+
 /** What each code carries beside its message; all values are plain JSON. */
 export interface ErrorDetails {
   ARGUMENT_INVALID: { argument: string; nearest?: string }
   BYTES_LIMIT: { bytes: number; limit: number }
   CANCELLED: Record<string, never>
+  CATALOG_NOT_FOUND: { catalog: string; uri: string }
   COLUMN_EXISTS: { table: string; column: string }
   COLUMN_NEEDED: { table: string; column: string; use: 'actor' | 'time' | 'partition' | 'sort' | 'last' }
-  COLUMN_NOT_FOUND: { table: string; column: string; nearest?: string }
+  COLUMN_NOT_FOUND: { table: string; column: string; nearest?: string; step?: string }
   COLUMN_TYPE_UNSUPPORTED: { column: string; type: string }
   COMMIT_CONFLICT: { table: string; changed?: 'schema' }
   COST_LIMIT: { dollars: number; limit: number }
   DISK_FULL: { path?: string }
+  DOCUMENT_INVALID: { violations: DocumentViolation[] }
   FILE_CHANGED: { file: string }
   FILE_INVALID: { file: string; files?: string[] }
   FILE_LIMIT: { setting: string; limit: number }
@@ -48,22 +56,22 @@ export interface ErrorDetails {
   MEMORY_LIMIT: { setting: string }
   QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
   QUERY_TIMEOUT: { setting: string; limitMs: number }
-  QUERY_TOO_DEEP: { limit: number; path?: string }
-  QUERY_TOO_LARGE: { limitBytes: number }
+  QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
+  QUERY_TOO_LARGE: { limitBytes: number; step?: string }
   ROW_INVALID: { file: string; line?: number; reason: string }
   ROW_LIMIT: { setting: string; limit: number }
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SETTING_INVALID: { setting: string; variable: string }
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
-  SQL_FORBIDDEN: { what: string }
-  SQL_INVALID: { position?: number }
+  SQL_FORBIDDEN: { what: string; step?: string }
+  SQL_INVALID: { position?: number; step?: string }
   STORE_UNAVAILABLE: { path?: string; outcome?: 'unknown'; table?: string; commitId?: string }
   TABLE_EXISTS: { table: string }
   TABLE_FEATURE_UNSUPPORTED: { table?: string; file: string; feature: string }
   TABLE_INVALID: { table?: string; file: string }
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
-  TABLE_NOT_FOUND: { table: string; nearest?: string }
+  TABLE_NOT_FOUND: { table: string; nearest?: string; step?: string }
   TOO_MANY_PREDICATES: { limit: number }
   TOO_MANY_STEPS: { limit: number; path: string }
   WAREHOUSE_UNWRITABLE: { path: string }
@@ -89,6 +97,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The files that the query would have to read are larger than `--max-bytes` allows; nothing was run.',
   },
   CANCELLED: { kind: 'cancelled', help: 'The call was cancelled by its caller (Ctrl-C or an `AbortSignal`).' },
+  CATALOG_NOT_FOUND: {
+    kind: 'user',
+    help: 'There is nothing at the `uri` of a catalog of a document, or no Parquet file below it.',
+  },
   COLUMN_EXISTS: { kind: 'user', status: 409, help: 'The table has a column or partition field of this name already.' },
   COLUMN_NEEDED: {
     kind: 'user',
@@ -108,6 +120,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'By the estimate the query costs more than `--max-cost` allows; nothing was run.',
   },
   DISK_FULL: { kind: 'limit', help: 'The disk of the warehouse is full; nothing was changed. Make room and repeat.' },
+  DOCUMENT_INVALID: {
+    kind: 'user',
+    help: 'The document of steps is not valid; `violations` lists every problem with a JSON Pointer to it.',
+  },
   FILE_CHANGED: {
     kind: 'conflict',
     help: 'A source file was changed or went away while it was imported; nothing was imported. Repeat when it is complete.',

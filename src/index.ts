@@ -53,6 +53,7 @@ export type { AttachOptions } from './coordinator/attach.ts'
 export type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 export type {
   CallOptions,
+  DocumentOptions,
   QueryOptions,
   RollbackResult,
   SqlExplanation,
@@ -66,10 +67,11 @@ export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
 export type { Damage, Verification } from './coordinator/verify.ts'
 export type { BoundValue, BoundValues } from './engine/parameters.ts'
 export type { JsonValue } from './engine/values.ts'
-export type { ErrorCode, ErrorDetails, ErrorKind, Violation } from './errors.ts'
+export type { DocumentViolation, ErrorCode, ErrorDetails, ErrorKind, Violation } from './errors.ts'
 export { ERROR_CODES, ERROR_KINDS, isSkepError, SkepError } from './errors.ts'
 export type { FileFormat, ImportOptions, ImportProgress, ImportResult } from './inputs/import.ts'
 export type { RegisterOptions, RegisterResult } from './inputs/register.ts'
 export type { FileCount, FolderVacuum, Removed, RemovedKind, TableVacuum, VacuumResult } from './maintenance/vacuum.ts'
 export type { VacuumOptions } from './maintenance/vacuum-disk.ts'
+export type { BuzzCatalog, BuzzDocument, BuzzStep, CatalogType } from './planner/buzz.ts'
 export { Warehouse } from './warehouse.ts'

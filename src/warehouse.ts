@@ -25,6 +25,7 @@ import {
 } from './coordinator/behaviour-runner.ts'
 import {
   type CallOptions,
+  type DocumentOptions,
   type QueryOptions,
   type RollbackResult,
   readCall,
@@ -35,11 +36,13 @@ import {
   type SqlStream,
 } from './coordinator/calls.ts'
 import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
+import { DocumentComposer } from './coordinator/document.ts'
+import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
-import { SqlRunner } from './coordinator/sql-runner.ts'
+import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
 import { retryChanged } from './coordinator/unchanged.ts'
 import { type Verification, verifySurvey } from './coordinator/verify.ts'
 import { EngineKeeper } from './engine/keeper.ts'
@@ -50,6 +53,7 @@ import { type RegisterOptions, type RegisterResult, registerFolder } from './inp
 import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
+import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
@@ -66,6 +70,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #threads: Threads
   readonly #folders: Folders
   readonly #attached: AttachedTables
+  readonly #documents: DocumentComposer
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
@@ -90,10 +95,10 @@ export class Warehouse implements AsyncDisposable {
       pools: this.#pools,
       checker: new FileChecker(),
     }
-    this.#queries = new SqlRunner({
-      ...this.#parts,
-      loadTables: (names, at, signal) => this.#loadAll(names, at, signal),
-    })
+    const loadTables = this.#loadAll.bind(this)
+    this.#queries = new SqlRunner({ ...this.#parts, loadTables })
+    const catalogs = new DocumentCatalogs({ attached: this.#attached, maxFiles: settings.importFiles })
+    this.#documents = new DocumentComposer({ ...this.#parts, loadTables, catalogs })
   }
 
   /**
@@ -123,43 +128,71 @@ export class Warehouse implements AsyncDisposable {
   async sql(strings: TemplateStringsArray, ...values: BoundValue[]): Promise<SqlResult>
   async sql(first: string | TemplateStringsArray, ...rest: unknown[]): Promise<SqlResult> {
     const { text, options } = readCall(first, rest)
-    return await retryChanged(this.settings.folderRetries, async () => {
-      await using stream = await this.#queries.start(text, options)
-      const rows = await collectRows(stream, this.settings.resultRows)
-      return { columns: stream.columns, rows, stats: stream.stats() }
-    })
+    return await retryChanged(this.settings.folderRetries, async () => await this.#collect(text, options))
   }
 
   /**
-   * The same query with its rows in batches: for results of any size.
+   * The rows of a Buzz document, given as JSON or as an object: those of its last step.
    *
-   * @throws as `sql` does; FOLDER_CHANGED may come after rows, which are then not to be used
+   * @throws DOCUMENT_INVALID with all violations, CATALOG_NOT_FOUND, and what `sql` throws, naming the step
+   * @example
+   * const { rows } = await warehouse.run({
+   *   steps: [
+   *     { name: 'mapper', step_type: 'HBee', sql: 'SELECT country, count(*) AS n FROM events GROUP BY country' },
+   *     { name: 'reducer', step_type: 'HComb', sql: 'SELECT country, sum(n) AS n FROM mapper GROUP BY country' },
+   *   ],
+   *   capacity: { zones: 1 },
+   * })
    */
-  async stream(text: string, options: SqlOptions = {}): Promise<SqlStream> {
-    return await retryChanged(this.settings.folderRetries, () => this.#queries.start(text, options))
+  async run(document: BuzzDocument | string, options: DocumentOptions = {}): Promise<SqlResult> {
+    const query = typeof document === 'string' ? parseDocument(document, this.settings) : document
+    return await retryChanged(this.settings.folderRetries, async () => await this.#collect(query, options))
+  }
+
+  async #collect(query: string | BuzzDocument, options: SqlOptions): Promise<SqlResult> {
+    await using stream = await this.#queries.start(await this.#asked(query, options), options)
+    const rows = await collectRows(stream, this.settings.resultRows)
+    return { columns: stream.columns, rows, stats: stream.stats() }
+  }
+
+  /** What the runner of queries is asked for SQL, or for a document. */
+  async #asked(query: string | BuzzDocument, options: SqlOptions): Promise<AskedQuery> {
+    return typeof query === 'string' ? query : await this.#documents.compose(query, options)
   }
 
   /**
-   * The number of rows of a query, which are written into a Parquet file in bounded memory, replacing one of that path.
+   * The same query with its rows in batches: for results of any size. It may be a Buzz document as well.
    *
-   * @throws as `sql` does, and WAREHOUSE_UNWRITABLE, DISK_FULL
+   * @throws as `sql` and `run` do; FOLDER_CHANGED may come after rows, which are then not to be used
+   */
+  async stream(query: string | BuzzDocument, options: SqlOptions = {}): Promise<SqlStream> {
+    return await retryChanged(this.settings.folderRetries, async () =>
+      this.#queries.start(await this.#asked(query, options), options),
+    )
+  }
+
+  /**
+   * The number of rows of a query, or a Buzz document, which are written into a Parquet file in bounded memory, replacing one of that path.
+   *
+   * @throws as `sql` and `run` do, and WAREHOUSE_UNWRITABLE, DISK_FULL
    */
   async exportParquet(
-    text: string,
+    query: string | BuzzDocument,
     path: string,
     options: SqlOptions = {},
   ): Promise<{ rows: number; stats: QueryStats }> {
     const target = resolve(path)
-    return await retryChanged(this.settings.folderRetries, () =>
-      this.#queries.exportTo(text, target, options).catch((error: unknown) => {
+    return await retryChanged(this.settings.folderRetries, async () => {
+      const asked = await this.#asked(query, options)
+      return await this.#queries.exportTo(asked, target, options).catch((error: unknown) => {
         throw wrapWriteError(error, dirname(target))
-      }),
-    )
+      })
+    })
   }
 
-  /** What a query would read, and how it would be divided into tasks, without running it. @throws as `sql` does */
-  async explain(text: string, options: SqlOptions = {}): Promise<SqlExplanation> {
-    return await this.#queries.explain(text, options)
+  /** What a query, or a Buzz document, would read, and how it would be divided into tasks, without running it. @throws as `sql` and `run` do */
+  async explain(query: string | BuzzDocument, options: SqlOptions = {}): Promise<SqlExplanation> {
+    return await this.#queries.explain(await this.#asked(query, options), options)
   }
 
   /** The tables of these names, by lower-case name. */

@@ -6,6 +6,7 @@ import { DeltaTables } from './delta/delta-table.ts'
 import type { FileReader } from './file-reader.ts'
 import { checkKeys } from './folder/check-keys.ts'
 import { sameName } from './folder/names.ts'
+import { foreignIcebergHistory, loadForeignIceberg } from './foreign-iceberg/load.ts'
 import type { At } from './pick-snapshot.ts'
 import { stampedFiles } from './stamp-files.ts'
 import type { Schema, SnapshotInfo, Table, TableKeys } from './types.ts'
@@ -32,9 +33,8 @@ export class AttachedTables {
    * @throws FILE_NOT_FOUND, SNAPSHOT_NOT_FOUND, TABLE_INVALID, TABLE_FEATURE_UNSUPPORTED, FILE_LIMIT
    */
   async load(entry: AttachedEntry, options: AttachedOptions = {}): Promise<Table> {
-    const { name, keys } = entry
-    const table = await naming(name, () => this.#read(entry, options))
-    return { ...table, keys: keysIn(table.snapshot.schema, keys) }
+    const table = await naming(entry.name, () => this.#read(entry, options))
+    return { ...table, keys: keysIn(table.snapshot.schema, table.keys) }
   }
 
   /** The entry that a name is to have, its keys in the table's own spelling. @throws as `load`; COLUMN_NOT_FOUND, KEY_INVALID when the keys do not fit */
@@ -49,7 +49,7 @@ export class AttachedTables {
   async history(entry: AttachedEntry, options: CallOptions = {}): Promise<SnapshotInfo[]> {
     return await naming(entry.name, async () => {
       if (entry.format === 'delta') return await this.#delta.history(entry.uri, options)
-      throw notYet(entry)
+      return await foreignIcebergHistory(this.#reader, entry.uri, options)
     })
   }
 
@@ -60,15 +60,11 @@ export class AttachedTables {
   }
 
   async #readMetadata(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
-    const { name, uri, format } = entry
-    if (format === 'delta') return await this.#delta.load(uri, { ...options, name })
-    throw notYet(entry)
+    const { name, uri, format, keys } = entry
+    if (format === 'delta') return { ...(await this.#delta.load(uri, { ...options, name })), keys }
+    const { at, signal } = options
+    return await loadForeignIceberg(this.#reader, uri, { name, keys, ...(at && { at }), ...(signal && { signal }) })
   }
-}
-
-function notYet({ uri, format }: AttachedEntry): SkepError {
-  const message = `tables of the format ${format} are not read yet`
-  return new SkepError('TABLE_FEATURE_UNSUPPORTED', message, { file: uri, feature: format })
 }
 
 /** What a step over a table comes to; its errors name the table. */

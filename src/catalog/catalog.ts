@@ -126,7 +126,7 @@ export class Catalog {
   }
 
   /** The history of a managed table, newest last; nothing for another. @throws TABLE_NOT_FOUND */
-  async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo[]> {
+  async snapshots(name: string, options: CallOptions = {}): Promise<SnapshotInfo<number>[]> {
     const { head } = await this.#open(name, options)
     return head ? snapshotInfos(head.metadata) : []
   }

@@ -51,6 +51,7 @@ export interface ManagedTable extends Table {
   kind: 'managed'
   uuid: string
   metadataLocation: string
+  snapshot: Table['snapshot'] & { id?: number }
   properties: Readonly<Record<string, string>>
   /** The highest field id that the table ever gave. */
   lastColumnId: number

@@ -48,12 +48,21 @@ export function entryFolder(name: string): string {
   return `${FOLDER}/${name.toLowerCase()}`
 }
 
+/** What a name has to be, as the end of a sentence. */
+export const NAME_RULE =
+  'it starts with a letter or "_", continues with letters, digits, "_" or "-", and has at most 128 characters'
+
+/** True for a name that a table may have. */
+export function isTableName(name: string): boolean {
+  return NAME.test(name)
+}
+
 /** Passes for a name that a table may have. @throws TABLE_NAME_INVALID */
 export function checkTableName(name: string): void {
-  if (NAME.test(name)) return
-  const rule =
-    'it starts with a letter or "_", continues with letters, digits, "_" or "-", and has at most 128 characters'
-  throw new SkepError('TABLE_NAME_INVALID', `${JSON.stringify(name)} is not a table name: ${rule}`, { table: name })
+  if (isTableName(name)) return
+  throw new SkepError('TABLE_NAME_INVALID', `${JSON.stringify(name)} is not a table name: ${NAME_RULE}`, {
+    table: name,
+  })
 }
 
 /** The error for a name that no table has. */

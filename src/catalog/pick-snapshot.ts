@@ -8,9 +8,10 @@ import {
   snapshotById,
   type TableMetadata,
 } from './iceberg/metadata.ts'
+import type { SnapshotId } from './types.ts'
 
 /** Which state of a table is meant: a snapshot, or the one that was current at a time (milliseconds since 1970). */
-export type At = { snapshotId: number } | { timeMs: number }
+export type At = { snapshotId: SnapshotId } | { timeMs: number }
 
 /** The error of a change that cannot be combined with another one. */
 export function conflict(table: string, why: string): SkepError {
@@ -21,7 +22,7 @@ export function conflict(table: string, why: string): SkepError {
 export function pickSnapshot(table: string, metadata: TableMetadata, at: At | undefined): IcebergSnapshot | undefined {
   if (at === undefined) return currentSnapshot(metadata)
   const isId = 'snapshotId' in at
-  const found = isId ? snapshotById(metadata, at.snapshotId) : snapshotAtTime(metadata, at.timeMs)
+  const found = isId ? snapshotById(metadata, Number(at.snapshotId)) : snapshotAtTime(metadata, at.timeMs)
   if (found) return found
   const text = isId ? String(at.snapshotId) : printTime(at.timeMs)
   const message = isId ? `has no snapshot ${text}` : `has no snapshot of ${text}: there was none yet, or it has expired`

@@ -120,10 +120,13 @@ export interface FileReading {
   narrower: ReadonlySet<number>
 }
 
+/** The id of a snapshot; a text of digits where a number cannot hold it, as in tables that others wrote. */
+export type SnapshotId = number | string
+
 /** The state of a table at one time. */
 export interface Snapshot {
   /** Absent for a table without any data yet and for registered tables. */
-  id?: number
+  id?: SnapshotId
   schema: Schema
   /** By spec id. */
   specs: ReadonlyMap<number, PartitionSpec>
@@ -136,12 +139,12 @@ export interface Snapshot {
 export type TableFormat = 'delta' | 'iceberg'
 
 /** A row of `skep snapshots`. */
-export interface SnapshotInfo {
-  id: number
-  parentId: number | null
+export interface SnapshotInfo<Id extends SnapshotId = SnapshotId> {
+  id: Id
+  parentId: Id | null
   /** ISO 8601, UTC. */
   time: string
-  operation: 'append' | 'overwrite' | 'replace' | 'delete'
+  operation: 'append' | 'overwrite' | 'replace' | 'delete' | 'unknown'
   summary: Record<string, string>
 }
 

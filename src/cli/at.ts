@@ -16,7 +16,8 @@ export function readAt(texts: readonly string[]): AtOption | undefined {
   const pairs = texts.map((text) => {
     const match = /^(.+)=(\d+)$/.exec(text)
     if (!match) throw invalid('at', `--at ${text}: expected table=snapshot where there are several`)
-    return [match[1]!, Number(match[2])] as const
+    const id = Number(match[2])
+    return [match[1]!, Number.isSafeInteger(id) ? id : match[2]!] as const
   })
   const tables = pairs.map(([table]) => table.toLowerCase())
   const twice = tables.find((table, k) => tables.indexOf(table) !== k)

@@ -17,6 +17,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   vacuum: async () => (await import('./commands/vacuum.ts')).vacuumCommand,
   sql: async () => (await import('./commands/sql.ts')).sqlCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
   demo: async () => (await import('./commands/demo.ts')).demoCommand,
 }
 

@@ -268,6 +268,11 @@ export const LIMITS = {
     default: 10_000,
     help: 'Brackets that are left of a JSON value without its leaves and are still counted; more are taken for too deep.',
   },
+  filterRows: {
+    unit: 'rows',
+    default: 5000,
+    help: 'Combinations of partition values that one statement holds against a `partition_filter`.',
+  },
   fileChecks: {
     unit: 'count',
     default: 8,

@@ -74,6 +74,9 @@ export interface QueryOptions extends CallOptions, SpendingLimits {
   pool?: PoolName
 }
 
+/** How a Buzz document is run. */
+export type DocumentOptions = Omit<QueryOptions, 'at'>
+
 /** The text and options of a query that came as a tagged template or as a call. */
 export function readCall(
   first: string | TemplateStringsArray,

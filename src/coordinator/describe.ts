@@ -3,7 +3,16 @@
 import { valueText } from '../behaviour/value-text.ts'
 import { printTransform } from '../catalog/iceberg/transforms.ts'
 import { compareScalars } from '../catalog/scalar.ts'
-import type { Column, DataFile, Scalar, Table, TableFormat, TableKeys, TableKind } from '../catalog/types.ts'
+import type {
+  Column,
+  DataFile,
+  Scalar,
+  SnapshotId,
+  Table,
+  TableFormat,
+  TableKeys,
+  TableKind,
+} from '../catalog/types.ts'
 import { isFloat, isInteger, printType } from '../common/data-type.ts'
 import type { SkepError } from '../errors.ts'
 
@@ -55,7 +64,7 @@ export interface TableDescription {
   comment?: string
   location: string
   metadataLocation?: string
-  snapshotId?: number
+  snapshotId?: SnapshotId
   keys: TableKeys
   /** Of a registered folder: whether every actor is known to be in one file only, as its files are now. */
   actorsTogether?: boolean

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DataFile, Table } from '../catalog/types.ts'
+import type { Settings } from '../config.ts'
 import { isTimeout, timeoutError } from '../engine/duckdb-errors.ts'
 import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
@@ -11,10 +12,12 @@ import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
 import { poolOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
+import type { ComposedQuery } from './document.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
 import type { TaskStats } from './run-figures.ts'
 import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
 import {
+  type BoundTables,
   bindTables,
   copyToParquet,
   explainPlan,
@@ -47,7 +50,22 @@ interface Prepared {
   choice: SqlChoice
   estimate: Estimate
   tasks?: TaskStats
+  /** When the call began, by `performance.now`. */
+  started: number
   close(): Promise<void>
+}
+
+/** The text of a query over tables of the warehouse, or one with its own tables. */
+export type AskedQuery = string | ComposedQuery
+
+/** What differs between texts and composed queries. */
+interface Asked {
+  text: string
+  settings: Settings
+  load(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Table>>
+  /** What is told of the scans of its tables. */
+  scansOf(bound: BoundTables): TableScan[]
+  started: number
 }
 
 /** Runs queries of one warehouse. */
@@ -59,16 +77,15 @@ export class SqlRunner {
   }
 
   /** The rows of a query in batches. */
-  async start(text: string, options: SqlOptions): Promise<SqlStream> {
-    const started = performance.now()
-    const prepared = await this.#prepare(text, options)
+  async start(query: AskedQuery, options: SqlOptions): Promise<SqlStream> {
+    const prepared = await this.#prepare(query, options)
     const { files, context } = prepared
     try {
       const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, prepared.text))
       return {
         columns,
         batches: this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared),
-        stats: () => statsOfRun(prepared, started),
+        stats: () => statsOfRun(prepared),
         [Symbol.asyncDispose]: async () => await prepared.close(),
       }
     } catch (error) {
@@ -102,14 +119,13 @@ export class SqlRunner {
   }
 
   /** Writes the rows of a query into a Parquet file; gives their number. */
-  async exportTo(text: string, target: string, options: SqlOptions): Promise<{ rows: number; stats: QueryStats }> {
-    const started = performance.now()
-    const prepared = await this.#prepare(text, options, [dirname(target)])
+  async exportTo(query: AskedQuery, target: string, options: SqlOptions): Promise<{ rows: number; stats: QueryStats }> {
+    const prepared = await this.#prepare(query, options, [dirname(target)])
     const { files, context } = prepared
     try {
       const copy = () => copyToParquet(context, prepared.text, target)
       const rows = await readUnchanged(files, context.options, copy)
-      return { rows, stats: statsOfRun(prepared, started) }
+      return { rows, stats: statsOfRun(prepared) }
     } catch (error) {
       if (isSkepError(error, 'FOLDER_CHANGED')) await rm(target, { force: true })
       throw await this.naming(error, prepared)
@@ -119,8 +135,8 @@ export class SqlRunner {
   }
 
   /** What a query would read and do, without running it. */
-  async explain(text: string, options: SqlOptions): Promise<SqlExplanation> {
-    const prepared = await this.#prepare(text, options, [], 'explain')
+  async explain(query: AskedQuery, options: SqlOptions): Promise<SqlExplanation> {
+    const prepared = await this.#prepare(query, options, [], 'explain')
     const { scans, choice, estimate } = prepared
     try {
       return {
@@ -145,12 +161,14 @@ export class SqlRunner {
   }
 
   async #prepare(
-    text: string,
+    query: AskedQuery,
     options: SqlOptions,
     targets: readonly string[] = [],
     purpose: 'run' | 'explain' = 'run',
   ): Promise<Prepared> {
-    const { settings, engines, checker, loadTables, root } = this.#parts
+    const { engines, checker, root } = this.#parts
+    const asked = this.#asked(query, options)
+    const { text, settings } = asked
     const running = runningOf(settings, options)
     let tables: Table[] = []
     // A session that was told to allow more than others is not for others.
@@ -167,7 +185,7 @@ export class SqlRunner {
       }
       const { analysis, tree } = await readSql(context, text)
       const names = analysis.uses.map(({ table }) => table)
-      const loaded = await loadTables(names, options.at, running.signal)
+      const loaded = await asked.load(names, running.signal)
       tables = [...loaded.values()]
       const reading = readingOf(tables, targets)
       if (!first.suits(reading)) {
@@ -182,8 +200,8 @@ export class SqlRunner {
       const bound = await stepUnchanged(reading.files, running, bind)
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
-      const query = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, query, { pool: poolOf(settings, options), purpose })
+      const planned = { root, text, tree, planned: bound.planned }
+      const choice = await chooseSql(context, planned, { pool: poolOf(settings, options), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()
@@ -196,6 +214,8 @@ export class SqlRunner {
         choice,
         estimate,
         ...bound,
+        scans: asked.scansOf(bound),
+        started: asked.started,
         close,
       }
       if (settings.split === 'auto' || purpose === 'explain') return prepared
@@ -208,6 +228,25 @@ export class SqlRunner {
       await close()
       throw await this.naming(error, { tables, running })
     }
+  }
+
+  #asked(query: AskedQuery, { at }: SqlOptions): Asked {
+    const { settings, loadTables } = this.#parts
+    if (typeof query === 'string') {
+      const load = (names: readonly string[], signal: AbortSignal) => loadTables(names, at, signal)
+      return { text: query, settings, load, scansOf: ({ scans }) => scans, started: performance.now() }
+    }
+    const { text, tables, dropped, partsMax, started } = query
+    const load = async (names: readonly string[]) => {
+      const read = new Set(names.map((name) => name.toLowerCase()))
+      return new Map([...tables].filter(([key]) => read.has(key)))
+    }
+    const scansOf = ({ scans, planned }: BoundTables) =>
+      [...planned.keys()].map((key, k) => {
+        const scan = scans[k]!
+        return { ...scan, filesPruned: scan.filesPruned + (dropped.get(key) ?? 0) }
+      })
+    return { text, settings: { ...settings, partsMax }, load, scansOf, started }
   }
 
   /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
@@ -239,10 +278,11 @@ export class SqlRunner {
   }
 }
 
-function statsOfRun({ scans, tasks, choice, estimate }: Prepared, started: number): QueryStats {
+function statsOfRun({ scans, tasks, choice, estimate, started }: Prepared): QueryStats {
   const ms = Math.round(performance.now() - started)
   return {
-    ...statsOf(scans, tasks?.tasks ?? 1, ms),
+    // Where all files were ruled out there is nothing to do.
+    ...statsOf(scans, tasks?.tasks ?? (scans.length > 0 ? Math.min(1, estimate.tasks) : 1), ms),
     pool: choice.pool,
     ...(tasks && { attempts: tasks.attempts, queuedMs: Math.round(tasks.queuedMs), runMs: Math.round(tasks.runMs) }),
     estimate,

@@ -1,6 +1,6 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
 import type { DuckDBDataChunk, DuckDBResult, DuckDBType } from '@duckdb/node-api'
-import type { DataFile, Snapshot, Table } from '../catalog/types.ts'
+import type { DataFile, Snapshot, SnapshotId, Table } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
@@ -52,7 +52,7 @@ export interface QueryStats {
 /** What a query reads of one table. */
 export interface TableScan {
   table: string
-  snapshotId?: number
+  snapshotId?: SnapshotId
   files: number
   filesPruned: number
   bytes: number

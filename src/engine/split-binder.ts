@@ -2,7 +2,7 @@
 import type { Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier } from '../common/data-type.ts'
 import { asciiLower } from '../common/text.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { MOMENT_SQL, type Moment, tellsMoment, withMoments } from '../sql/moments.ts'
 import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder } from '../sql/split.ts'
@@ -74,11 +74,12 @@ export class SessionBinder implements Binder {
   }
 
   async #describe(sql: string, params: BoundValues | undefined): Promise<SplitColumn[]> {
-    const rows = await this.#session.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${sql}`, {
-      ...this.#options,
-      userSql: true,
-      ...(params && { params }),
-    })
+    const options = { ...this.#options, userSql: true, ...(params && { params }) }
+    const rows = await this.#session
+      .rows<{ column_name: string; column_type: string }>(`${DESCRIBE}${sql}`, options)
+      .catch((error: unknown) => {
+        throw withoutPrefix(error)
+      })
     return rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
   }
 
@@ -107,6 +108,20 @@ export class SessionBinder implements Binder {
       { ...this.#options, userSql: true },
     )
   }
+}
+
+const DESCRIBE = 'DESCRIBE '
+
+/** The error with its place counted from where the query itself begins. */
+function withoutPrefix(error: unknown): unknown {
+  if (!isSkepError(error, 'SQL_INVALID') || error.details.position === undefined) return error
+  const position = Math.max(0, error.details.position - DESCRIBE.length)
+  return new SkepError('SQL_INVALID', error.message, { ...error.details, position }, { cause: error })
+}
+
+/** True for trees that mean the same to the engine. */
+export function sameTrees(one: TreeNode, other: TreeNode): boolean {
+  return comparable(one) === comparable(other)
 }
 
 /** The same text for trees that mean the same to the engine: without places, and without what is left at its default. */

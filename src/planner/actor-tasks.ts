@@ -50,16 +50,26 @@ function batchFiles(files: readonly DataFile[]): DataFile[][] {
 }
 
 function groupFiles(table: Table, files: readonly DataFile[]): Map<string, DataFile[]> {
-  const bucket = bucketPosition(table.snapshot, table.keys.actor, files)
-  return Map.groupBy(files, (file) => (bucket === undefined ? '' : String(file.partition[bucket])))
+  const positions = bucketPositions(table.snapshot, table.keys.actor, files)
+  return Map.groupBy(files, (file) => (positions ? String(file.partition[positions.get(file.specId)!]) : ''))
 }
 
-/** The place of the actor's bucket among partition values, when all files follow one spec that has it. */
-function bucketPosition(snapshot: Snapshot, actor: string | undefined, files: readonly DataFile[]): number | undefined {
-  const specId = files[0]?.specId
-  if (specId === undefined || files.some((file) => file.specId !== specId)) return undefined
+/** By spec, the place of the actor's bucket among partition values, when all files are cut into the same number of buckets. */
+function bucketPositions(
+  snapshot: Snapshot,
+  actor: string | undefined,
+  files: readonly DataFile[],
+): Map<number, number> | undefined {
   const column = snapshot.schema.columns.find(({ name }) => name === actor)
-  const fields = snapshot.specs.get(specId)?.fields ?? []
-  const position = fields.findIndex(({ columnId, transform }) => columnId === column?.id && transform.kind === 'bucket')
-  return position < 0 ? undefined : position
+  const positions = new Map<number, number>()
+  let count: number | undefined
+  for (const id of new Set(files.map(({ specId }) => specId))) {
+    const fields = snapshot.specs.get(id)?.fields ?? []
+    const position = fields.findIndex((field) => field.columnId === column?.id && field.transform.kind === 'bucket')
+    const transform = fields[position]?.transform
+    if (transform?.kind !== 'bucket' || (count ?? transform.count) !== transform.count) return undefined
+    count = transform.count
+    positions.set(id, position)
+  }
+  return positions
 }

@@ -1,6 +1,6 @@
 /** Which files of a snapshot a query has to read: partition values, buckets and bounds against the WHERE clause. */
 
-import { bucketOf } from '../catalog/iceberg/transforms.ts'
+import { bucketFunction } from '../catalog/iceberg/transforms.ts'
 import { compareScalars } from '../catalog/scalar.ts'
 import type { Column, ColumnStatistics, DataFile, Scalar, Snapshot } from '../catalog/types.ts'
 import type { DataType } from '../common/data-type.ts'
@@ -9,6 +9,7 @@ import { asciiLower } from '../common/text.ts'
 import type { TableUse } from '../sql/analyse.ts'
 import type { ColumnName, CompareOp, Condition, TreeCondition } from '../sql/condition.ts'
 import type { TreeNode } from '../sql/tree.ts'
+import { narrowed, partitionStatistics } from './partition-bounds.ts'
 
 /** A condition on columns of one table, its constants still expressions. */
 export type BoundCondition = Condition<Column, TreeNode>
@@ -119,15 +120,13 @@ function mayMatch(condition: TypedCondition, snapshot: Snapshot, file: DataFile)
   }
 }
 
-/** What is known of a column in a file: an identity partition value is as good as equal bounds. */
+/** What is known of a column in a file: what its partition values tell, and its own statistics. */
 function statisticsOf(column: Column, snapshot: Snapshot, file: DataFile): ColumnStatistics {
   const fields = snapshot.specs.get(file.specId)?.fields ?? []
-  const position = fields.findIndex((field) => field.columnId === column.id && field.transform.kind === 'identity')
-  const value = position < 0 ? undefined : file.partition[position]
-  if (value === undefined) return file.columns.get(column.id) ?? {}
-  return value === null
-    ? { nulls: file.rows }
-    : { nulls: 0, nans: Number.isNaN(value) ? file.rows : 0, lower: value, upper: value }
+  return fields.reduce<ColumnStatistics>((known, { columnId, transform }, position) => {
+    if (columnId !== column.id) return known
+    return narrowed(partitionStatistics(transform, file.partition[position], column.type, file.rows), known)
+  }, file.columns.get(column.id) ?? {})
 }
 
 function mayCompare(op: CompareOp, column: Column, value: Scalar, snapshot: Snapshot, file: DataFile): boolean {
@@ -142,7 +141,8 @@ function bucketMatches(column: Column, value: Scalar, snapshot: Snapshot, file: 
   return fields.every(({ columnId, transform }, position) => {
     const partition = file.partition[position]
     if (columnId !== column.id || transform.kind !== 'bucket' || partition === undefined) return true
-    return partition !== null && Number(partition) === bucketOf(value, column.type, transform.count)
+    const bucket = bucketFunction(column.type, transform.count)
+    return partition !== null && (bucket === undefined || Number(partition) === bucket(value))
   })
 }
 

@@ -349,7 +349,8 @@ test('--at shows the schema of then: of a snapshot its own, of a time the one th
   await add(table, 'SELECT 2 AS b, 3 AS c')
   const third = await at()
   await lab.warehouse.alter(table, { drop: ['b'] })
-  const then = async (time: Date | number) => (await lab.warehouse.sql(`FROM ${table} ORDER BY 1`, { at: time })).rows
+  const then = async (time: Date | number | string) =>
+    (await lab.warehouse.sql(`FROM ${table} ORDER BY 1`, { at: time })).rows
   expect(await then(first)).toEqual([{ a: 1 }])
   expect(await then(second)).toEqual([{ b: 1 }])
   expect(await then(third)).toEqual([

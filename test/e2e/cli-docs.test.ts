@@ -12,6 +12,8 @@ import { isSkepError, Warehouse } from '../../src/index.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 const folder = mkdtempSync(join(tmpdir(), 'skep-docs-'))
+/** The guide whose JSON is documents of steps. */
+const STEPS = 'docs/guides/buzz.md'
 const GUIDES = readdirSync(join(ROOT, 'docs/guides')).map((name) => `docs/guides/${name}`)
 
 /** The blocks of a page in a language. */
@@ -38,7 +40,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('the commands', () => {
-  const pages = ['docs/guides/getting-started.md', 'docs/guides/changing-a-table.md', 'docs/guides/importing-again.md']
+  const pages = ['getting-started', 'changing-a-table', 'importing-again', 'buzz'].map(
+    (name) => `docs/guides/${name}.md`,
+  )
   test.each(blocksOf(pages, 'sh'))('of %s: %s', async (_page, script) => {
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
     const { stdout } = await run('bash', ['-euc', script], { cwd: folder, env })
@@ -56,7 +60,8 @@ describe('the programs', () => {
 })
 
 describe('the queries', () => {
-  test.each(blocksOf(['README.md', ...GUIDES], 'json'))('of %s: %s', async (_page, query) => {
+  const pages = GUIDES.filter((page) => page !== STEPS)
+  test.each(blocksOf(['README.md', ...pages], 'json'))('of %s: %s', async (_page, query) => {
     await using warehouse = await Warehouse.open(join(folder, 'guides'))
     try {
       const { success } = await warehouse.query('contributions', query)
@@ -66,5 +71,20 @@ describe('the queries', () => {
       if (!isSkepError(error, 'QUERY_INVALID')) throw error
       expect(error.details.violations.map(({ kind }) => kind)).not.toContain('SCHEMA')
     }
+  })
+})
+
+describe('the documents of steps', () => {
+  test.each(blocksOf([STEPS], 'json'))('of %s', async (_page, document) => {
+    expect(JSON.parse(document)).toEqual(JSON.parse(readFileSync(join(ROOT, 'examples/buzz.json'), 'utf8')))
+    await using warehouse = await Warehouse.open(join(folder, 'guides'))
+    const uri = join(ROOT, 'examples/data')
+    const { rows } = await warehouse.run({
+      ...JSON.parse(document),
+      catalogs: [{ name: 'contributions', type: 'Static', uri }],
+    })
+    const [sql] = blocks(STEPS, 'sql')
+    expect((await warehouse.sql(sql!)).rows).toEqual(rows.map((row) => ({ ...row, changes: Number(row.changes) })))
+    expect(rows).toHaveLength(5)
   })
 })

@@ -424,3 +424,52 @@ describe('a table', () => {
     expect(await json('unregister', 'lake')).toEqual({ table: 'lake', unregistered: true })
   })
 })
+
+describe('skep run', () => {
+  const steps = [
+    { name: 'mapper', step_type: 'HBee', sql: 'SELECT project, count(*) AS n FROM c GROUP BY project' },
+    { name: 'reducer', step_type: 'HComb', sql: 'SELECT count(*) AS projects, sum(n) AS n FROM mapper' },
+  ]
+  const catalogs = [{ name: 'c', type: 'Static', uri: 'run' }]
+  const file = async (name: string, document: object) => {
+    await writeFile(join(folder, name), JSON.stringify(document))
+    return name
+  }
+
+  test('gives the rows of a document, from a file or the standard input', async () => {
+    await mkdir(join(folder, 'run'))
+    await copyFile(EVENTS, join(folder, 'run/events.parquet'))
+    const document = { steps, capacity: { zones: 1 }, catalogs }
+    const path = await file('run.json', document)
+    const result = await json('run', path, '--pool', 'inline')
+    expect(result).toMatchObject({
+      columns: [
+        { name: 'projects', type: 'BIGINT' },
+        { name: 'n', type: 'HUGEINT' },
+      ],
+      rows: [{ projects: expect.any(Number), n: 117_258 }],
+      stats: { files: 1, filesPruned: 0, pool: 'inline' },
+    })
+    const shown = await skepWith(JSON.stringify(document), 'run', '-')
+    expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(/projects │ +n\n/) })
+    expect((await skep('run', path, '--format', 'csv', '--out', 'run.csv')).code).toBe(0)
+    expect(await readFile(join(folder, 'run.csv'), 'utf8')).toMatch(/^projects,n\n\d+,117258\n$/)
+    expect(await json('run', path, '--explain')).toMatchObject({ tables: [{ table: 'c', files: 1 }], divided: false })
+  })
+
+  test('says what is wrong with a document', async () => {
+    const none = await failure('run', await file('bad.json', { steps: [{ ...steps[1] }], capacity: { zones: 0 } }))
+    expect(none).toMatchObject({ code: 'DOCUMENT_INVALID', exitCode: 2 })
+    expect((none.details as { violations: { path: string }[] }).violations.map(({ path }) => path)).toEqual([
+      '/capacity/zones',
+      '/steps/0/step_type',
+    ])
+    const missing = await failure(
+      'run',
+      await file('nope.json', { steps, capacity: { zones: 1 }, catalogs: [{ ...catalogs[0], uri: 'nope' }] }),
+    )
+    expect(missing).toMatchObject({ code: 'CATALOG_NOT_FOUND', exitCode: 2 })
+    expect(missing.line).toContain('Static catalog not found')
+    expect((await failure('run', 'not-there.json')).code).toBe('FILE_NOT_FOUND')
+  })
+})

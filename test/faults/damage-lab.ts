@@ -121,7 +121,7 @@ export class DamageLab implements AsyncDisposable {
     const events = await lab.write(eventsSql(9000, ROWS_IMPORTED, 7))
     const sources = { events, plain: await lab.write(`${PLAIN} LIMIT ${ROWS_IMPORTED}`) }
     const past = new Map<string, number>()
-    for (const table of MANAGED) past.set(table, (await warehouse.snapshots(table))[0]!.id)
+    for (const table of MANAGED) past.set(table, Number((await warehouse.snapshots(table))[0]!.id))
     const damageLab = new DamageLab(lab, await findTargets(lab), past, sources)
     await damageLab.#learn()
     return damageLab

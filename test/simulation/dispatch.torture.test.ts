@@ -3,12 +3,12 @@ import { expect, test } from 'vitest'
 import type { Sources } from '../../src/catalog/sources.ts'
 import { readSettings } from '../../src/config.ts'
 import { runStages, type StagesResult } from '../../src/coordinator/dispatch.ts'
-import { exchangePrefix, removeExchange } from './remove-exchange.ts'
 import { type ErrorCode, toSkepError } from '../../src/errors.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { drawQuery, type Query, readRows } from './exchange-work.ts'
 import { FATES, FaultyPool, type PoolFaults } from './faulty-pool.ts'
+import { exchangePrefix, removeExchange } from './remove-exchange.ts'
 import { type Actor, type Faults, World } from './world.ts'
 
 const RUNS = runs(300, 10_000)

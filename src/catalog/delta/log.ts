@@ -98,8 +98,9 @@ export class DeltaLogs {
 
   async #versionAt(root: string, { entries, checkpoints }: LogFiles, at: At, options: CallOptions): Promise<number> {
     if ('snapshotId' in at) {
-      const isThere = entries.includes(at.snapshotId) || checkpoints.some(({ version }) => version === at.snapshotId)
-      if (isThere) return at.snapshotId
+      const wanted = Number(at.snapshotId)
+      const isThere = entries.includes(wanted) || checkpoints.some(({ version }) => version === wanted)
+      if (isThere) return wanted
       throw noVersion(root, String(at.snapshotId), 'there is no such version, or it is not kept any more')
     }
     for (const version of entries.toReversed()) {

@@ -65,10 +65,11 @@ export async function readFooter(
   return parseFooter(object.path, object.sizeBytes, await readFooterBytes(store, object, options))
 }
 
-async function readFooterBytes(
+/** The bytes of a footer, without length and magic number: what `parseFooter` takes. @throws as `readFooter` does */
+export async function readFooterBytes(
   store: Pick<ObjectStore, 'read'>,
-  object: StampedFile,
-  options: FooterOptions,
+  object: Pick<StampedFile, 'path' | 'sizeBytes'>,
+  options: FooterOptions = {},
 ): Promise<Uint8Array> {
   const { path: file, sizeBytes } = object
   throwIfAborted(options.signal)

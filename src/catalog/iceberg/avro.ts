@@ -1,5 +1,5 @@
 /** Avro object container files: the form of manifests and manifest lists. Source: Avro specification, "Object Container Files". */
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
 import avro from 'avsc'
 import { SETTINGS } from '../../config.ts'
 import { type AvroDecoder, type AvroInput, avroDecoder, readBytes, readSize } from './avro-decode.ts'
@@ -95,7 +95,9 @@ function readBlock(input: AvroInput, sync: Buffer): { count: number; data: Buffe
 
 function decompress(data: Buffer, codec = 'null'): Buffer {
   if (codec === 'null') return data
-  if (codec === 'deflate') return inflateRawSync(data, { maxOutputLength: SETTINGS.manifestBlockBytes.default })
+  const limits = { maxOutputLength: SETTINGS.manifestBlockBytes.default }
+  if (codec === 'deflate') return inflateRawSync(data, limits)
+  if (codec === 'zstandard') return zstdDecompressSync(data, limits)
   throw new Error(`unknown codec ${codec}`)
 }
 

@@ -1,28 +1,36 @@
 /** What has to be true of a metadata file before anything else looks at it. */
 
 type Json = Record<string, unknown>
-type Check = (value: unknown) => boolean
+/** True for a value that may stand where it is asked for. */
+export type Check = (value: unknown) => boolean
 
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText: Check = (value) => typeof value === 'string'
+/** True for a JSON object. */
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+/** True for a text. */
+export const isText: Check = (value) => typeof value === 'string'
 const isFlag: Check = (value) => typeof value === 'boolean'
-/** Ids above 2^53 lose digits in JavaScript: they are refused rather than rounded. */
-const isWhole: Check = (value) => Number.isSafeInteger(value)
-/** Milliseconds since 1970, as far as dates reach. */
-const isTime: Check = (value) => isWhole(value) && !Number.isNaN(new Date(value as number).getTime())
-const isListOf =
+/** True for a whole number that is exact. Ids above 2^53 lose digits in JavaScript: they are refused rather than rounded. */
+export const isWhole: Check = (value) => Number.isSafeInteger(value)
+/** True for milliseconds since 1970, as far as dates reach. */
+export const isTime: Check = (value) => isWhole(value) && !Number.isNaN(new Date(value as number).getTime())
+/** The check of lists whose items pass. */
+export const isListOf =
   (check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.every(check)
-const isMapOf =
+/** The check of objects whose values pass. */
+export const isMapOf =
   (check: Check): Check =>
   (value) =>
     isObject(value) && Object.values(value).every(check)
-const isOptional =
+/** The check that lets absent values and null pass as well. */
+export const isOptional =
   (check: Check): Check =>
   (value) =>
     value === undefined || value === null || check(value)
-const hasFields = (fields: Record<string, Check>): Check => {
+/** The check of objects with these fields; they may have others. */
+export const hasFields = (fields: Record<string, Check>): Check => {
   const checks = Object.entries(fields)
   return (value) => isObject(value) && checks.every(([name, check]) => check(value[name]))
 }
@@ -38,7 +46,8 @@ function isType(value: unknown): boolean {
   return isObject(value) && isText(value.type) && NESTED[value.type as string]?.(value) === true
 }
 
-const isField = hasFields({ id: isWhole, name: isText, required: isFlag, type: isType, doc: isOptional(isText) })
+/** True for a field of a schema or struct. */
+export const isField = hasFields({ id: isWhole, name: isText, required: isFlag, type: isType, doc: isOptional(isText) })
 
 const isPartitionField = hasFields({ 'source-id': isWhole, 'field-id': isWhole, name: isText, transform: isText })
 

@@ -249,7 +249,7 @@ export function actorSortOrders(metadata: TableMetadata): Set<number> {
 }
 
 /** The history of a table, newest last. */
-export function snapshotInfos(metadata: TableMetadata): SnapshotInfo[] {
+export function snapshotInfos(metadata: TableMetadata): SnapshotInfo<number>[] {
   return (metadata.snapshots ?? []).map((snapshot) => ({
     id: snapshot['snapshot-id'],
     parentId: snapshot['parent-snapshot-id'] ?? null,

@@ -143,8 +143,8 @@ function cutText(text: string): string {
   return text.slice(0, end)
 }
 
-/** The shortest text above every text that begins with this one. */
-function nextText(text: string): string | undefined {
+/** The shortest text above every text that begins with this one; undefined when there is none. */
+export function nextText(text: string): string | undefined {
   const points = Array.from(text, (c) => c.codePointAt(0)!)
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     if (last === 0x10ffff) continue
@@ -153,7 +153,8 @@ function nextText(text: string): string | undefined {
   return undefined
 }
 
-function nextBytes(bytes: Uint8Array): Uint8Array | undefined {
+/** The shortest bytes above all that begin with these; undefined when there are none. */
+export function nextBytes(bytes: Uint8Array): Uint8Array | undefined {
   let end = bytes.length
   while (end > 0 && bytes[end - 1] === 0xff) end--
   if (end === 0) return undefined

@@ -1,46 +1,20 @@
 /** `skep sql`. */
-import { extname } from 'node:path'
 import { SETTINGS } from '../../config.ts'
-import type { SqlExplanation, SqlOptions, SqlResult } from '../../coordinator/calls.ts'
-import type { Warehouse } from '../../warehouse.ts'
-import { invalid } from '../arguments.ts'
+import type { SqlOptions } from '../../coordinator/calls.ts'
 import { AT_FLAG, readAt } from '../at.ts'
-import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
+import { defineCommand, type FlagSpecs } from '../command.ts'
 import { readQueryText } from '../input-text.ts'
-import { counted, countText, durationText, sizeText } from '../output/numbers.ts'
-import { replaceFile, writeOutFile } from '../output/out-file.ts'
-import { choiceLines, stageLines } from '../output/plan.ts'
-import { writeCsv, writeNdjson } from '../output/rows.ts'
-import type { Sink } from '../output/sink.ts'
-import { PLAIN_STYLE } from '../output/style.ts'
-import { alignmentOf, cellText, drawTable } from '../output/table.ts'
-import { visible } from '../output/width.ts'
-import { POOL_FLAGS, readPoolFlags, showingProgress } from '../pool-flags.ts'
+import { POOL_FLAGS, readPoolFlags } from '../pool-flags.ts'
+import { ROWS_FLAGS, ROWS_USAGE, runForRows } from '../run-rows.ts'
 
-const FORMATS = ['table', 'json', 'ndjson', 'csv', 'parquet'] as const
-type Format = (typeof FORMATS)[number]
-
-const FLAGS = {
-  format: {
-    value: 'FORMAT',
-    choices: FORMATS,
-    help: 'How rows are written; `table` when absent, `json` with `--json`, or what the name of `--out` says. CSV, NDJSON and Parquet take results of any size.',
-  },
-  out: { value: 'FILE', help: 'Writes the rows to a file, whole or not at all.' },
-  explain: { help: 'Shows what the query would read, without running it.' },
-  at: AT_FLAG,
-  ...POOL_FLAGS,
-} as const satisfies FlagSpecs
-
-type Context = CommandContext<typeof FLAGS>
+const FLAGS = { ...ROWS_FLAGS, at: AT_FLAG, ...POOL_FLAGS } as const satisfies FlagSpecs
 
 const SHOWN_ROWS = SETTINGS.shownRows.default
 
 /** Runs a query in SQL. */
 export const sqlCommand = defineCommand({
   summary: 'Runs a query in SQL over the tables of the warehouse',
-  usage:
-    "skep sql 'SELECT …' [--format table|json|ndjson|csv|parquet] [--out FILE] [--explain] [--at X] [--pool inline|threads] [--max-cost DOLLARS] [--max-bytes SIZE]",
+  usage: `skep sql 'SELECT …' ${ROWS_USAGE} [--at X] [--pool inline|threads] [--max-cost DOLLARS] [--max-bytes SIZE]`,
   description: `The SQL is that of DuckDB. A table shows the first ${SHOWN_ROWS} rows, a file all of them.`,
   arguments: [{ name: 'SQL', help: 'The query; `-` reads it from the standard input.' }],
   flags: FLAGS,
@@ -56,185 +30,9 @@ export const sqlCommand = defineCommand({
   ],
   run: async (context) => {
     const { flags, signal } = context
-    const plan = readPlan(context)
+    const [sql] = context.arguments as [string]
     const at = readAt(flags.at)
-    const text = context.arguments[0] === '-' ? await readQueryText('-', context) : context.arguments[0]!
     const options: SqlOptions = { signal, ...(at === undefined ? {} : { at }), ...readPoolFlags(flags) }
-    const warehouse = await context.open()
-    if (flags.explain) return await explain(context, warehouse, text, options)
-    if (plan.out === undefined) await toStandardOutput(context, warehouse, { text, options, format: plan.format })
-    else await toFile(context, warehouse, { text, options, format: plan.format, out: plan.out })
+    await runForRows(context, async () => (sql === '-' ? await readQueryText('-', context) : sql), options)
   },
 })
-
-interface Plan {
-  format: Format
-  out?: string
-}
-
-/** The format and the place that the flags ask for together. */
-function readPlan({ flags, json }: Context): Plan {
-  const { format, explain } = flags
-  const out = flags.out === '-' ? undefined : flags.out
-  if (explain && (format !== undefined || out !== undefined)) {
-    throw invalid('explain', '--explain goes without --format and --out; --json gives it as a document')
-  }
-  if (out !== undefined) return { format: format ?? formatOf(out) ?? (json ? 'json' : 'table'), out }
-  if (json && format !== undefined && format !== 'json') {
-    throw invalid('format', `--format ${format} with --json needs --out FILE: the standard output is one JSON document`)
-  }
-  if (format === 'parquet') throw invalid('format', '--format parquet needs --out FILE')
-  return { format: format ?? (json ? 'json' : 'table') }
-}
-
-const EXTENSIONS: Record<string, Format> = {
-  '.csv': 'csv',
-  '.json': 'json',
-  '.jsonl': 'ndjson',
-  '.ndjson': 'ndjson',
-  '.parquet': 'parquet',
-}
-
-function formatOf(path: string): Format | undefined {
-  return EXTENSIONS[extname(path).toLowerCase()]
-}
-
-interface Task {
-  text: string
-  options: SqlOptions
-  format: Format
-}
-
-async function toStandardOutput(context: Context, warehouse: Warehouse, task: Task): Promise<void> {
-  const { stdout, style, width } = context
-  switch (task.format) {
-    case 'csv':
-    case 'ndjson':
-      await streamRows(context, warehouse, task, stdout)
-      return
-    case 'json':
-      return await writeDocument(await collect(context, warehouse, task), stdout)
-    default: {
-      const result = await collect(context, warehouse, task)
-      const lines = tableLines(result, { style, width, most: SHOWN_ROWS })
-      await stdout.write(`${lines.join('\n')}\n`)
-    }
-  }
-}
-
-async function collect(context: Context, warehouse: Warehouse, { text, options }: Task): Promise<SqlResult> {
-  using bar = context.progress('query')
-  return await warehouse.sql(text, { ...options, onProgress: showingProgress(bar) })
-}
-
-/** The number of rows written. */
-async function streamRows(context: Context, warehouse: Warehouse, task: Task, sink: Sink): Promise<number> {
-  using bar = context.progress('query')
-  const onProgress = showingProgress(bar)
-  await using stream = await warehouse.stream(task.text, { ...task.options, onProgress })
-  const clearing: Sink = {
-    write: async (text) => {
-      if (sink === context.stdout) bar[Symbol.dispose]()
-      await sink.write(text)
-    },
-  }
-  return await (task.format === 'csv' ? writeCsv : writeNdjson)(stream, clearing)
-}
-
-/** The result as one JSON document, written in pieces: a text as long as all of it may not exist. */
-async function writeDocument({ columns, rows, stats }: SqlResult, sink: Sink): Promise<void> {
-  await sink.write(`{"columns":${JSON.stringify(columns)},"rows":[`)
-  for (let k = 0; k < rows.length; k += 1000) {
-    const piece = rows.slice(k, k + 1000).map((row) => JSON.stringify(row))
-    await sink.write((k === 0 ? '' : ',') + piece.join(','))
-  }
-  await sink.write(`],"stats":${JSON.stringify(stats)}}\n`)
-}
-
-function tableLines(
-  { columns, rows, stats }: SqlResult,
-  { style, width, most }: { style: Context['style']; width?: number | undefined; most: number },
-): string[] {
-  const titles = columns.map(({ name, type }) => ({ title: name, align: alignmentOf(type) }))
-  const cells = rows
-    .slice(0, most)
-    .map((row) => columns.map(({ name }) => (row[name] === null ? null : cellText(row[name]))))
-  const { lines, shown } = drawTable(titles, cells, { style, width })
-  const notes = [
-    rows.length > most ? `first ${most} of ${counted(rows.length, 'row')}` : counted(rows.length, 'row'),
-    shown < columns.length ? `first ${shown} of ${columns.length} columns` : '',
-    durationText(stats.ms),
-    rows.length > most || shown < columns.length ? 'all of it: --format csv|ndjson|json' : '',
-  ]
-  return [...lines, style('dim', `(${notes.filter((note) => note !== '').join(', ')})`)]
-}
-
-async function toFile(context: Context, warehouse: Warehouse, task: Task & { out: string }): Promise<void> {
-  const started = performance.now()
-  const rows = await writeRows(context, warehouse, task)
-  const ms = Math.round(performance.now() - started)
-  if (context.json) return await context.document({ out: task.out, format: task.format, rows, ms })
-  context.note(`${counted(rows, 'row')} written to ${task.out} (${task.format}, ${durationText(ms)})`)
-}
-
-async function writeRows(context: Context, warehouse: Warehouse, task: Task & { out: string }): Promise<number> {
-  const { out, format, text, options } = task
-  switch (format) {
-    case 'parquet':
-      return await replaceFile(out, { devices: false }, async (place) => {
-        using bar = context.progress('query')
-        const onProgress = showingProgress(bar)
-        return (await warehouse.exportParquet(text, place, { ...options, onProgress })).rows
-      })
-    case 'csv':
-    case 'ndjson':
-      return await writeOutFile(out, (sink) => streamRows(context, warehouse, task, sink))
-    default: {
-      const result = await collect(context, warehouse, task)
-      const table = () => tableLines(result, { style: PLAIN_STYLE, most: Number.POSITIVE_INFINITY })
-      await writeOutFile(out, (sink) =>
-        format === 'json' ? writeDocument(result, sink) : sink.write(`${table().join('\n')}\n`),
-      )
-      return result.rows.length
-    }
-  }
-}
-
-async function explain(context: Context, warehouse: Warehouse, text: string, options: SqlOptions): Promise<void> {
-  const explanation = await warehouse.explain(text, options)
-  if (context.json) return await context.document(explanation)
-  await context.stdout.write(`${explanationLines(explanation, context).join('\n')}\n`)
-}
-
-function explanationLines(explanation: SqlExplanation, { style, width }: Context): string[] {
-  const { tables, plan, divided, stages, final } = explanation
-  const right = 'right' as const
-  const { lines } = drawTable(
-    [
-      { title: 'table' },
-      { title: 'snapshot' },
-      { title: 'files', align: right },
-      { title: 'pruned', align: right },
-      { title: 'rows', align: right },
-      { title: 'size', align: right },
-    ],
-    tables.map(({ table, snapshotId, files, filesPruned, rows, bytes }) => [
-      table,
-      snapshotId?.toString() ?? '',
-      countText(files),
-      countText(filesPruned),
-      countText(rows),
-      sizeText(bytes),
-    ]),
-    { style, width },
-  )
-  const enginePlan = plan.trimEnd()
-  const left = final === undefined ? [] : ['Then once:', `  ${visible(final)}`]
-  return [
-    ...(tables.length === 0 ? [] : [...lines, '']),
-    ...choiceLines(explanation),
-    '',
-    ...(divided ? [...stageLines(stages ?? []), ...left, '', enginePlan] : [enginePlan]),
-    ...(divided || !stages ? [] : ['', style('bold', 'In tasks it would be'), ...stageLines(stages), ...left]),
-  ]
-}
