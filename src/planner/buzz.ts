@@ -2,6 +2,7 @@
 
 import { parseQueryText } from '../behaviour/json.ts'
 import { isTableName, NAME_RULE } from '../catalog/names.ts'
+import type { SnapshotId } from '../catalog/types.ts'
 import { asciiLower, didYouMean, nearest } from '../common/text.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import { type DocumentViolation, isSkepError, SkepError } from '../errors.ts'
@@ -25,8 +26,8 @@ export interface BuzzCatalog {
   type: CatalogType
   /** A path, or a URL. */
   uri: string
-  /** Of a format that has a history: the version or snapshot to read; the latest when absent. */
-  version?: number
+  /** Of a format that has a history: the version or snapshot to read, as text where a number would be rounded; the latest when absent. */
+  version?: SnapshotId
 }
 
 /** A document of steps; the rows of the last one are its result. */
@@ -142,11 +143,13 @@ function readVersion(
   type: CatalogType | undefined,
   { path, named }: Place,
   violate: Violate,
-): number | undefined {
+): SnapshotId | undefined {
   if (isAbsent(version)) return undefined
   const at = `${path}/version`
   if (type === 'Static') return violate(at, `${named}: a Static catalog has no versions`)
   if (isWhole(version, 0, Number.MAX_SAFE_INTEGER)) return Number(version)
+  const digits = typeof version === 'bigint' ? String(version) : version
+  if (typeof digits === 'string' && /^\d{1,20}$/.test(digits)) return digits
   return violate(at, `${named}: expected a whole number, not ${shown(version)}`)
 }
 

@@ -1,6 +1,7 @@
 /** Delta tables that others wrote, attached: the same rows as their files have, in every state that their logs have. */
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { BehaviouralQuery, Step } from '../../src/behaviour/types.ts'
 import { DeltaLab, type Field, struct, type TableOptions, writeCheckpoint } from '../delta-lab.ts'
 import { failure, type Lab, openLab } from './import-lab.ts'
 
@@ -370,6 +371,57 @@ describe('a log', () => {
     }
   })
 
+  test.for(['zstd', 'gzip', 'brotli', 'snappy', 'uncompressed'])(
+    'has checkpoints in %s, with statistics as columns',
+    async (codec, { expect }) => {
+      const name = `parsed_${codec}`
+      const table = new DeltaLab(lab, name)
+      const fields: Field[] = [
+        ['p', 'string'],
+        ['i', 'long'],
+        ['t', 'timestamp'],
+        ['d', 'date'],
+        ['c', 'decimal(10,2)'],
+      ]
+      const [protocol, metaData] = table.begin(fields, { partitionColumns: ['p'] })
+      const adds = await Promise.all(
+        [0, 1, 2].map(async (k) => {
+          const rows = `SELECT ${k}::BIGINT AS i, TIMESTAMPTZ '2026-01-0${k + 1} 00:00:00.000001Z' AS t, DATE '2026-01-0${k + 1}' AS d, ${k}.25::DECIMAL(10,2) AS c`
+          const { add } = (await table.add(`${k}.parquet`, rows)) as { add: { size: number } }
+          const values = `{i: ${k}::BIGINT, t: date_trunc('milliseconds', t), d: d, c: c}`
+          return `SELECT NULL AS protocol, NULL AS metaData, {path: '${k}.parquet', size: ${add.size}::BIGINT, dataChange: false,
+          partitionValues: MAP {'p': ${k === 0 ? 'NULL' : `'v${k}'`}},
+          stats_parsed: {numRecords: 1::BIGINT, minValues: ${values}, maxValues: ${values}, nullCount: {i: 0::BIGINT, t: 0::BIGINT, d: 0::BIGINT, c: 0::BIGINT}}} AS add FROM (${rows})`
+        }),
+      )
+      const { schemaString } = (metaData as { metaData: { schemaString: string } }).metaData
+      const head = [
+        `SELECT {minReaderVersion: 1, minWriterVersion: 2} AS protocol, NULL AS metaData, NULL AS add`,
+        `SELECT NULL, {id: 'x', format: {provider: 'parquet', options: MAP {}::MAP(VARCHAR, VARCHAR)}, schemaString: '${schemaString}',
+        partitionColumns: ['p'], configuration: MAP {}::MAP(VARCHAR, VARCHAR)}, NULL`,
+      ]
+      expect(protocol).toBeDefined()
+      const path = `${name}/_delta_log/${'0'.padStart(20, '0')}.checkpoint.parquet`
+      await lab.write([...head, ...adds].join(' UNION ALL '), path, `FORMAT parquet, COMPRESSION ${codec}`)
+      await lab.warehouse.attach(name, table.root, { type: 'delta' })
+      for (const [where, many] of [
+        ['i = 1', 1],
+        [`t = TIMESTAMPTZ '2026-01-02 00:00:00.000001Z'`, 1],
+        [`d > DATE '2026-01-01'`, 2],
+        [`p = 'v2'`, 1],
+        ['p IS NULL', 1],
+        // Decimals of a checkpoint's columns may have been rounded.
+        ['c = 1.25', 3],
+      ] as const) {
+        const { rows, stats } = await lab.warehouse.sql(`SELECT i FROM ${name} WHERE ${where}`)
+        const [[wanted] = []] = await lab.judge(
+          `SELECT count(*) FROM (${[0, 1, 2].map((k) => `SELECT *, ${k === 0 ? 'NULL' : `'v${k}'`} AS p FROM '${table.root}/${k}.parquet'`).join(' UNION ALL ')}) WHERE ${where}`,
+        )
+        expect([where, stats.files, rows.length]).toEqual([where, many, Number(wanted)])
+      }
+    },
+  )
+
   test('that grows is seen by the next query, and only what is new is read', async () => {
     const table = new DeltaLab(lab, 'grows')
     table.commit([...table.begin(FIELDS), await table.add('0.parquet', numbers(0, 10))])
@@ -547,6 +599,15 @@ describe('what is not read', () => {
     expect((await failure(() => sql('FROM unused', { at: 0 }))).details).toMatchObject({ feature: 'deletionVectors' })
   })
 
+  test('a file that gets a deletion vector in a commit whose actions stand in any order', async () => {
+    const table = new DeltaLab(lab, 'marked')
+    const file = await table.add('a.parquet', 'SELECT 1::BIGINT AS i')
+    table.commit([...table.begin(FIELDS, { protocol: features('deletionVectors') }), file])
+    table.commit([table.added('a.parquet', { more: VECTOR }), table.removed('a.parquet')])
+    const error = await failure(() => lab.warehouse.attach('marked', table.root, { type: 'delta' }))
+    expect(error.details).toMatchObject({ feature: 'deletionVectors' })
+  })
+
   test('files on other stores', async () => {
     const table = new DeltaLab(lab, 'elsewhere')
     await table.add('a.parquet', 'SELECT 1::BIGINT AS i')
@@ -604,6 +665,38 @@ describe('data files', () => {
     await lab.warehouse.attach('empty', table.root, { type: 'delta' })
     expect(await sql('SELECT count(*)::INT AS n FROM empty')).toEqual([{ n: 0 }])
   })
+})
+
+test('behavioural queries take the values of the log, also where files are decoded without the engine', async () => {
+  const table = new DeltaLab(lab, 'behaviour')
+  const fields: Field[] = [
+    ['event', 'string'],
+    ['who', 'string'],
+    ['ts', 'long'],
+  ]
+  const rows = `SELECT 'u' || (i % 40) AS who, i::BIGINT AS ts, 'wrong' AS event FROM range(1000) t(i)`
+  table.commit([
+    ...table.begin(fields, { partitionColumns: ['event'] }),
+    await table.add('a.parquet', rows, { partitionValues: { event: 'see' } }),
+    await table.add('b.parquet', `${rows} WHERE i % 3 = 0`, { partitionValues: { event: 'buy' } }),
+  ])
+  const plain = new DeltaLab(lab, 'behaviour-plain')
+  plain.commit([
+    ...plain.begin(fields),
+    await plain.add('a.parquet', `SELECT 'see' AS event, who, ts FROM (${rows})`),
+    await plain.add('b.parquet', `SELECT who, 'buy' AS event, ts FROM (${rows}) WHERE ts % 3 = 0`),
+  ])
+  await using direct = await lab.open({ SKEP_DIRECT_ROWS: '1' })
+  const keys = { type: 'delta', actor: 'who', time: 'ts' } as const
+  await direct.attach('behaviour', table.root, keys)
+  await direct.attach('behaviour_plain', plain.root, keys)
+  const filter = (event: string): Step => ({ filter: ['event', '==', event] })
+  const query = { funnel: { sequence: [filter('see'), filter('buy')] } } satisfies BehaviouralQuery
+  const [own, same] = [await direct.query('behaviour', query), await direct.query('behaviour_plain', query)]
+  expect(own.funnel).toEqual(same.funnel)
+  expect(own.funnel?.sequence.map(({ matchingGroups }) => matchingGroups)).toEqual([40, 40])
+  const wrong = { query: { conditions: [filter('wrong')] } }
+  expect((await direct.query('behaviour', wrong)).query.matchingGroups).toBe(0)
 })
 
 describe('a name', () => {

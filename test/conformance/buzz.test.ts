@@ -5,6 +5,7 @@ import type { BuzzDocument } from '../../src/planner/buzz.ts'
 import type { Warehouse } from '../../src/warehouse.ts'
 import { DeltaLab, type Field } from '../delta-lab.ts'
 import { bee, comb, documentOf, judgeDocument, mockCatalog, rowsOf } from './buzz-lab.ts'
+import { bigId, ForeignTable, field, type LabField } from './foreign-lab.ts'
 import { failure, type Lab, openLab } from './import-lab.ts'
 
 let lab: Lab
@@ -431,6 +432,40 @@ describe('catalogs that others write', () => {
       { kind: 'kind 1', n: 1 },
       { kind: 'kind 2', n: 1 },
     ])
+  })
+
+  describe('as Iceberg tables', () => {
+    const fields = [field(1, 'k', 'int'), field(2, 'who', 'string'), field(3, 'at', 'timestamptz')]
+    const spec: LabField[] = [
+      { columnId: 2, transform: 'identity', name: 'who', fieldId: 1000 },
+      { columnId: 3, transform: 'day', name: 'at_day', fieldId: 1001 },
+    ]
+    const rows = (from: number, to: number) =>
+      `SELECT i AS k, 'who ' || (i % 3) AS who, to_timestamp(i * 40000.0) AS at FROM range(${from}, ${to}) t(i)`
+    let table: ForeignTable
+    beforeAll(async () => {
+      table = new ForeignTable(lab, 'iceberg', { fields, spec })
+      table.commit([{ entries: (await table.writeParts(rows(0, 6))).map((file) => ({ file })) }])
+      table.commit([{ entries: (await table.writeParts(rows(6, 12))).map((file) => ({ file })) }])
+      table.finish()
+    })
+    const document = (filter: string, version?: string): BuzzDocument => ({
+      steps: [bee('mapper', 'SELECT k FROM t', filter), comb('reducer', 'SELECT * FROM mapper ORDER BY k')],
+      capacity: { zones: 1 },
+      catalogs: [{ name: 't', type: 'Iceberg', uri: table.dir, ...(version !== undefined && { version }) }],
+    })
+
+    test('their identity partitions filter', async () => {
+      const { rows: found, stats } = await divided.run(document("who = 'who 1'"))
+      expect(found).toEqual([{ k: 7 }, { k: 10 }])
+      expect(stats.filesPruned).toBeGreaterThan(0)
+      expect((await divided.run(document('true', bigId(0)))).rows).toHaveLength(6)
+    })
+
+    test('what their other partitions come from does not', async () => {
+      const error = await failure(() => divided.run(document('"at" > DATE \'2020-01-01\'')))
+      expect(error).toMatchObject({ code: 'COLUMN_NOT_FOUND', details: { table: 't', column: 'at', step: 'mapper' } })
+    })
   })
 
   test.each(['DeltaLake', 'Iceberg'] as const)('%s: are an error where there are none', async (type) => {

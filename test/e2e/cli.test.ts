@@ -1,7 +1,7 @@
 /** The command line as a process: what scripts and people see of it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -381,6 +381,47 @@ describe('a table', () => {
     expect(out).toMatch(/^raw: [\d,]+ of 6,337 actors match/)
     expect(await json('unregister', 'raw')).toEqual({ table: 'raw', unregistered: true })
     expect(await failure('unregister', 'raw')).toMatchObject({ code: 'TABLE_NOT_FOUND' })
+  })
+
+  test('is attached where others write it, and read as it was', async () => {
+    const log = join(folder, 'lake', '_delta_log')
+    await mkdir(log, { recursive: true })
+    await copyFile(EVENTS, join(folder, 'lake', 'a.parquet'))
+    const types = { project: 'string', actor: 'string', ts: 'timestamp_ntz', event: 'string', files: 'integer' }
+    const fields = Object.entries(types).map(([name, type]) => ({ name, type, nullable: true, metadata: {} }))
+    const add = { path: 'a.parquet', size: (await stat(EVENTS)).size, partitionValues: {}, dataChange: true }
+    const metaData = {
+      format: { provider: 'parquet' },
+      schemaString: JSON.stringify({ type: 'struct', fields }),
+      partitionColumns: [],
+    }
+    const commit = (version: number, ...actions: object[]) =>
+      writeFile(
+        join(log, `${String(version).padStart(20, '0')}.json`),
+        actions.map((a) => JSON.stringify(a)).join('\n'),
+      )
+    await commit(0, { commitInfo: { timestamp: 0 } }, { protocol: { minReaderVersion: 1 } }, { metaData }, { add })
+    await commit(1, { commitInfo: { timestamp: 1000 } }, { remove: { path: 'a.parquet' } })
+    const argv = ['attach', 'lake', 'lake', '--type', 'delta', '--actor', 'actor', '--time', 'ts'] as const
+    expect(await skep(...argv)).toEqual({ code: 0, out: 'lake: attached (0 files, 0 rows, 0 B)\n', err: '' })
+    expect(await failure(...argv)).toMatchObject({ code: 'TABLE_EXISTS' })
+    expect(await json('tables')).toContainEqual(
+      expect.objectContaining({ name: 'lake', kind: 'attached', format: 'delta' }),
+    )
+    expect((await skep('tables')).out).toMatch(/lake +│ attached \(delta\) │ actor │ ts/)
+    expect((await skep('describe', 'lake')).out).toMatch(/^lake \(attached, delta\): 0 rows/)
+    expect(await json('snapshots', 'lake')).toMatchObject([
+      { id: 0, operation: 'append' },
+      { id: 1, operation: 'delete' },
+    ])
+    const count = async (at: string) =>
+      ((await json('sql', 'SELECT count(*)::INT AS n FROM lake', '--at', at)) as { rows: object[] }).rows
+    expect([await count('0'), await count('1970-01-01T00:00:01Z')]).toEqual([[{ n: 117_258 }], [{ n: 0 }]])
+    const { out } = await skep('query', 'lake', '--query', funnel, '--at', 'lake=0')
+    expect(out).toMatch(/^lake: [\d,]+ of 6,337 actors match/)
+    expect(await failure('drop', 'lake')).toMatchObject({ code: 'TABLE_KIND' })
+    expect(await failure('attach', 'other', 'lake')).toMatchObject({ code: 'ARGUMENT_INVALID' })
+    expect(await json('unregister', 'lake')).toEqual({ table: 'lake', unregistered: true })
   })
 })
 

@@ -131,8 +131,13 @@ describe('is told of', () => {
     ],
     [
       'a version that is no number',
-      catalog({ type: 'Iceberg', version: '1' }),
-      [['/catalogs/0/version', 'catalog "c": expected a whole number, not "1"']],
+      catalog({ type: 'Iceberg', version: 'v1' }),
+      [['/catalogs/0/version', 'catalog "c": expected a whole number, not "v1"']],
+    ],
+    [
+      'a version that JavaScript has rounded',
+      catalog({ type: 'Iceberg', version: 2 ** 60 }),
+      [['/catalogs/0/version', 'catalog "c": expected a whole number, not 1152921504606847000']],
     ],
     [
       'two catalogs of one name',
@@ -161,6 +166,16 @@ describe('is told of', () => {
       '/steps/0/step_type',
     ])
   })
+})
+
+test('a version is exact, however large', () => {
+  const text = '{"steps": [], "catalogs": [{"type": "Iceberg", "version": 3051729675574597004}]}'
+  const { catalogs } = parseDocument(text, { queryBytes: 1000, jsonDepth: 10 })
+  const versionOf = (version: unknown) =>
+    readDocument({ ...DOCUMENT, catalogs: [{ ...CATALOG, type: 'Iceberg', version }] }, 8).catalogs![0]!.version
+  expect(versionOf(catalogs![0]!.version)).toBe('3051729675574597004')
+  expect(versionOf('3051729675574597004')).toBe('3051729675574597004')
+  expect(versionOf(7)).toBe(7)
 })
 
 test('the name of the last step is read by nobody', () => {

@@ -1,6 +1,5 @@
 /** `skep run`. */
 import { readSettings } from '../../config.ts'
-import { parseDocument } from '../../planner/buzz.ts'
 import { defineCommand, type FlagSpecs } from '../command.ts'
 import { readQueryText } from '../input-text.ts'
 import { POOL_FLAGS, readPoolFlags } from '../pool-flags.ts'
@@ -23,8 +22,10 @@ export const runCommand = defineCommand({
   ],
   run: async (context) => {
     const { flags, signal, terminal } = context
-    const readDocument = async () =>
-      parseDocument(await readQueryText(context.arguments[0]!, context), readSettings(terminal.env))
+    const readDocument = async () => {
+      const { parseDocument } = await import('../../planner/buzz.ts')
+      return parseDocument(await readQueryText(context.arguments[0]!, context), readSettings(terminal.env))
+    }
     await runForRows(context, readDocument, { signal, ...readPoolFlags(flags) })
   },
 })
