@@ -68,7 +68,7 @@ test('files of several specs with one number of buckets go by their bucket', () 
 })
 
 test('files with other numbers of buckets, or none, are one task', () => {
-  expect(groups([file('a', 0, 1n), file('b', 2, 1n)])).toEqual([['a', 'b']])
+  expect(groups([file('a', 0, 1n), file('b', 2, 5n)])).toEqual([['a', 'b']])
   expect(groups([file('a', 0, 1n), file('b', 3, 'user')])).toEqual([['a', 'b']])
   expect(groups([])).toEqual([])
 })
