@@ -558,6 +558,25 @@ describe('position deletes', () => {
   })
 })
 
+test('a document that brings the table along has its rows, now and in the past', async () => {
+  const table = await eventsTable({ idOf })
+  table.finish()
+  const rows = async (version?: number) => {
+    const steps = [
+      {
+        name: 'mapper',
+        step_type: 'HBee',
+        sql: 'SELECT user, count(*) AS c FROM events GROUP BY user',
+      },
+      { name: 'reducer', step_type: 'HComb', sql: 'SELECT sum(c)::BIGINT AS c FROM mapper' },
+    ]
+    const catalogs = [{ name: 'events', type: 'Iceberg', uri: table.dir, ...(version !== undefined && { version }) }]
+    return (await lab.warehouse.run({ steps, capacity: { zones: 2 }, catalogs } as never)).rows
+  }
+  expect(await rows()).toEqual([{ c: 30 }])
+  expect(await rows(1)).toEqual([{ c: 10 }])
+})
+
 describe('partition evolution', () => {
   test('takes each file by the spec that it was written under', async () => {
     const table = new ForeignTable(lab, nextName(), {
