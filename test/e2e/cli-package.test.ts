@@ -81,6 +81,39 @@ console.log(JSON.stringify(await warehouse.query('events', ${TWO_STEPS})))`
     }
   })
 
+  test('runs tasks on threads with engines of their own, as it is packed', async () => {
+    const packed = join(folder, 'packed')
+    const modules = join(packed, 'node_modules')
+    await mkdir(join(modules, 'skep'), { recursive: true })
+    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', packed], { cwd: ROOT })
+    const tarball = (await readdir(packed)).find((name) => name.endsWith('.tgz'))!
+    await run('tar', ['-xzf', tarball, '-C', join(modules, 'skep'), '--strip-components=1'], { cwd: packed })
+    for (const name of ['@duckdb', 'avsc', 'hyparquet'])
+      await symlink(join(ROOT, 'node_modules', name), join(modules, name))
+    const cli = join(modules, 'skep/dist/cli.js')
+    const lines = Array.from({ length: 2000 }, (_, k) => `${k % 300},${k},${k % 3 === 0 ? 'b' : 'a'}\n`)
+    await writeFile(join(packed, 'events.csv'), `who,ts,event\n${lines.join('')}`)
+    const skep = async (env: Record<string, string>, ...argv: string[]) => {
+      const place = { cwd: packed, env: { ...process.env, ...env } }
+      const { stdout, stderr } = await run(process.execPath, [cli, ...argv, '--warehouse', 'wh', '--json'], place)
+      expect(stderr).toBe('')
+      return JSON.parse(stdout)
+    }
+    await skep({}, 'import', 'events.csv', '--table', 'events', '--actor', 'who', '--time', 'ts', '--buckets', '8')
+    const asks = [
+      ['sql', 'SELECT event, count(*) AS n, sum(ts) AS s FROM events GROUP BY event ORDER BY event'],
+      ['query', 'events', '--query', TWO_STEPS],
+    ]
+    for (const ask of asks) {
+      const { stats: _, ...whole } = await skep({}, ...ask)
+      const tasks = { SKEP_SPLIT: 'always', SKEP_TASK_ROWS: '200' }
+      const { stats, ...divided } = await skep(tasks, ...ask, '--pool', 'threads')
+      expect(divided).toEqual(whole)
+      expect(stats).toMatchObject({ pool: 'threads', tasks: expect.any(Number) })
+      expect(stats.tasks).toBeGreaterThan(1)
+    }
+  })
+
   test('names what it contains of others', async () => {
     expect(await readdir(join(ROOT, 'dist'))).toContain('THIRD-PARTY-LICENCES.txt')
   })
