@@ -123,11 +123,15 @@ function newImport(parts: Omit<Import, 'run' | 'phase'>): Import {
   const { signal, onProgress } = parts.options
   const bytes = parts.files.reduce((sum, file) => sum + file.sizeBytes, 0)
   const run = signal ? { signal } : {}
+  // The engine may estimate anew how much there is to do, and would go back.
+  let done = 0
+  const tell = (name: ImportProgress['phase'], fraction: number) => {
+    done = Math.max(done, fraction)
+    onProgress?.({ phase: name, fraction: done, bytes })
+  }
   const phase: Import['phase'] = (name, from, to) => ({
     ...run,
-    ...(onProgress && {
-      onProgress: (fraction: number) => onProgress({ phase: name, fraction: from + (to - from) * fraction, bytes }),
-    }),
+    ...(onProgress && { onProgress: (fraction: number) => tell(name, from + (to - from) * fraction) }),
   })
   return { ...parts, run, phase }
 }
