@@ -125,7 +125,7 @@ function newImport(parts: Omit<Import, 'run' | 'phase'>): Import {
   const run = signal ? { signal } : {}
   // The engine may estimate anew how much there is to do, and would go back.
   let done = 0
-  const tell = (name: ImportProgress['phase'], fraction: number) => {
+  const tell = (name: Parameters<Import['phase']>[0], fraction: number) => {
     done = Math.max(done, fraction)
     onProgress?.({ phase: name, fraction: done, bytes })
   }
