@@ -47,6 +47,19 @@ describe.each(POOLS)('Ctrl-C with the pool "$name"', ({ name }) => {
     expect({ code, err }).toEqual({ code: 130, err: '' })
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'CANCELLED' } })
   })
+
+  test('twice ends it at once', async () => {
+    const child = start(['sql', ENDLESS, '--pool', name])
+    const outcome = outcomeOf(child)
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    child.kill('SIGINT')
+    child.kill('SIGINT')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    child.kill('SIGINT')
+    const { code, signal, err } = await outcome
+    expect(signal ?? code).toBe(signal ? 'SIGINT' : 130)
+    expect(err).not.toContain('terminate called')
+  })
 })
 
 test('a pool that there is not is refused', async () => {
