@@ -9,7 +9,7 @@ import type { TaskProgress } from '../../src/coordinator/run-figures.ts'
 import type { Warehouse } from '../../src/warehouse.ts'
 import { comparable } from '../oracle/document.ts'
 import { failure, type Lab, openLab, scanOf } from './import-lab.ts'
-import { IDLE_MS, idleCpuMs, POOLS, SOON_MS } from './pool-lab.ts'
+import { IDLE_MS, idleCpuMs, POOLS, SOON_MS, until } from './pool-lab.ts'
 
 const ROWS = 24_000
 const EVENTS = (from: number, rows = ROWS) =>
@@ -184,6 +184,17 @@ describe.each(POOLS)('on the pool "$name"', ({ name: pool, here }) => {
     expect((await divided.sql(QUERIES['one value']!, { pool })).rows).toHaveLength(1)
   })
 
+  test('a query that is cancelled when some of its tasks have written their rows leaves none', async () => {
+    const slow = 'list_sum(list_transform(range(7000), lambda x: hash(x, id) % 7))'
+    const sql = `SELECT id, CASE WHEN id < ${ROWS} THEN 1 ELSE ${slow} END AS n FROM stored`
+    const stopping = new AbortController()
+    const query = failure(() => divided.sql(sql, { pool, signal: stopping.signal }))
+    await until(() => left().length > 0)
+    stopping.abort()
+    expect((await query).code).toBe('CANCELLED')
+    expect(left()).toEqual([])
+  })
+
   test('a query whose time is over says so', async () => {
     await using short = await open({ SKEP_QUERY_TIMEOUT_MS: '400' })
     expect(await failure(() => short.sql(ENDLESS, { pool }))).toMatchObject({
@@ -197,6 +208,7 @@ describe.each(POOLS)('on the pool "$name"', ({ name: pool, here }) => {
     ['SQL_INVALID', `SELECT max(CAST(who AS INTEGER)) AS n FROM stored`],
     ['SQL_INVALID', `SELECT count(*) AS n FROM stored WHERE CAST(substr(who, 2) AS TINYINT) = 3`],
     ['SQL_INVALID', `SELECT sum(CASE WHEN id = 31000 THEN error('mine') ELSE 1 END) AS n FROM stored`],
+    ['SQL_INVALID', `SELECT id, who, CASE WHEN id = ${2 * ROWS - 1} THEN CAST(who AS INTEGER) END AS n FROM stored`],
     ['MEMORY_LIMIT', `SELECT max(length(repeat(who, 1000000))) AS n FROM stored`],
   ])('a query that fails with %s says it as without, and leaves nothing: %s', async (code, sql) => {
     const error = await failure(() => divided.sql(sql, { pool }))
