@@ -120,6 +120,11 @@ test('a thread that does not hear an abort loses its slot, and its other tasks a
   const other = begin(pool, sqlMessage(ENDLESS))
   await until(() => other.beats.length > 0)
   const blocked = begin(pool, rowsMessage(4_000_000))
+  // It is in the middle of its rows when the task beside it is not heard of any more.
+  for (let quiet = 0, heard = -1; quiet < 6; quiet = other.beats.length === heard ? quiet + 1 : 0) {
+    heard = other.beats.length
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
   blocked.stop()
   expect(await failure(() => other.result)).toMatchObject({ code: 'WORKER_LOST' })
   expect((await resultOf(pool, sqlMessage('SELECT 2::BIGINT AS n'))).rows.inline).toEqual([[2]])
