@@ -125,9 +125,6 @@ function limitsOnTheSpot({ path, text }: Source): string[] {
 const LIMIT_NAME =
   /^(MOST|MAX|LEAST|CACHED|PAGE)_|(^|_)(MAX|MIN|LIMIT|AT_ONCE|ATTEMPTS|RETRIES|BACKOFF)(_|$)|_(MS|BYTES|ROWS|SHARE|LEVELS)$/
 
-/** Where limits stand on the spot for now: these folders have their own constants until they move. */
-const UNMOVED = ['src/coordinator/']
-
 /** What is named like a limit, and is a fact that no setting could change: with the reason. */
 const FACTS: Record<string, readonly string[]> = {
   'the format of Avro': [
@@ -188,7 +185,7 @@ describe('the sources', () => {
   })
 
   test('have their limits in one table', () => {
-    const found = sources.flatMap(limitsOnTheSpot).filter((name) => !UNMOVED.some((folder) => name.startsWith(folder)))
+    const found = sources.flatMap(limitsOnTheSpot)
     expect(found.toSorted(), 'limits belong into src/config.ts or src/common/limits.ts').toEqual(
       Object.values(FACTS).flat().toSorted(),
     )

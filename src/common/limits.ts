@@ -40,6 +40,7 @@ export const LIMITS = {
     default: 16,
     help: 'Calls to the store that one step of the catalog or of vacuum makes at the same time.',
   },
+  verifyReads: { unit: 'count', default: 2, help: 'Data files that `skep verify` reads at the same time.' },
   storeAttempts: {
     unit: 'count',
     default: 5,

@@ -1,5 +1,7 @@
 /** Holds everything that a table consists of against its checksums. */
+
 import type { Survey } from '../catalog/iceberg/snapshot-reader.ts'
+import { SETTINGS } from '../config.ts'
 import { mapConcurrent } from '../storage/concurrent.ts'
 import { type FileChecker, isSealed } from '../storage/sealed-file.ts'
 import { damagedFiles } from '../worker/whole-files.ts'
@@ -24,8 +26,6 @@ export interface Verification {
   damaged: Damage[]
 }
 
-const READS_AT_ONCE = 2
-
 /** Reads every data file of a survey against its checksum. */
 export async function verifySurvey(
   table: string,
@@ -34,7 +34,7 @@ export async function verifySurvey(
   options: { signal?: AbortSignal; onProgress?: (fraction: number) => void },
 ): Promise<Verification> {
   let done = 0
-  const found = await mapConcurrent(dataFiles, READS_AT_ONCE, async (file) => {
+  const found = await mapConcurrent(dataFiles, SETTINGS.verifyReads.default, async (file) => {
     const problems = await damagedFiles(checker, [file], 'content', options.signal)
     options.onProgress?.(++done / dataFiles.length)
     return problems.map(

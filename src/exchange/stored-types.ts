@@ -22,8 +22,8 @@ export interface StoredType {
   unpack(stored: string): string
 }
 
-/** Types that come back from a Parquet file as they went in. */
-const PARQUET_TYPES = new Set([
+/** Types that come back as they went in from a Parquet file, and whose values JSON holds too, see `inline-values.ts`. */
+const PLAIN_TYPES = [
   'BOOLEAN',
   'TINYINT',
   'SMALLINT',
@@ -35,36 +35,17 @@ const PARQUET_TYPES = new Set([
   'UBIGINT',
   'FLOAT',
   'DOUBLE',
-  'DECIMAL',
   'DATE',
-  'TIME',
   'TIMESTAMP',
-  'TIMESTAMP_NS',
   'TIMESTAMP WITH TIME ZONE',
   'VARCHAR',
-  'BLOB',
-  'UUID',
-  'JSON',
-])
+]
+
+/** Types that come back from a Parquet file as they went in. */
+const PARQUET_TYPES = new Set([...PLAIN_TYPES, 'DECIMAL', 'TIME', 'TIMESTAMP_NS', 'BLOB', 'UUID', 'JSON'])
 
 /** Types whose values JSON holds, see `inline-values.ts`. */
-const JSON_TYPES = new Set([
-  'BOOLEAN',
-  'TINYINT',
-  'SMALLINT',
-  'INTEGER',
-  'BIGINT',
-  'UTINYINT',
-  'USMALLINT',
-  'UINTEGER',
-  'UBIGINT',
-  'FLOAT',
-  'DOUBLE',
-  'DATE',
-  'TIMESTAMP',
-  'TIMESTAMP WITH TIME ZONE',
-  'VARCHAR',
-])
+const JSON_TYPES = new Set(PLAIN_TYPES)
 
 /** Types whose text names one value alone. */
 const TEXT_TYPES = new Set([
