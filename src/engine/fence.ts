@@ -25,9 +25,9 @@ export function startOptions(
 
 function fencedOptions({ threads }: Settings): Record<string, string> {
   return {
-    // One of the threads is counted as the process's own, which never works for the engine here.
-    threads: String(threads + 1),
-    external_threads: '1',
+    threads: String(threads),
+    // Else one of the threads would be counted as the process's own, which never works for the engine here.
+    external_threads: '0',
     scheduler_process_partial: 'true',
     max_expression_depth: String(SETTINGS.expressionDepth.default),
     allow_community_extensions: 'false',

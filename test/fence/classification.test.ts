@@ -224,8 +224,7 @@ describe('settings', () => {
     // Other names of two of them, one that follows from the memory, and the progress of the session.
     const follow = ['max_memory', 'worker_threads', 'write_buffer_row_group_memory_limit']
     const others = [...follow, ...namesIn(SESSION_SETTINGS)]
-    const same = ['external_threads']
-    expect([...different, ...same].toSorted()).toEqual([...namesIn(START_SETTINGS), ...others].toSorted())
+    expect(different.toSorted()).toEqual([...namesIn(START_SETTINGS), ...others].toSorted())
     expect(values.get('enable_external_access')).toBe('false')
     expect(values.get('lock_configuration')).toBe('true')
     expect(values.get('allowed_directories')).toContain(`${lab.root}/`)
