@@ -18,6 +18,7 @@ import type { BehaviouralStats } from './behaviour-result.ts'
 import { poolOf, type QueryOptions } from './calls.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './explain-behaviour.ts'
 import { planQuery, runPooledBehaviour } from './merge-behaviour.ts'
+import type { QueryRecord } from './query-record.ts'
 import { type PlanParts, type Running, runPlan } from './run-plan.ts'
 import { readUnchanged } from './unchanged.ts'
 
@@ -68,12 +69,12 @@ export function chooseBehaviour(
   return { pool: name, divided, why, estimate, plan }
 }
 
-/** The result document of a query; `started` is when the call came. @throws BYTES_LIMIT, COST_LIMIT, and what the query fails with */
+/** The result document of a query. @throws BYTES_LIMIT, COST_LIMIT, and what the query fails with */
 export async function runBehaviouralQuery(
   parts: BehaviourParts,
   query: LoadedQuery,
   options: QueryOptions,
-  { running, started }: { running: Running; started: number },
+  { running, record }: { running: Running; record: QueryRecord },
 ): Promise<BehaviouralResult<BehaviouralStats>> {
   const { root, settings, engines, checker, threads } = parts
   const { table, source, valid } = query
@@ -81,14 +82,18 @@ export async function runBehaviouralQuery(
   requireAffordable(choice.estimate, options)
   await using lease = await engines.leaseEngine(readingOf([table]))
   const { signal, timeoutMs } = running
-  const context = { engine: lease.engine, settings, checker, options: { signal, timeoutMs } }
+  const context = { engine: lease.engine, settings, checker, options: { signal, timeoutMs }, record }
   const result = await readUnchanged(table.snapshot.files, { signal }, async () => {
-    if (!choice.divided)
-      return await runBehaviour({ ...context, threads, onProgress: running.onProgress }, table, valid, started)
+    if (!choice.divided) {
+      if (lease.beginTask()) record.wasCold()
+      return await runBehaviour({ ...context, threads, onProgress: running.onProgress }, table, valid)
+    }
+    record.planned()
     await using run = await runPlan(parts, choice.plan.stages, choice.pool, running)
+    record.ran(run)
     const outcomes = run.results.get(BEHAVIOUR_STAGE)!.map(({ outcome }) => outcome as BehaviourOutcome)
     const pooled = { ...context, root, exchange: run.exchange, runPlan: async () => outcomes }
-    return await runPooledBehaviour(pooled, table, { source, valid }, started)
+    return await runPooledBehaviour(pooled, table, { source, valid })
   })
   const { pool, estimate } = choice
   return { ...result, stats: { ...result.stats, pool, estimate } }

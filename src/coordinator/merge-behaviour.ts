@@ -31,9 +31,8 @@ export async function runPooledBehaviour(
   context: PooledContext,
   table: Table,
   query: { source: unknown; valid: ValidQuery },
-  started: number,
 ): Promise<BehaviouralResult<BehaviouralStats>> {
-  return await answerQuery(context, table, query.valid, started, async (asked, session) => {
+  return await answerQuery(context, table, query.valid, async (asked, session) => {
     const plan = planQuery(context, asked, query.source)
     const outcomes = await context.runPlan(plan)
     const tasks = plan.stages.reduce((sum, stage) => sum + stage.tasks.length, 0)

@@ -11,6 +11,7 @@ import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import { runStages } from '../../src/coordinator/dispatch.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
+import { QueryRecord } from '../../src/coordinator/query-record.ts'
 import { EngineKeeper, readingOf } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
@@ -107,9 +108,10 @@ export class PlanRunner implements AsyncDisposable {
       root: this.#root,
       exchange,
       runPlan,
+      record: new QueryRecord(),
     }
     try {
-      const result = await runPooledBehaviour(context, table, { source, valid }, performance.now())
+      const result = await runPooledBehaviour(context, table, { source, valid })
       return { result, plan, outcomes }
     } finally {
       await exchange.remove()
