@@ -1,4 +1,5 @@
 /** What queries took, phase by phase: pure figures over the times of tasks. */
+import { SETTINGS } from '../config.ts'
 
 /** How long one part of the work took, in milliseconds, over all tasks that had it. */
 export interface PhaseTimes {
@@ -75,7 +76,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
 
-const DONE_STEP_MS = 250
+const DONE_STEP_MS = SETTINGS.doneStepMs.default
 
 /** How many of these times end in each quarter of a second; keys are the ends, and none stands for nothing. */
 export function countByTime(doneMs: readonly number[]): Record<string, number> {
