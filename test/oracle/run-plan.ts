@@ -96,7 +96,7 @@ export class PlanRunner implements AsyncDisposable {
       plan = sent(made)
       const results = typeof how === 'number' ? this.#runHere(plan, name, how) : this.#runOn(how, plan, name, signal)
       outcomes = (await results) as BehaviourOutcome[]
-      return outcomes
+      return { outcomes, exchange }
     }
     await using lease = await this.#coordinator.leaseEngine(readingOf([table]))
     const checker = new FileChecker()
@@ -106,7 +106,6 @@ export class PlanRunner implements AsyncDisposable {
       checker,
       options: { signal },
       root: this.#root,
-      exchange,
       runPlan,
       record: new QueryRecord(),
     }
