@@ -84,8 +84,8 @@ export class Warehouse implements AsyncDisposable {
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
-    this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
-    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
+    this.#engines = new EngineKeeper({ settings, root, spillPath: this.temporaryPath() })
+    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.temporaryPath() })
     this.#parts = {
       root,
       settings,
@@ -300,11 +300,11 @@ export class Warehouse implements AsyncDisposable {
   }
 
   #inputs() {
-    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.#spillPath() }
+    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.temporaryPath() }
   }
 
-  /** A folder of this process's own for data that does not fit into memory; whoever uses it removes it. */
-  #spillPath(): string {
+  /** The path of a folder of this process's own, for data on its way; it does not exist, and whoever makes it removes it. */
+  temporaryPath(): string {
     return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
