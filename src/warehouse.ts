@@ -54,6 +54,7 @@ import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
+import type { WorkerInfo } from './pool/pool.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
@@ -387,6 +388,11 @@ export class Warehouse implements AsyncDisposable {
   async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
     const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
     return await vacuumDisk(this.#store, this.settings, table, options)
+  }
+
+  /** The workers that run tasks of queries, as they are now; those of a pool appear when it is first used. */
+  workers(): WorkerInfo[] {
+    return this.#pools.workers()
   }
 
   /** Ends the engines and removes spilled data. */

@@ -196,7 +196,7 @@ export const CONTRACT = {
     response: Type.Object({ name: Type.String() }),
   },
   removeSavedQuery: { summary: 'Removes a saved query', params: name, status: 204 },
-  workers: { summary: 'The workers of the pools', response: Type.Array(Type.Object({})) },
+  workers: { summary: 'The workers of the pools', response: Type.Array(s.WorkerInfo) },
   session: {
     summary: 'Who asks, and what the server is',
     response: Type.Object({ who: Type.String(), role: Type.String(), version: Type.String() }),
