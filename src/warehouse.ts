@@ -55,6 +55,7 @@ import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
+import type { WorkerInfo } from './pool/pool.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
@@ -86,8 +87,8 @@ export class Warehouse implements AsyncDisposable {
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
-    this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
-    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
+    this.#engines = new EngineKeeper({ settings, root, spillPath: this.temporaryPath() })
+    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.temporaryPath() })
     this.#parts = {
       root,
       settings,
@@ -309,11 +310,11 @@ export class Warehouse implements AsyncDisposable {
   }
 
   #inputs() {
-    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.#spillPath() }
+    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.temporaryPath() }
   }
 
-  /** A folder of this process's own for data that does not fit into memory; whoever uses it removes it. */
-  #spillPath(): string {
+  /** The path of a folder of this process's own, for data on its way; it does not exist, and whoever makes it removes it. */
+  temporaryPath(): string {
     return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
@@ -397,6 +398,11 @@ export class Warehouse implements AsyncDisposable {
   async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
     const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
     return await vacuumDisk(this.#store, this.settings, table, options)
+  }
+
+  /** The workers that run tasks of queries, as they are now; those of a pool appear when it is first used. */
+  workers(): WorkerInfo[] {
+    return this.#pools.workers()
   }
 
   /** Ends the engines and removes spilled data. */
