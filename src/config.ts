@@ -75,6 +75,13 @@ export const SETTINGS = {
     minimum: KIB,
     help: 'Largest text of a query: SQL, or the JSON of a behavioural query.',
   },
+  distinctRows: {
+    variable: 'SKEP_DISTINCT_ROWS',
+    unit: 'rows',
+    default: 5_000_000,
+    minimum: 0,
+    help: 'Rows of a table up to which the distinct numbers, dates and times of a column are counted exactly; of more their number is estimated.',
+  },
   commitRetries: {
     variable: 'SKEP_COMMIT_RETRIES',
     unit: 'count',

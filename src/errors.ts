@@ -109,7 +109,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   COLUMN_NOT_FOUND: { kind: 'user', help: 'The table has no such column; the nearest known name is in the details.' },
   COLUMN_TYPE_UNSUPPORTED: {
     kind: 'user',
-    help: 'The column has a type that a table cannot store; choose one with `--types column=TYPE`.',
+    help: 'The column has a type that a table cannot store (choose one with `--types column=TYPE`), or of which no values are suggested.',
   },
   COMMIT_CONFLICT: {
     kind: 'conflict',

@@ -61,6 +61,7 @@ export type {
   SqlResult,
   SqlStream,
 } from './coordinator/calls.ts'
+export type { ColumnDistribution, ColumnOptions, Histogram, ValueCount, ValuesOptions } from './coordinator/columns.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
 export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
 export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'

@@ -35,6 +35,15 @@ import {
   type SqlResult,
   type SqlStream,
 } from './coordinator/calls.ts'
+import {
+  type ColumnDistribution,
+  type ColumnOptions,
+  type ColumnParts,
+  columnDistribution,
+  columnValues,
+  type ValueCount,
+  type ValuesOptions,
+} from './coordinator/columns.ts'
 import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { DocumentComposer } from './coordinator/document.ts'
 import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
@@ -74,6 +83,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
+  readonly #columns: ColumnParts
   readonly #store: DiskStore
 
   private constructor(root: string, settings: Settings) {
@@ -97,6 +107,7 @@ export class Warehouse implements AsyncDisposable {
     }
     const loadTables = this.#loadAll.bind(this)
     this.#queries = new SqlRunner({ ...this.#parts, loadTables })
+    this.#columns = { settings, queries: this.#queries, loadTables }
     const catalogs = new DocumentCatalogs({ attached: this.#attached, maxFiles: settings.importFiles })
     this.#documents = new DocumentComposer({ ...this.#parts, loadTables, catalogs })
   }
@@ -344,6 +355,18 @@ export class Warehouse implements AsyncDisposable {
   async describe(table: string, options: { files?: boolean; at?: AtOption } = {}): Promise<TableDescription> {
     const tables = await this.#loadAll([table], options.at, AbortSignal.timeout(this.settings.queryTimeoutMs))
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
+  }
+
+  /** How the values of a column are distributed: counts, bounds, and a histogram or the most frequent values. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, and as `sql` does */
+  async column(table: string, column: string, options: ColumnOptions = {}): Promise<ColumnDistribution> {
+    return await retryChanged(this.settings.folderRetries, () =>
+      columnDistribution(this.#columns, table, column, options),
+    )
+  }
+
+  /** Values of a column to suggest, most frequent first. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, COLUMN_TYPE_UNSUPPORTED, ARGUMENT_INVALID, and as `sql` does */
+  async values(table: string, column: string, options: ValuesOptions = {}): Promise<ValueCount[]> {
+    return await retryChanged(this.settings.folderRetries, () => columnValues(this.#columns, table, column, options))
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */

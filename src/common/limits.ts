@@ -347,4 +347,16 @@ export const LIMITS = {
   durationCharacters: { unit: 'characters', default: 64, help: 'Longest text of a duration.' },
   suggestions: { unit: 'count', default: 50, help: 'Violations of one error that name what was probably meant.' },
   topMax: { unit: 'count', default: 10_000, help: 'The most entries that `top` may ask for.' },
+  histogramBins: { unit: 'count', default: 32, help: 'Most bins of the histogram of a column.' },
+  frequentValues: {
+    unit: 'count',
+    default: 20,
+    help: 'Most frequent values that are told of a column, or suggested when the call does not say how many.',
+  },
+  suggestedValues: {
+    unit: 'count',
+    default: 1000,
+    help: 'Most values of a column that a call may ask to be suggested.',
+  },
+  prefixCharacters: { unit: 'characters', default: 1000, help: 'Longest beginning of the values to suggest.' },
 } as const satisfies Record<string, LimitEntry>
