@@ -60,6 +60,8 @@ export interface ErrorDetails {
   QUERY_TOO_LARGE: { limitBytes: number; step?: string }
   ROW_INVALID: { file: string; line?: number; reason: string }
   ROW_LIMIT: { setting: string; limit: number }
+  SAVED_LIMIT: { limit: number }
+  SAVED_NOT_FOUND: { name: string; nearest?: string }
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SETTING_INVALID: { setting: string; variable: string }
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
@@ -155,9 +157,18 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   },
   QUERY_TIMEOUT: { kind: 'limit', help: 'The query ran longer than `SKEP_QUERY_TIMEOUT_MS`.' },
   QUERY_TOO_DEEP: { kind: 'limit', help: 'Filters, parentheses of a relation or JSON are nested too deeply.' },
-  QUERY_TOO_LARGE: { kind: 'limit', help: 'The text of the query is larger than `SKEP_QUERY_BYTES`.' },
+  QUERY_TOO_LARGE: {
+    kind: 'limit',
+    help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
+  },
   ROW_INVALID: { kind: 'user', help: 'A row of an imported file does not parse; nothing was imported.' },
   ROW_LIMIT: { kind: 'limit', help: 'The result has more rows than `SKEP_RESULT_ROWS`; add a LIMIT or raise it.' },
+  SAVED_LIMIT: { kind: 'limit', help: 'The warehouse has as many saved queries as it may have; remove some.' },
+  SAVED_NOT_FOUND: {
+    kind: 'user',
+    status: 404,
+    help: 'The warehouse has no saved query of this name; the nearest known name is in the details.',
+  },
   SCHEMA_MISMATCH: { kind: 'user', help: 'Files disagree with each other or with the table about columns or types.' },
   SETTING_INVALID: { kind: 'user', help: 'An environment variable of Skep has a value that it cannot take.' },
   SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },

@@ -65,6 +65,7 @@ import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
+import { type DamagedQuery, type QueryToSave, SavedQueries, type SavedQuery } from './records/saved-queries.ts'
 import { DiskStore } from './storage/disk-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
@@ -85,11 +86,13 @@ export class Warehouse implements AsyncDisposable {
   readonly #queries: SqlRunner
   readonly #columns: ColumnParts
   readonly #store: DiskStore
+  readonly #saved: SavedQueries
 
   private constructor(root: string, settings: Settings) {
     this.root = root
     this.settings = settings
     this.#store = new DiskStore(root)
+    this.#saved = new SavedQueries(this.#store, systemSources().now)
     this.#catalog = new Catalog(this.#store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
@@ -410,6 +413,26 @@ export class Warehouse implements AsyncDisposable {
   async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
     const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
     return await vacuumDisk(this.#store, this.settings, table, options)
+  }
+
+  /** Keeps a query under a name, in place of one that had it; only its form is checked. @throws ARGUMENT_INVALID, QUERY_TOO_LARGE, SAVED_LIMIT */
+  async saveQuery(name: string, query: QueryToSave, options: CallOptions = {}): Promise<SavedQuery> {
+    return await this.#saved.save(name, query, options)
+  }
+
+  /** All saved queries, by name; a damaged one with its error. */
+  async savedQueries(options: CallOptions = {}): Promise<(SavedQuery | DamagedQuery)[]> {
+    return await this.#saved.list(options)
+  }
+
+  /** The saved query of that name. @throws SAVED_NOT_FOUND, FILE_INVALID */
+  async savedQuery(name: string, options: CallOptions = {}): Promise<SavedQuery> {
+    return await this.#saved.get(name, options)
+  }
+
+  /** Removes the saved query of that name. @throws SAVED_NOT_FOUND */
+  async removeSavedQuery(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#saved.remove(name, options)
   }
 
   /** Ends the engines and removes spilled data. */

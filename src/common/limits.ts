@@ -359,4 +359,12 @@ export const LIMITS = {
     help: 'Most values of a column that a call may ask to be suggested.',
   },
   prefixCharacters: { unit: 'characters', default: 1000, help: 'Longest beginning of the values to suggest.' },
+  savedQueries: { unit: 'count', default: 1000, help: 'Saved queries of a warehouse.' },
+  savedBytes: { unit: 'bytes', default: 256 * KIB, help: 'Largest saved query, as JSON.' },
+  savedNameCharacters: { unit: 'characters', default: 128, help: 'Longest name of a saved query.' },
+  savedPathCharacters: {
+    unit: 'characters',
+    default: 200,
+    help: 'Longest part of the path of a saved query that is its name; of longer ones the end is a hash.',
+  },
 } as const satisfies Record<string, LimitEntry>
