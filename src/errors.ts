@@ -54,6 +54,7 @@ export interface ErrorDetails {
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
   MEMORY_LIMIT: { setting: string }
+  QUERY_INTERRUPTED: Record<string, never>
   QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
@@ -151,6 +152,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The actor or time column, its unit or the number of buckets is missing, of an unsupported type, or differs from the table.',
   },
   MEMORY_LIMIT: { kind: 'limit', help: 'The query needs more memory than `SKEP_MEMORY`; raise it or ask for less.' },
+  QUERY_INTERRUPTED: {
+    kind: 'unavailable',
+    help: 'The process that ran the query ended before the query did; run it again. Only the log of queries says so.',
+  },
   QUERY_INVALID: {
     kind: 'user',
     help: 'The behavioural query is not valid; `violations` lists every problem with a JSON Pointer to it.',

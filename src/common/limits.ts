@@ -367,4 +367,14 @@ export const LIMITS = {
     default: 200,
     help: 'Longest part of the path of a saved query that is its name; of longer ones the end is a hash.',
   },
+  queryLogMs: {
+    unit: 'ms',
+    default: 1000,
+    help: 'How often the log of queries is written, and what other processes wrote is looked at, at most.',
+  },
+  queryLogCharacters: {
+    unit: 'characters',
+    default: 4000,
+    help: 'Longest text of a query, or message of an error, that the log keeps.',
+  },
 } as const satisfies Record<string, LimitEntry>
