@@ -1,9 +1,10 @@
-/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`. Compared with `docs/reference/settings.md` by a test. */
+/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`, those of a server in `common/serving.ts`. Compared with `docs/reference/settings.md` by a test. */
 import { availableParallelism } from 'node:os'
 import { LIMITS, type LimitUnit } from './common/limits.ts'
+import { SERVING } from './common/serving.ts'
 import { SkepError } from './errors.ts'
 
-type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'dollars / 10⁹'
+type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'text' | 'dollars / 10⁹'
 
 interface SettingEntry {
   /** The environment variable that sets it; absent for limits that are part of the language. */
@@ -14,6 +15,8 @@ interface SettingEntry {
   maximum?: number
   /** Of a name: what it may be. */
   choices?: readonly string[]
+  /** True for what nobody may see: it is no part of the settings of a warehouse, and has to be asked for. */
+  secret?: true
   /** One line for the reference page. */
   help: string
 }
@@ -390,6 +393,7 @@ export const SETTINGS = {
   predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
   violations: { unit: 'count', default: 1000, help: 'Violations that one error lists.' },
   topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
+  ...SERVING,
   ...LIMITS,
 } as const satisfies Record<string, SettingEntry>
 
@@ -403,16 +407,21 @@ export function readSettings(env: Record<string, string | undefined> = process.e
   const values: Record<string, number | string> = {}
   for (const [name, entry] of Object.entries<SettingEntry>(SETTINGS)) {
     const text = entry.variable === undefined ? undefined : env[entry.variable]?.trim()
-    values[name] = text ? parseSetting(name, entry, text) : entry.default
+    values[name] = text && !entry.secret ? parseSetting(name, entry, text) : entry.default
   }
   if (values.threads === 0) values.threads = availableParallelism()
   return values as unknown as Settings
 }
 
+/** The token of this environment, undefined for none. It is asked for, so that settings can be shown. */
+export function readToken(env: Record<string, string | undefined> = process.env): string | undefined {
+  return env[SETTINGS.token.variable]?.trim() || undefined
+}
+
 const SIZE_UNITS: Record<string, number> = { '': 1, B: 1, KB: KIB, MB: MIB, GB: GIB, KIB, MIB, GIB }
 
 function parseSetting(name: string, entry: SettingEntry, text: string): number | string {
-  if (entry.unit === 'path') return text
+  if (entry.unit === 'path' || entry.unit === 'text') return text
   if (entry.choices) {
     if (entry.choices.includes(text)) return text
     const message = `${entry.variable}=${text}: expected one of ${entry.choices.join(', ')}`

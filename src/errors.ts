@@ -33,6 +33,7 @@ export interface DocumentViolation {
 /** What each code carries beside its message; all values are plain JSON. */
 export interface ErrorDetails {
   ARGUMENT_INVALID: { argument: string; nearest?: string }
+  BODY_LIMIT: { limitBytes: number; setting?: string }
   BYTES_LIMIT: { bytes: number; limit: number }
   CANCELLED: Record<string, never>
   CATALOG_NOT_FOUND: { catalog: string; uri: string }
@@ -53,17 +54,28 @@ export interface ErrorDetails {
   INTERNAL: Record<string, never>
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
+  MEDIA_TYPE_UNSUPPORTED: { expected: string[] }
   MEMORY_LIMIT: { setting: string }
+  METHOD_NOT_ALLOWED: { allowed: string[] }
+  NOT_ACCEPTABLE: { offered: string[] }
+  ORIGIN_FORBIDDEN: { header: 'host' | 'origin' }
+  PATH_FORBIDDEN: { path: string }
+  QUERY_NOT_FOUND: { id: string }
   QUERY_INTERRUPTED: Record<string, never>
   QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
   QUERY_TOO_LARGE: { limitBytes: number; step?: string }
+  RESULT_LIMIT: { setting: string; limitBytes: number }
+  ROLE_FORBIDDEN: { needed: string }
+  ROUTE_NOT_FOUND: Record<string, never>
   ROW_INVALID: { file: string; line?: number; reason: string }
   ROW_LIMIT: { setting: string; limit: number }
   SAVED_LIMIT: { limit: number }
   SAVED_NOT_FOUND: { name: string; nearest?: string }
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
+  SERVER_BUSY: { retryAfterMs: number }
+  SERVER_CLOSING: Record<string, never>
   SETTING_INVALID: { setting: string; variable: string }
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
   SQL_FORBIDDEN: { what: string; step?: string }
@@ -75,6 +87,7 @@ export interface ErrorDetails {
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
   TABLE_NOT_FOUND: { table: string; nearest?: string; step?: string }
+  TOKEN_INVALID: Record<string, never>
   TOO_MANY_PREDICATES: { limit: number }
   TOO_MANY_STEPS: { limit: number; path: string }
   WAREHOUSE_UNWRITABLE: { path: string }
@@ -95,6 +108,10 @@ interface CodeEntry {
 /** The table of codes. */
 export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   ARGUMENT_INVALID: { kind: 'user', help: 'An option or argument is missing, unknown or malformed; see `--help`.' },
+  BODY_LIMIT: {
+    kind: 'limit',
+    help: 'The body of a request is larger than 16 MiB, or an uploaded file larger than `SKEP_UPLOAD_BYTES`.',
+  },
   BYTES_LIMIT: {
     kind: 'limit',
     help: 'The files that the query would have to read are larger than `--max-bytes` allows; nothing was run.',
@@ -151,7 +168,33 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'user',
     help: 'The actor or time column, its unit or the number of buckets is missing, of an unsupported type, or differs from the table.',
   },
+  MEDIA_TYPE_UNSUPPORTED: {
+    kind: 'user',
+    status: 415,
+    help: 'The body of a request is declared as nothing that the route takes; the details list what it takes.',
+  },
   MEMORY_LIMIT: { kind: 'limit', help: 'The query needs more memory than `SKEP_MEMORY`; raise it or ask for less.' },
+  METHOD_NOT_ALLOWED: {
+    kind: 'user',
+    status: 405,
+    help: 'The path exists, but not for this method; the details and the `Allow` header list those that it has.',
+  },
+  NOT_ACCEPTABLE: {
+    kind: 'user',
+    status: 406,
+    help: 'The `Accept` header of the request names no type that the answer can have; the details list those.',
+  },
+  ORIGIN_FORBIDDEN: {
+    kind: 'user',
+    status: 403,
+    help: 'The request names a host that is not one of the server, or comes from a page of another origin; see `SKEP_HOSTS` and `SKEP_CORS`.',
+  },
+  PATH_FORBIDDEN: {
+    kind: 'user',
+    status: 403,
+    help: 'The path lies outside of the folders that requests of this role may name; see `SKEP_ROOTS`.',
+  },
+  QUERY_NOT_FOUND: { kind: 'user', status: 404, help: 'The server knows no query of this id.' },
   QUERY_INTERRUPTED: {
     kind: 'unavailable',
     help: 'The process that ran the query ended before the query did; run it again. Only the log of queries says so.',
@@ -166,6 +209,16 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'limit',
     help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
   },
+  RESULT_LIMIT: {
+    kind: 'limit',
+    help: 'The result is larger than `SKEP_RESULT_BYTES`; ask for less, or for NDJSON, CSV or Parquet, which stream.',
+  },
+  ROLE_FORBIDDEN: {
+    kind: 'user',
+    status: 403,
+    help: 'The role of the token is too small for this request; the details name the one it needs.',
+  },
+  ROUTE_NOT_FOUND: { kind: 'user', status: 404, help: 'The server has nothing at this path.' },
   ROW_INVALID: { kind: 'user', help: 'A row of an imported file does not parse; nothing was imported.' },
   ROW_LIMIT: { kind: 'limit', help: 'The result has more rows than `SKEP_RESULT_ROWS`; add a LIMIT or raise it.' },
   SAVED_LIMIT: { kind: 'limit', help: 'The warehouse has as many saved queries as it may have; remove some.' },
@@ -175,6 +228,12 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The warehouse has no saved query of this name; the nearest known name is in the details.',
   },
   SCHEMA_MISMATCH: { kind: 'user', help: 'Files disagree with each other or with the table about columns or types.' },
+  SERVER_BUSY: {
+    kind: 'limit',
+    status: 429,
+    help: 'Too many queries run and wait already; try again after the time that `Retry-After` says.',
+  },
+  SERVER_CLOSING: { kind: 'unavailable', help: 'The server is about to end and takes no new queries; try again.' },
   SETTING_INVALID: { kind: 'user', help: 'An environment variable of Skep has a value that it cannot take.' },
   SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },
   SQL_FORBIDDEN: { kind: 'user', help: 'Only queries over tables of the warehouse are allowed.' },
@@ -201,6 +260,11 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'user',
     status: 404,
     help: 'The warehouse has no such table; the nearest known name is in the details.',
+  },
+  TOKEN_INVALID: {
+    kind: 'user',
+    status: 401,
+    help: 'The request has no token, or one that the server does not know; send `Authorization: Bearer …`.',
   },
   TOO_MANY_PREDICATES: { kind: 'limit', help: 'The query has more distinct row filters than a mask has bits.' },
   TOO_MANY_STEPS: { kind: 'limit', help: 'A sequence has more steps than the limit for its order.' },

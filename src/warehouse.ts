@@ -14,7 +14,7 @@ import { checkTableName } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
-import { type AtOption, resolveAt } from './coordinator/at.ts'
+import type { AtOption } from './coordinator/at.ts'
 import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
@@ -49,6 +49,7 @@ import { DocumentComposer } from './coordinator/document.ts'
 import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
+import { type LoadTables, tableLoader } from './coordinator/load-tables.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
 import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
@@ -63,6 +64,7 @@ import { wrapWriteError } from './inputs/write-errors.ts'
 import type { VacuumResult } from './maintenance/vacuum.ts'
 import type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
+import type { WorkerInfo } from './pool/pool.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { type DamagedQuery, type QueryToSave, SavedQueries, type SavedQuery } from './records/saved-queries.ts'
@@ -84,6 +86,7 @@ export class Warehouse implements AsyncDisposable {
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
+  readonly #loadTables: LoadTables
   readonly #columns: ColumnParts
   readonly #store: DiskStore
   readonly #saved: SavedQueries
@@ -97,8 +100,10 @@ export class Warehouse implements AsyncDisposable {
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
-    this.#engines = new EngineKeeper({ settings, root, spillPath: this.#spillPath() })
-    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.#spillPath() })
+    this.#engines = new EngineKeeper({ settings, root, spillPath: this.temporaryPath() })
+    this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.temporaryPath() })
+    const loadTables = tableLoader({ catalog: this.#catalog, attached: this.#attached, folders: this.#folders })
+    this.#loadTables = loadTables
     this.#parts = {
       root,
       settings,
@@ -108,7 +113,6 @@ export class Warehouse implements AsyncDisposable {
       pools: this.#pools,
       checker: new FileChecker(),
     }
-    const loadTables = this.#loadAll.bind(this)
     this.#queries = new SqlRunner({ ...this.#parts, loadTables })
     this.#columns = { settings, queries: this.#queries, loadTables }
     const catalogs = new DocumentCatalogs({ attached: this.#attached, maxFiles: settings.importFiles })
@@ -209,26 +213,6 @@ export class Warehouse implements AsyncDisposable {
     return await this.#queries.explain(await this.#asked(query, options), options)
   }
 
-  /** The tables of these names, by lower-case name. */
-  async #loadAll(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>> {
-    const keys = [...new Set(names.map((name) => name.toLowerCase()))]
-    const opened = await Promise.all(keys.map((key) => this.#catalog.open(key, { signal })))
-    const moments = resolveAt(
-      at,
-      opened.map(({ entry }) => entry),
-    )
-    const tables = await Promise.all(
-      opened.map(async ({ entry, load }) => {
-        const at = moments.get(entry.name)
-        const found = await load(at)
-        if (found.kind === 'managed') return found
-        if (found.kind === 'attached') return await this.#attached.load(found, { at, signal })
-        return await this.#folders.current(found, { signal })
-      }),
-    )
-    return new Map(keys.map((key, k) => [key, tables[k]!]))
-  }
-
   /**
    * The result document of a behavioural query.
    *
@@ -273,7 +257,7 @@ export class Warehouse implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<LoadedQuery> {
     const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
-    const table = (await this.#loadAll([name], at, signal)).get(name.toLowerCase())!
+    const table = (await this.#loadTables([name], at, signal)).get(name.toLowerCase())!
     const { columns } = table.snapshot.schema
     const valid = validateQuery(source, { columns, keys: table.keys }, this.settings)
     requireKeys(table)
@@ -314,11 +298,11 @@ export class Warehouse implements AsyncDisposable {
   }
 
   #inputs() {
-    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.#spillPath() }
+    return { catalog: this.#catalog, settings: this.settings, root: this.root, spillPath: this.temporaryPath() }
   }
 
-  /** A folder of this process's own for data that does not fit into memory; whoever uses it removes it. */
-  #spillPath(): string {
+  /** The path of a folder of this process's own, for data on its way; it does not exist, and whoever makes it removes it. */
+  temporaryPath(): string {
     return `${this.root}/.tmp/${nameOfProcess(systemProcesses().self)}-${randomBytes(6).toString('hex')}`
   }
 
@@ -356,7 +340,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
   async describe(table: string, options: { files?: boolean; at?: AtOption } = {}): Promise<TableDescription> {
-    const tables = await this.#loadAll([table], options.at, AbortSignal.timeout(this.settings.queryTimeoutMs))
+    const tables = await this.#loadTables([table], options.at, AbortSignal.timeout(this.settings.queryTimeoutMs))
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 
@@ -433,6 +417,11 @@ export class Warehouse implements AsyncDisposable {
   /** Removes the saved query of that name. @throws SAVED_NOT_FOUND */
   async removeSavedQuery(name: string, options: CallOptions = {}): Promise<void> {
     await this.#saved.remove(name, options)
+  }
+
+  /** The workers that run tasks of queries, as they are now; those of a pool appear when it is first used. */
+  workers(): WorkerInfo[] {
+    return this.#pools.workers()
   }
 
   /** Ends the engines and removes spilled data. */

@@ -18,6 +18,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sql: async () => (await import('./commands/sql.ts')).sqlCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
   demo: async () => (await import('./commands/demo.ts')).demoCommand,
 }
 

@@ -28,6 +28,12 @@ export const LIMITS = {
   },
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
   progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
+  paramCharacters: { unit: 'characters', default: 1024, help: 'Longest parameter in the path of a request.' },
+  streamBeginMs: {
+    unit: 'ms',
+    default: 200,
+    help: 'Time after which a stream of progress begins though there is none: until then an error has a status of its own.',
+  },
   shownRows: { unit: 'rows', default: 40, help: 'Rows that `skep sql` shows of a result.' },
   outputCharacters: {
     unit: 'characters',

@@ -6,8 +6,8 @@ import { SETTINGS, type Settings } from '../config.ts'
 import type { BoundValues } from '../engine/parameters.ts'
 import type { JsonValue } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
-import type { AtOption } from './at.ts'
 import type { QueryOptions } from './calls.ts'
+import type { LoadTables } from './load-tables.ts'
 import { runningOf } from './run-plan.ts'
 import { binSql, edgesBetween, type Place, type Scale, scaleOf } from './scale.ts'
 import { collectRows } from './sql.ts'
@@ -69,7 +69,7 @@ export interface ValuesOptions extends QueryOptions {
 export interface ColumnParts {
   settings: Settings
   queries: SqlRunner
-  loadTables(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>>
+  loadTables: LoadTables
 }
 
 /** A column of a table as it was when the call began, and how to ask about it. */

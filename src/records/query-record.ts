@@ -1,7 +1,9 @@
 /** A record of a query that ran, as the log of queries keeps it. */
 import { compareUtf8 } from '../common/text.ts'
 import { SETTINGS } from '../config.ts'
-import type { QueryKind } from './saved-queries.ts'
+
+/** What ran: SQL, a behavioural query, a document of steps, or work on a table that is followed like one. */
+export type RecordKind = 'sql' | 'query' | 'run' | 'import' | 'register'
 
 /** How far a query is. */
 export type QueryState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
@@ -10,7 +12,7 @@ export type QueryState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 export interface QueryRecord {
   /** Of one query only, over all processes and times. */
   id: string
-  kind: QueryKind
+  kind: RecordKind
   /** SQL, or JSON; long ones are cut and then end in `…`. */
   text: string
   /** The table that a behavioural query was for. */
@@ -32,7 +34,7 @@ export interface QueryRecord {
   error?: { code: string; message: string }
 }
 
-const KINDS: readonly QueryKind[] = ['sql', 'query', 'run']
+const KINDS: readonly RecordKind[] = ['sql', 'query', 'run', 'import', 'register']
 const STATES: readonly QueryState[] = ['queued', 'running', 'done', 'failed', 'cancelled']
 const TEXTS = ['table', 'who', 'pool'] as const
 const NUMBERS = ['queuedMs', 'ms', 'rows', 'bytes', 'cost'] as const
@@ -79,10 +81,10 @@ export function readRecord(value: unknown): QueryRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { id, kind, text, state, startedAt, error, ...rest } = value as Record<string, unknown>
   if (typeof id !== 'string' || typeof text !== 'string' || !isTime(startedAt)) return undefined
-  if (!KINDS.includes(kind as QueryKind) || !STATES.includes(state as QueryState)) return undefined
+  if (!KINDS.includes(kind as RecordKind) || !STATES.includes(state as QueryState)) return undefined
   return {
     id,
-    kind: kind as QueryKind,
+    kind: kind as RecordKind,
     text: cut(text),
     ...pick(rest, TEXTS, (field) => typeof field === 'string' && cut(field)),
     state: state as QueryState,

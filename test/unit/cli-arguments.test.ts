@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { readAt } from '../../src/api/at-text.ts'
 import { checkLine, commandIndex, GLOBAL_FLAGS, readLine, wholeNumber } from '../../src/cli/arguments.ts'
-import { readAt } from '../../src/cli/at.ts'
 import { type Command, defineCommand } from '../../src/cli/command.ts'
 import { readTypes } from '../../src/cli/types-flag.ts'
 import { SkepError } from '../../src/errors.ts'

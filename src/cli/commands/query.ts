@@ -1,9 +1,10 @@
 /** `skep query`. */
 
+import { readAt } from '../../api/at-text.ts'
 import type { BehaviouralResult } from '../../behaviour/result.ts'
 import type { BehaviouralStats } from '../../coordinator/behaviour-result.ts'
 import { invalid } from '../arguments.ts'
-import { AT_FLAG, readAt } from '../at.ts'
+import { AT_FLAG } from '../at.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
 import { readQueryText } from '../input-text.ts'
 import { behaviourLines } from '../output/behaviour.ts'

@@ -1,7 +1,9 @@
 /** `skep sql`. */
+
+import { readAt } from '../../api/at-text.ts'
 import { SETTINGS } from '../../config.ts'
 import type { SqlOptions } from '../../coordinator/calls.ts'
-import { AT_FLAG, readAt } from '../at.ts'
+import { AT_FLAG } from '../at.ts'
 import { defineCommand, type FlagSpecs } from '../command.ts'
 import { readQueryText } from '../input-text.ts'
 import { POOL_FLAGS, readPoolFlags } from '../pool-flags.ts'

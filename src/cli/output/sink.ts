@@ -1,10 +1,8 @@
 /** Where text goes: the standard output or a file, with back-pressure. */
+import type { Sink } from '../../api/rows.ts'
 import { SkepError } from '../../errors.ts'
 
-/** Takes text; resolves once more may come. */
-export interface Sink {
-  write(text: string): Promise<void>
-}
+export type { Sink }
 
 /** The reader of the standard output has gone (`| head`): a quiet end, not an error. */
 export class PipeClosed extends Error {

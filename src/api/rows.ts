@@ -1,7 +1,12 @@
 /** Rows as CSV and NDJSON, written batch by batch. */
-import type { ResultColumn } from '../../coordinator/sql.ts'
-import type { JsonValue } from '../../engine/values.ts'
-import type { Sink } from './sink.ts'
+import type { ResultColumn } from '../coordinator/sql.ts'
+import type { JsonValue } from '../engine/values.ts'
+
+/** Where text goes. */
+export interface Sink {
+  /** Ends when the next piece may come. */
+  write(text: string): Promise<void>
+}
 
 /** Columns, and rows as lists of values in batches. */
 export interface RowBatches {

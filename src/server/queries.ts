@@ -1,0 +1,140 @@
+/** The queries of a server: those that wait and run, which can be cancelled, and what is known of earlier ones. */
+import { randomUUID } from 'node:crypto'
+import type { ResponseOf } from '../api/contract.ts'
+import { SkepError, toSkepError } from '../errors.ts'
+
+/** A query that ran or runs. */
+export type QueryRecord = ResponseOf<'queryById'>
+
+/** Where records are kept. */
+export interface QueryStore {
+  /** Adds a record, or replaces that of the same id. */
+  put(record: QueryRecord): void
+  get(id: string): QueryRecord | undefined
+  /** Newest first. */
+  list(options?: { limit?: number }): QueryRecord[]
+}
+
+/** What is known of a query when it comes. */
+export type QueryAsked = Pick<QueryRecord, 'kind' | 'text' | 'table' | 'who' | 'pool'>
+
+/** What is known of it when it is done. */
+export type QueryFigures = Partial<Pick<QueryRecord, 'rows' | 'bytes' | 'cost' | 'pool'>>
+
+/** Told of every query that has come to its end. */
+export type QueryWatcher = (record: QueryRecord) => void
+
+/** A query on its way. */
+export class LiveQuery {
+  readonly id = randomUUID()
+  readonly #controller = new AbortController()
+  readonly #began = performance.now()
+  readonly #tell: (record: QueryRecord) => void
+  #started: number | undefined
+  #record: QueryRecord
+
+  constructor(asked: QueryAsked, tell: (record: QueryRecord) => void) {
+    this.#tell = tell
+    this.#record = { id: this.id, ...asked, state: 'queued', startedAt: new Date().toISOString() }
+    tell(this.#record)
+  }
+
+  /** Aborted when the query is cancelled. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get record(): QueryRecord {
+    return this.#record
+  }
+
+  /** Ends the query with `CANCELLED`. */
+  cancel(): void {
+    this.#controller.abort()
+  }
+
+  /** It has a place and runs. */
+  start(): void {
+    this.#started = performance.now()
+    this.#change({ state: 'running', queuedMs: Math.round(this.#started - this.#began) })
+  }
+
+  /** It has come to its end. Only the first one counts. */
+  finish(figures: QueryFigures): void {
+    if (!this.#isOver()) this.#change({ state: 'done', ms: this.#ms(), ...figures })
+  }
+
+  /** It has failed. Only the first end counts. */
+  fail(cause: unknown): void {
+    if (this.#isOver()) return
+    const { code, message, kind } = toSkepError(cause)
+    this.#change({ state: kind === 'cancelled' ? 'cancelled' : 'failed', ms: this.#ms(), error: { code, message } })
+  }
+
+  #isOver(): boolean {
+    return this.#record.state !== 'queued' && this.#record.state !== 'running'
+  }
+
+  #ms(): number {
+    return Math.round(performance.now() - (this.#started ?? performance.now()))
+  }
+
+  #change(change: Partial<QueryRecord>): void {
+    this.#record = { ...this.#record, ...change }
+    this.#tell(this.#record)
+  }
+}
+
+/** All queries of a server. */
+export class Queries {
+  readonly #store: QueryStore
+  readonly #live = new Map<string, LiveQuery>()
+  readonly #watchers: QueryWatcher[] = []
+
+  constructor(store: QueryStore) {
+    this.#store = store
+  }
+
+  /** Calls `watcher` whenever a query has come to its end. */
+  watch(watcher: QueryWatcher): void {
+    this.#watchers.push(watcher)
+  }
+
+  /** A new query. Somebody has to finish or fail it. */
+  begin(asked: QueryAsked): LiveQuery {
+    const query: LiveQuery = new LiveQuery(asked, (record) => this.#changed(record))
+    this.#live.set(query.id, query)
+    return query
+  }
+
+  /** The newest first. */
+  list(limit: number | undefined): QueryRecord[] {
+    return this.#store.list(limit === undefined ? {} : { limit })
+  }
+
+  /** @throws QUERY_NOT_FOUND */
+  get(id: string): QueryRecord {
+    const found = this.#store.get(id)
+    if (found) return found
+    throw new SkepError('QUERY_NOT_FOUND', `there is no query "${id}"; GET /queries lists them`, { id })
+  }
+
+  /** Cancels a query; one that has come to its end stays as it is. @throws QUERY_NOT_FOUND */
+  cancel(id: string): QueryRecord {
+    const live = this.#live.get(id)
+    live?.cancel()
+    return live?.record ?? this.get(id)
+  }
+
+  /** Cancels all. */
+  cancelAll(): void {
+    for (const query of this.#live.values()) query.cancel()
+  }
+
+  #changed(record: QueryRecord): void {
+    this.#store.put(record)
+    if (record.state === 'queued' || record.state === 'running') return
+    this.#live.delete(record.id)
+    for (const watcher of this.#watchers) watcher(record)
+  }
+}
