@@ -141,17 +141,21 @@ async function ask(
   options: QueryOptions,
 ): Promise<Asked> {
   const started = performance.now()
-  const { signal } = runningOf(settings, options)
+  const running = runningOf(settings, options)
+  const { signal } = running
   const key = tableName.toLowerCase()
-  const table = (await loadTables([tableName], options.at, signal)).get(key)!
+  const loaded = await loadTables([tableName], options.at, signal).catch(async (error: unknown) => {
+    throw await queries.naming(error, { tables: [], running })
+  })
+  const table = loaded.get(key)!
   const { columns } = table.snapshot.schema
   const column = findColumn(columns, columnName)
   if (!column) throw columnNotFound(table.name, columnName, columns, `table "${table.name}" has`)
-  const { partsMax, resultRows, distinctRows } = settings
+  const { partsMax, distinctRows } = settings
   const rows = async (text: string, params?: BoundValues) => {
     const query = { text, tables: new Map([[key, table]]), dropped: new Map(), partsMax, started }
     await using stream = await queries.start(query, { ...options, signal, ...(params && { params }) })
-    return await collectRows(stream, resultRows)
+    return await collectRows(stream, SETTINGS.suggestedValues.default)
   }
   return { table, column, distinctExact: sizeOf(table) <= distinctRows, name: quoteIdentifier(column.name), rows }
 }

@@ -199,6 +199,14 @@ describe('the distribution of a column', () => {
     expect(await estimating.column('all', 'texts')).toMatchObject({ distinct: 7, distinctExact: true })
   })
 
+  test('a time limit is told as one, and the limit of rows of results is no matter', async () => {
+    await using hasty = await lab.open({ SKEP_QUERY_TIMEOUT_MS: '1', SKEP_RESULT_ROWS: '1' })
+    expect((await failure(() => hasty.column('all', 'ints'))).code).toBe('QUERY_TIMEOUT')
+    await using narrow = await lab.open({ SKEP_RESULT_ROWS: '1' })
+    expect((await narrow.column('all', 'ints')).histogram!.counts).toHaveLength(32)
+    expect(await narrow.values('all', 'ints')).toHaveLength(20)
+  })
+
   test('a table of the past, a cancelled call, a limit of bytes', async () => {
     await lab.warehouse.import('grown', [source])
     await lab.warehouse.import('grown', [source])
