@@ -50,7 +50,7 @@ import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
 import { type LoadTables, tableLoader } from './coordinator/load-tables.ts'
-import { QueryRecord } from './coordinator/query-record.ts'
+import { QueryWork } from './coordinator/query-work.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
 import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
@@ -232,7 +232,7 @@ export class Warehouse implements AsyncDisposable {
     const running = runningOf(this.settings, options)
     return await retryChanged(this.settings.folderRetries, async () => {
       const tables: Table[] = []
-      const record = new QueryRecord(started)
+      const record = new QueryWork(started)
       try {
         const reading = { signal: running.signal, cacheUse: record.cacheUse }
         const loaded = await this.#loadQuery(table, query, options.at, reading)

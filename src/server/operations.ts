@@ -4,8 +4,6 @@ import { ANSWERED, type Handlers } from './context.ts'
 /** The handlers of a server's own state, and of saved queries. */
 export const OPERATION_HANDLERS: Pick<
   Handlers,
-  | 'column'
-  | 'values'
   | 'savedQueries'
   | 'savedQuery'
   | 'saveQuery'
@@ -17,21 +15,13 @@ export const OPERATION_HANDLERS: Pick<
   | 'readyz'
   | 'metrics'
 > = {
-  column: async () => {
-    throw new Error('soon')
-  },
-  values: async () => {
-    throw new Error('soon')
-  },
-  savedQueries: async () => [],
-  savedQuery: async () => {
-    throw new Error('soon')
-  },
-  saveQuery: async () => {
-    throw new Error('soon')
-  },
-  removeSavedQuery: async () => {
-    throw new Error('soon')
+  savedQueries: async ({ context }) => await context.warehouse.savedQueries(),
+  savedQuery: async ({ context, params }) => await context.warehouse.savedQuery(params.name),
+  saveQuery: async ({ context, params, body }) => await context.warehouse.saveQuery(params.name, body),
+  removeSavedQuery: async ({ context, params, reply }) => {
+    await context.warehouse.removeSavedQuery(params.name)
+    await reply.code(204).send()
+    return ANSWERED
   },
   workers: async ({ context }) => context.warehouse.workers(),
   session: async ({ caller, context }) => ({ who: caller.name, role: caller.role, version: context.version }),

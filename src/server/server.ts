@@ -3,12 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { SkepError } from '../errors.ts'
+import { QueryLog } from '../records/query-log.ts'
+import { DiskStore } from '../storage/disk-store.ts'
 import type { Warehouse } from '../warehouse.ts'
 import { Access } from './access.ts'
 import { Admission } from './admission.ts'
 import { buildApp } from './app.ts'
 import type { ServerContext } from './context.ts'
-import { Queries, type QueryRecord, type QueryStore } from './queries.ts'
+import { Queries } from './queries.ts'
 
 /** Where a server listens, and for whom. */
 export interface ServerOptions {
@@ -31,11 +33,17 @@ export class Server implements AsyncDisposable {
   readonly url: string
   readonly #app: FastifyInstance
   readonly #context: ServerContext
+  readonly #log: QueryLog
   readonly #state: { isReady: boolean }
 
-  private constructor(app: FastifyInstance, context: ServerContext, state: { isReady: boolean }) {
+  private constructor(
+    app: FastifyInstance,
+    context: ServerContext,
+    { log, state }: { log: QueryLog; state: { isReady: boolean } },
+  ) {
     this.#app = app
     this.#context = context
+    this.#log = log
     this.#state = state
     const { address, port } = app.server.address() as AddressInfo
     this.url = `http://${isIPv6(address) ? `[${address}]` : address}:${port}`
@@ -49,17 +57,19 @@ export class Server implements AsyncDisposable {
   static async start(warehouse: Warehouse, options: ServerOptions): Promise<Server> {
     const { host = LOOPBACK, port = 4213, token, version, logger = false } = options
     const { settings } = warehouse
+    const access = new Access({ ...settings, host, token })
+    const log = await QueryLog.open(new DiskStore(warehouse.root), settings)
     const state = { isReady: false }
     const context: ServerContext = {
       warehouse,
       settings,
-      access: new Access({ ...settings, host, token }),
+      access,
       admission: new Admission({
         places: settings.concurrentQueries,
         mostWaiting: settings.queuedQueries,
         longestMs: settings.queueMs,
       }),
-      queries: new Queries(new MemoryStore()),
+      queries: new Queries(log),
       version,
       isReady: () => state.isReady,
     }
@@ -75,7 +85,7 @@ export class Server implements AsyncDisposable {
       throw new SkepError('ARGUMENT_INVALID', reason, { argument: 'port' }, { cause: error })
     }
     state.isReady = true
-    return new Server(app, context, state)
+    return new Server(app, context, { log, state })
   }
 
   /** Takes no new queries, gives those that run their time, and ends. */
@@ -86,25 +96,10 @@ export class Server implements AsyncDisposable {
     await admission.close()
     clearTimeout(timer)
     await this.#app.close()
+    await this.#log.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-}
-
-class MemoryStore implements QueryStore {
-  readonly #records = new Map<string, QueryRecord>()
-
-  put(record: QueryRecord): void {
-    this.#records.set(record.id, record)
-  }
-
-  get(id: string): QueryRecord | undefined {
-    return this.#records.get(id)
-  }
-
-  list({ limit }: { limit?: number } = {}): QueryRecord[] {
-    return [...this.#records.values()].reverse().slice(0, limit)
   }
 }
