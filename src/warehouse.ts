@@ -40,6 +40,7 @@ import { DocumentComposer } from './coordinator/document.ts'
 import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
+import { QueryRecord } from './coordinator/query-record.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
 import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
@@ -58,6 +59,7 @@ import type { WorkerInfo } from './pool/pool.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import type { CallOptions as StoreOptions } from './storage/object-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
 
@@ -197,9 +199,13 @@ export class Warehouse implements AsyncDisposable {
   }
 
   /** The tables of these names, by lower-case name. */
-  async #loadAll(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>> {
+  async #loadAll(
+    names: readonly string[],
+    at: AtOption | undefined,
+    options: StoreOptions,
+  ): Promise<Map<string, Table>> {
     const keys = [...new Set(names.map((name) => name.toLowerCase()))]
-    const opened = await Promise.all(keys.map((key) => this.#catalog.open(key, { signal })))
+    const opened = await Promise.all(keys.map((key) => this.#catalog.open(key, options)))
     const moments = resolveAt(
       at,
       opened.map(({ entry }) => entry),
@@ -209,8 +215,8 @@ export class Warehouse implements AsyncDisposable {
         const at = moments.get(entry.name)
         const found = await load(at)
         if (found.kind === 'managed') return found
-        if (found.kind === 'attached') return await this.#attached.load(found, { at, signal })
-        return await this.#folders.current(found, { signal })
+        if (found.kind === 'attached') return await this.#attached.load(found, { ...options, at })
+        return await this.#folders.current(found, options)
       }),
     )
     return new Map(keys.map((key, k) => [key, tables[k]!]))
@@ -233,10 +239,12 @@ export class Warehouse implements AsyncDisposable {
     const running = runningOf(this.settings, options)
     return await retryChanged(this.settings.folderRetries, async () => {
       const tables: Table[] = []
+      const record = new QueryRecord(started)
       try {
-        const loaded = await this.#loadQuery(table, query, options.at, running.signal)
+        const reading = { signal: running.signal, cacheUse: record.cacheUse }
+        const loaded = await this.#loadQuery(table, query, options.at, reading)
         tables.push(loaded.table)
-        return await runBehaviouralQuery(this.#parts, loaded, options, { running, started })
+        return await runBehaviouralQuery(this.#parts, loaded, options, { running, record })
       } catch (error) {
         throw await this.#queries.naming(error, { tables, running })
       }
@@ -249,7 +257,8 @@ export class Warehouse implements AsyncDisposable {
     query: BehaviouralQuery | string,
     options: QueryOptions = {},
   ): Promise<BehaviouralExplanation> {
-    const loaded = await this.#loadQuery(table, query, options.at, runningOf(this.settings, options).signal)
+    const { signal } = runningOf(this.settings, options)
+    const loaded = await this.#loadQuery(table, query, options.at, { signal })
     return explainBehaviouralQuery(this.#parts, loaded, options)
   }
 
@@ -257,10 +266,10 @@ export class Warehouse implements AsyncDisposable {
     name: string,
     query: BehaviouralQuery | string,
     at: AtOption | undefined,
-    signal: AbortSignal,
+    options: StoreOptions,
   ): Promise<LoadedQuery> {
     const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
-    const table = (await this.#loadAll([name], at, signal)).get(name.toLowerCase())!
+    const table = (await this.#loadAll([name], at, options)).get(name.toLowerCase())!
     const { columns } = table.snapshot.schema
     const valid = validateQuery(source, { columns, keys: table.keys }, this.settings)
     requireKeys(table)
@@ -343,7 +352,8 @@ export class Warehouse implements AsyncDisposable {
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
   async describe(table: string, options: { files?: boolean; at?: AtOption } = {}): Promise<TableDescription> {
-    const tables = await this.#loadAll([table], options.at, AbortSignal.timeout(this.settings.queryTimeoutMs))
+    const { signal } = runningOf(this.settings, {})
+    const tables = await this.#loadAll([table], options.at, { signal })
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 

@@ -352,5 +352,10 @@ export const LIMITS = {
   },
   durationCharacters: { unit: 'characters', default: 64, help: 'Longest text of a duration.' },
   suggestions: { unit: 'count', default: 50, help: 'Violations of one error that name what was probably meant.' },
+  doneStepMs: {
+    unit: 'ms',
+    default: 250,
+    help: 'Stretches of time in which statistics count the tasks that were done.',
+  },
   topMax: { unit: 'count', default: 10_000, help: 'The most entries that `top` may ask for.' },
 } as const satisfies Record<string, LimitEntry>
