@@ -51,6 +51,7 @@ export interface ErrorDetails {
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }
   FOLDER_CHANGED: { table?: string; file: string }
+  HEADER_LIMIT: { limitBytes: number }
   INTERNAL: Record<string, never>
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
@@ -66,6 +67,7 @@ export interface ErrorDetails {
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
   QUERY_TOO_LARGE: { limitBytes: number; step?: string }
+  REQUEST_TIMEOUT: { limitMs?: number }
   RESULT_LIMIT: { setting: string; limitBytes: number }
   ROLE_FORBIDDEN: { needed: string }
   ROUTE_NOT_FOUND: Record<string, never>
@@ -162,6 +164,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'conflict',
     help: 'A file of a registered folder changed while it was read, several times over; nothing that mixes states is returned. Try again.',
   },
+  HEADER_LIMIT: { kind: 'limit', status: 431, help: 'The head of a request is larger than 16 KiB.' },
   INTERNAL: { kind: 'internal', help: 'A defect of Skep; please report it with the command that led to it.' },
   JSON_INVALID: { kind: 'user', help: 'The text is not JSON.' },
   KEY_INVALID: {
@@ -208,6 +211,11 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   QUERY_TOO_LARGE: {
     kind: 'limit',
     help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
+  },
+  REQUEST_TIMEOUT: {
+    kind: 'limit',
+    status: 408,
+    help: 'A request comes too slowly; see `SKEP_HEADERS_MS`, `SKEP_BODY_MS` and `SKEP_UPLOAD_STALL_MS`.',
   },
   RESULT_LIMIT: {
     kind: 'limit',

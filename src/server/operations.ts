@@ -38,7 +38,8 @@ export const OPERATION_HANDLERS: Pick<
       .send(ready ? 'ready\n' : 'closing\n')
     return ANSWERED
   },
-  metrics: async () => {
-    throw new Error('soon')
+  metrics: async ({ reply, context: { metrics } }) => {
+    await reply.type(metrics.contentType).send(await metrics.text())
+    return ANSWERED
   },
 }

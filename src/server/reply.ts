@@ -17,6 +17,8 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
   if (isSkepError(error, 'SERVER_BUSY'))
     reply.header('retry-after', String(Math.ceil(error.details.retryAfterMs / 1000)))
   if (isSkepError(error, 'SERVER_CLOSING')) reply.header('retry-after', '5')
+  // What was not read of the body is not waited for.
+  if (isSkepError(error, 'REQUEST_TIMEOUT')) reply.header('connection', 'close')
   if (isSkepError(error, 'TOKEN_INVALID')) reply.header('www-authenticate', 'Bearer')
   if (isSkepError(error, 'METHOD_NOT_ALLOWED')) reply.header('allow', error.details.allowed.join(', '))
   return await reply.code(error.status).type(TYPES.json).send(JSON.stringify({ error }))

@@ -8,7 +8,7 @@ import type { BehaviouralResult } from '../../src/behaviour/result.ts'
 import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import type { QueryOptions } from '../../src/coordinator/calls.ts'
-import { QueryRecord } from '../../src/coordinator/query-record.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import { type ErrorCode, isSkepError } from '../../src/errors.ts'
 import { Warehouse } from '../../src/warehouse.ts'
 import { comparable } from '../oracle/document.ts'
@@ -88,7 +88,7 @@ export class DirectLab implements AsyncDisposable {
 type Document = BehaviouralResult<BehaviouralStats>
 
 /** Statistics that differ from one run to the next. */
-const OF_THE_RUN: ReadonlySet<string> = new Set(['reader', 'ms', ...Object.keys(new QueryRecord().stats())])
+const OF_THE_RUN: ReadonlySet<string> = new Set(['reader', 'ms', ...Object.keys(new QueryWork().stats())])
 
 /** What of two documents has to be the same: all but what read the rows, and how long it took. */
 export function facts(document: Document): unknown {
