@@ -8,7 +8,7 @@ import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
-import { type Caller, requireRole } from './access.ts'
+import { type Caller, namesOf, requireRole } from './access.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
@@ -111,7 +111,7 @@ function guard(app: FastifyInstance, context: ServerContext): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = context
-    access.requireKnown(request.headers.host, request.headers.origin)
+    for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
     const role = request.routeOptions.config.role ?? 'open'
     if (role === 'open') return
