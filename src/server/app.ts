@@ -13,7 +13,7 @@ import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
-import { errorOf, sendError } from './reply.ts'
+import { sendClientError, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
 declare module 'fastify' {
@@ -43,12 +43,7 @@ export async function buildApp(
     return503OnClosing: false,
     requestIdHeader: false,
     frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
-    clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return
-      const body = JSON.stringify({ error: errorOf({ statusCode: 400, message: error.message }) })
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`
-      socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
-    },
+    clientErrorHandler: sendClientError,
   })
   app.decorateRequest('caller')
   app.decorateRequest('text', '')
@@ -125,6 +120,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
   const contract: Contract = CONTRACT[name]
   const add = async (scope: FastifyInstance) => {
     // Files are streamed by whoever takes them.
+    if (contract.consumes) scope.removeAllContentTypeParsers()
     if (contract.consumes) scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
     scope.route({
       method,

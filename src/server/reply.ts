@@ -1,5 +1,7 @@
 /** How answers and errors leave the server. */
+import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
 
 /** The types of bodies. */
@@ -22,18 +24,29 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
   return await reply.code(error.status).type(TYPES.json).send(JSON.stringify({ error }))
 }
 
+/** Answers bytes that are no request, unless an answer is on its way there: what came then would be taken for a part of it. */
+export function sendClientError({ message }: Error, socket: Socket): void {
+  const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent?: boolean } | null }
+  if (!socket.writable || answer?.headersSent) return void socket.destroy()
+  const body = JSON.stringify({ error: errorOf({ statusCode: 400, message }) })
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${TYPES.json}\r\nContent-Length: ${Buffer.byteLength(body)}`
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
+}
+
 /** The error that a failure of the framework, or of ours, is told as. */
 export function errorOf(cause: unknown): SkepError {
   if (isSkepError(cause)) return cause
   const { code, message, statusCode } = (cause ?? {}) as { code?: unknown; message?: string; statusCode?: unknown }
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new SkepError('BODY_LIMIT', 'the body of the request is too large', { limitBytes: 0 })
+      return tooLarge(SETTINGS.bodyBytes.default)
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new SkepError('JSON_INVALID', 'the body is not JSON', {})
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new SkepError('MEDIA_TYPE_UNSUPPORTED', 'the content type of the body is not taken here', { expected: [] })
+      return new SkepError('MEDIA_TYPE_UNSUPPORTED', 'the body has to be application/json, and say so', {
+        expected: ['application/json'],
+      })
   }
   const status = typeof statusCode === 'number' ? statusCode : 500
   if (status >= 400 && status < 500) {
@@ -42,4 +55,8 @@ export function errorOf(cause: unknown): SkepError {
     })
   }
   return toSkepError(cause)
+}
+
+function tooLarge(limitBytes: number): SkepError<'BODY_LIMIT'> {
+  return new SkepError('BODY_LIMIT', `the body of the request is larger than ${limitBytes} bytes`, { limitBytes })
 }
