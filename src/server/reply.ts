@@ -42,7 +42,7 @@ export function errorOf(cause: unknown): SkepError {
       return tooLarge(SETTINGS.bodyBytes.default)
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new SkepError('JSON_INVALID', 'the body is not JSON', {})
+      return new SkepError('JSON_INVALID', 'the body is not JSON, or has a key that objects may not have', {})
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new SkepError('MEDIA_TYPE_UNSUPPORTED', 'the body has to be application/json, and say so', {
         expected: ['application/json'],
