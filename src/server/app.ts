@@ -13,7 +13,7 @@ import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
-import { sendClientError, sendError } from './reply.ts'
+import { errorOf, sendClientError, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
 declare module 'fastify' {
