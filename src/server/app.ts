@@ -10,7 +10,7 @@ import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
-import { type Caller, requireRole } from './access.ts'
+import { type Caller, namesOf, requireRole } from './access.ts'
 import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
@@ -120,7 +120,7 @@ function guard(app: FastifyInstance, context: ServerContext): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = context
-    access.requireKnown(request.headers.host, request.headers.origin)
+    for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
     if (!context.isReady()) reply.header('connection', 'close')
     const role = request.routeOptions.config.role ?? 'open'

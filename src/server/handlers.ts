@@ -6,7 +6,7 @@ import { SkepError } from '../errors.ts'
 import type { PoolName } from '../planner/plan.ts'
 import { ANSWERED, type Call, type Handlers } from './context.ts'
 import { readParams } from './params.ts'
-import { requireDocumentInside, requireInside } from './paths.ts'
+import { requireDocumentInside, requireInside, requireTableInside } from './paths.ts'
 import { answerRows, figuresOf } from './rows.ts'
 import { answerDocument, aside } from './underway.ts'
 import { importBody } from './upload.ts'
@@ -100,7 +100,7 @@ export const TABLE_HANDLERS: Pick<
   },
   attach: async (call) => {
     const { uri, ...options } = call.body
-    await requireInside(call, uri)
+    await requireTableInside(call, uri)
     return await call.context.warehouse.attach(call.params.table, uri, options)
   },
   import: async (call) => {
