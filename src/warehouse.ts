@@ -357,6 +357,11 @@ export class Warehouse implements AsyncDisposable {
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 
+  /** When the table was made, registered or attached under its name: ISO 8601, UTC. @throws TABLE_NOT_FOUND */
+  async since(table: string): Promise<string> {
+    return await this.#catalog.since(table)
+  }
+
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */
   async snapshots(table: string): Promise<SnapshotInfo[]> {
     const entry = await this.#catalog.entry(table)

@@ -94,6 +94,11 @@ export class Catalog {
     return (await this.#open(name, options)).entry
   }
 
+  /** When the name came to stand for its table: ISO 8601, UTC. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID */
+  async since(name: string, options: CallOptions = {}): Promise<string> {
+    return (await this.#open(name, options)).found.since!
+  }
+
   /** An entry, and its table in the state that it had just then. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID; `load` as the method of that name */
   async open(
     name: string,

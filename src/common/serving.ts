@@ -78,5 +78,12 @@ export const SERVING = {
     minimum: 0,
     help: 'Time that a server which is told to end gives to the queries that run; after it they are cancelled.',
   },
+  unregisterIdleMs: {
+    variable: 'SKEP_UNREGISTER_IDLE_MS',
+    unit: 'ms',
+    default: 30_000,
+    minimum: 0,
+    help: 'Time since the last query of a table before `POST /datasets/…/unregister` forgets it without `force`; 0 does not ask.',
+  },
   bodyBytes: { unit: 'bytes', default: 16 * MIB, help: 'Largest JSON body of a request.' },
 } as const
