@@ -7,7 +7,7 @@ import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { AttachedTables } from './catalog/attached.ts'
-import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry, type TableOrigin } from './catalog/catalog.ts'
 import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
 import { checkTableName } from './catalog/names.ts'
@@ -357,9 +357,9 @@ export class Warehouse implements AsyncDisposable {
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 
-  /** When the table was made, registered or attached under its name: ISO 8601, UTC. @throws TABLE_NOT_FOUND */
-  async since(table: string): Promise<string> {
-    return await this.#catalog.since(table)
+  /** Of what kind a table is, and since when its name stands for it. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID */
+  async origin(table: string): Promise<TableOrigin> {
+    return await this.#catalog.origin(table)
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */

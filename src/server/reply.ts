@@ -1,6 +1,7 @@
 /** How answers and errors leave the server. */
 import type { FastifyReply } from 'fastify'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
+import { failureOf, isFunnelRocket } from './funnel-rocket/failure.ts'
 
 /** The types of bodies. */
 export const TYPES = {
@@ -19,7 +20,8 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
   if (isSkepError(error, 'SERVER_CLOSING')) reply.header('retry-after', '5')
   if (isSkepError(error, 'TOKEN_INVALID')) reply.header('www-authenticate', 'Bearer')
   if (isSkepError(error, 'METHOD_NOT_ALLOWED')) reply.header('allow', error.details.allowed.join(', '))
-  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify({ error }))
+  const body = isFunnelRocket(reply.request.url) ? failureOf(error) : { error }
+  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify(body))
 }
 
 /** The error that a failure of the framework, or of ours, is told as. */
