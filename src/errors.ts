@@ -86,6 +86,7 @@ export interface ErrorDetails {
   TABLE_EXISTS: { table: string }
   TABLE_FEATURE_UNSUPPORTED: { table?: string; file: string; feature: string }
   TABLE_INVALID: { table?: string; file: string }
+  TABLE_IN_USE: { table: string; lastUsedAt: string }
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
   TABLE_NOT_FOUND: { table: string; nearest?: string; step?: string }
@@ -256,6 +257,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'A table that others wrote uses a feature of its format that Skep does not read; the details name it. Rewrite the table without it.',
   },
   TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
+  TABLE_IN_USE: {
+    kind: 'conflict',
+    help: 'The table was queried within `SKEP_UNREGISTER_IDLE_MS`, or is just now; wait, or unregister it with `force`.',
+  },
   TABLE_KIND: {
     kind: 'user',
     help: 'The command does not fit the kind of the table: registered and attached tables are read-only, `drop` is for managed ones and `unregister` for the others.',

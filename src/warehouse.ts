@@ -7,7 +7,7 @@ import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { AttachedTables } from './catalog/attached.ts'
-import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry, type TableOrigin } from './catalog/catalog.ts'
 import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
 import { checkTableName } from './catalog/names.ts'
@@ -360,6 +360,11 @@ export class Warehouse implements AsyncDisposable {
   /** Values of a column to suggest, most frequent first. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, COLUMN_TYPE_UNSUPPORTED, ARGUMENT_INVALID, and as `sql` does */
   async values(table: string, column: string, options: ValuesOptions = {}): Promise<ValueCount[]> {
     return await retryChanged(this.settings.folderRetries, () => columnValues(this.#columns, table, column, options))
+  }
+
+  /** Of what kind a table is, and since when its name stands for it. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID */
+  async origin(table: string): Promise<TableOrigin> {
+    return await this.#catalog.origin(table)
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */

@@ -1,6 +1,7 @@
 /** What goes in and out of every route. */
 import { type Static, type TSchema, Type } from 'typebox'
 import type { EndpointName } from './endpoints.ts'
+import { FUNNEL_ROCKET } from './funnel-rocket.ts'
 import * as s from './schemas.ts'
 
 /** The parts of a call. What has no schema is not taken. */
@@ -17,6 +18,8 @@ export interface Contract {
   consumes?: readonly string[]
   status?: 200 | 201 | 202 | 204
   response?: TSchema
+  /** Of an error, where it has another form than elsewhere. */
+  failure?: TSchema
 }
 
 const optional = Type.Optional
@@ -206,6 +209,7 @@ export const CONTRACT = {
     response: Type.Object({ who: Type.String(), role: Type.String(), version: Type.String() }),
   },
   openapi: { summary: 'This description', response: Type.Object({}) },
+  ...FUNNEL_ROCKET,
   healthz: { summary: 'Whether the server is alive' },
   readyz: { summary: 'Whether it takes queries' },
   metrics: { summary: 'Metrics for Prometheus' },

@@ -38,6 +38,7 @@ export const TableSummary = Type.Object({
   name: text,
   kind: oneOf('managed', 'registered', 'attached', 'unknown'),
   format: optional(oneOf('delta', 'iceberg')),
+  location: optional(text),
   actor: optional(text),
   time: optional(text),
   columns: count,

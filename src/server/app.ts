@@ -14,6 +14,7 @@ import { type Caller, namesOf, requireRole } from './access.ts'
 import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
+import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
 import { observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
@@ -36,7 +37,7 @@ declare module 'fastify' {
   }
 }
 
-const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS }
+const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS, ...DATASET_HANDLERS }
 
 /** A server of this context that does not listen yet. */
 export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
@@ -157,7 +158,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
 
 function schemaOf(
   name: EndpointName,
-  { summary, params, query, body, consumes, response, status = 200 }: Contract,
+  { summary, params, query, body, consumes, response, failure = ErrorBody, status = 200 }: Contract,
   role: Endpoint['role'],
 ) {
   return {
@@ -169,7 +170,7 @@ function schemaOf(
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(consumes && { consumes: [...consumes] }),
-    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: ErrorBody },
+    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: failure },
   }
 }
 

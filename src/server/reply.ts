@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
+import { failureOf, isFunnelRocket } from './funnel-rocket/failure.ts'
 
 /** The types of bodies. */
 export const TYPES = {
@@ -22,7 +23,8 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
   if (isSkepError(error, 'REQUEST_TIMEOUT')) reply.header('connection', 'close')
   if (isSkepError(error, 'TOKEN_INVALID')) reply.header('www-authenticate', 'Bearer')
   if (isSkepError(error, 'METHOD_NOT_ALLOWED')) reply.header('allow', error.details.allowed.join(', '))
-  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify({ error }))
+  const body = isFunnelRocket(reply.request.url) ? failureOf(error) : { error }
+  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify(body))
 }
 
 /** The error that a failure of the framework, or of ours, is told as. */
