@@ -78,6 +78,7 @@ export interface ErrorDetails {
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SERVER_BUSY: { retryAfterMs: number }
   SERVER_CLOSING: Record<string, never>
+  SERVER_UNREACHABLE: { url: string; status?: number; outcome?: 'unknown' }
   SETTING_INVALID: { setting: string; variable: string }
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
   SQL_FORBIDDEN: { what: string; step?: string }
@@ -243,6 +244,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'Too many queries run and wait already; try again after the time that `Retry-After` says.',
   },
   SERVER_CLOSING: { kind: 'unavailable', help: 'The server is about to end and takes no new queries; try again.' },
+  SERVER_UNREACHABLE: {
+    kind: 'unavailable',
+    help: 'The server cannot be reached, or the connection broke off before its answer was complete; try again. Where the details say `outcome: "unknown"`, a change may have been made: look before you repeat it.',
+  },
   SETTING_INVALID: { kind: 'user', help: 'An environment variable of Skep has a value that it cannot take.' },
   SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },
   SQL_FORBIDDEN: { kind: 'user', help: 'Only queries over tables of the warehouse are allowed.' },
