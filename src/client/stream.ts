@@ -57,14 +57,17 @@ export async function openStream(
     columns,
     batches,
     rows: rowsOf(columns, batches),
-    stats: () => stats ?? NOTHING,
+    stats: () => {
+      if (stats) return stats
+      throw new SkepError('ARGUMENT_INVALID', 'the statistics of a stream come with its end; read its rows first', {
+        argument: 'stats',
+      })
+    },
     [Symbol.asyncDispose]: async () => {
       await lines.return()
     },
   }
 }
-
-const NOTHING: QueryStats = { tasks: 0, files: 0, filesPruned: 0, bytes: 0, rows: 0, ms: 0 }
 
 async function* rowsOf(
   columns: readonly ResultColumn[],

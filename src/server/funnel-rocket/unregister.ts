@@ -2,8 +2,8 @@
 import type { ResponseOf } from '../../api/contract.ts'
 import type { TableOrigin } from '../../catalog/catalog.ts'
 import { isSkepError, SkepError } from '../../errors.ts'
+import type { QueryRecord } from '../../records/query-record.ts'
 import { ANSWERED, type Call, type ServerContext } from '../context.ts'
-import type { QueryRecord } from '../queries.ts'
 import { sendJson } from '../underway.ts'
 import { failureOf } from './failure.ts'
 
@@ -17,7 +17,7 @@ export async function unregister(
 ): Promise<Unregistered | typeof ANSWERED> {
   const origin = await originOf(context, name)
   if (origin === 'unknown') return { success: true, datasetFound: false }
-  const use = origin && lastUse(context, origin)
+  const use = origin && (await lastUse(context, origin))
   const lastUsed = use && { datasetLastUsed: Math.floor(Date.parse(use.startedAt) / 1000) }
   if (origin?.kind !== 'managed' && use && !force && isRecent(context, use)) {
     const error = inUse(origin!.name, use)
@@ -45,8 +45,8 @@ async function originOf({ warehouse }: ServerContext, name: string): Promise<Tab
 }
 
 /** The newest query of a table since it has its name; of those that run, one is newer than any that is over. */
-function lastUse({ queries }: ServerContext, { name, since }: TableOrigin): QueryRecord | undefined {
-  const uses = queries.list(undefined).filter((query) => query.startedAt >= since && isUse(query, name))
+async function lastUse({ queries }: ServerContext, { name, since }: TableOrigin): Promise<QueryRecord | undefined> {
+  const uses = (await queries.list(undefined)).filter((query) => query.startedAt >= since && isUse(query, name))
   return uses.find(isUnderway) ?? uses[0]
 }
 
