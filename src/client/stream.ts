@@ -1,8 +1,10 @@
 /** Rows that come over HTTP while they are read. */
+
 import type { EndpointName } from '../api/endpoints.ts'
 import type { CallOptions, SqlStream } from '../coordinator/calls.ts'
 import type { QueryStats, ResultColumn } from '../coordinator/sql.ts'
 import type { JsonValue } from '../engine/values.ts'
+import { SkepError } from '../errors.ts'
 import type { Connection, RouteCall } from './connection.ts'
 
 /** Rows of a query in batches, or one by one. Leaving the loop, or closing it, ends the query on the server. */
