@@ -20,6 +20,8 @@ export interface ServerOptions {
   token?: string | undefined
   /** The version that it tells. */
   version: string
+  /** The folder of the web page. */
+  page?: string
   logger?: FastifyBaseLogger | false
 }
 
@@ -47,7 +49,7 @@ export class Server implements AsyncDisposable {
    * @throws ARGUMENT_INVALID for an address that others can reach while there is no token, and for one that cannot be had
    */
   static async start(warehouse: Warehouse, options: ServerOptions): Promise<Server> {
-    const { host = LOOPBACK, port = 4213, token, version, logger = false } = options
+    const { host = LOOPBACK, port = 4213, token, version, page, logger = false } = options
     const { settings } = warehouse
     const state = { isReady: false }
     const context: ServerContext = {
@@ -61,6 +63,7 @@ export class Server implements AsyncDisposable {
       }),
       queries: new Queries(new MemoryStore()),
       version,
+      page,
       isReady: () => state.isReady,
     }
     const app = await buildApp(context, logger)

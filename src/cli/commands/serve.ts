@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readToken } from '../../config.ts'
 import { wholeNumber } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
-import { packageVersion } from '../package-root.ts'
+import { packageVersion, pageFolder } from '../package-root.ts'
 
 /** Serves the warehouse over HTTP until it is told to end. */
 export const serveCommand = defineCommand({
@@ -29,6 +29,7 @@ export const serveCommand = defineCommand({
       ...(port === undefined ? {} : { port }),
       token: readToken(terminal.env),
       version: packageVersion(),
+      page: pageFolder(),
     })
     if (json) await document({ url: server.url, warehouse: warehouse.root })
     else await confirm(`${warehouse.root} is served at ${server.url}; Ctrl-C ends it`)
