@@ -1,6 +1,7 @@
-/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`. Compared with `docs/reference/settings.md` by a test. */
+/** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`, those of a server in `common/serving.ts`. Compared with `docs/reference/settings.md` by a test. */
 import { availableParallelism } from 'node:os'
 import { LIMITS, type LimitUnit } from './common/limits.ts'
+import { SERVING } from './common/serving.ts'
 import { SkepError } from './errors.ts'
 
 type Unit = 'bytes' | 'ms' | 'rows' | 'count' | 'levels' | 'path' | 'name' | 'text' | 'dollars / 10⁹'
@@ -76,6 +77,21 @@ export const SETTINGS = {
     default: MIB,
     minimum: KIB,
     help: 'Largest text of a query: SQL, or the JSON of a behavioural query.',
+  },
+  distinctRows: {
+    variable: 'SKEP_DISTINCT_ROWS',
+    unit: 'rows',
+    default: 5_000_000,
+    minimum: 0,
+    help: 'Rows of a table up to which the distinct numbers, dates and times of a column are counted exactly; of more their number is estimated.',
+  },
+  queriesKept: {
+    variable: 'SKEP_QUERIES_KEPT',
+    unit: 'count',
+    default: 1000,
+    minimum: 1,
+    maximum: 100_000,
+    help: 'Queries that the log of a warehouse remembers: the newest, of all processes.',
   },
   commitRetries: {
     variable: 'SKEP_COMMIT_RETRIES',
@@ -369,80 +385,6 @@ export const SETTINGS = {
     help: 'Of a hundred tasks of a stage, those that may be started so; one at least.',
   },
   progressMs: { unit: 'ms', default: 200, help: 'How often the progress of the tasks of a query is told at most.' },
-  token: {
-    variable: 'SKEP_TOKEN',
-    unit: 'text',
-    default: '',
-    secret: true,
-    help: 'The one token of a server, of an admin; clients send it.',
-  },
-  tokensFile: {
-    variable: 'SKEP_TOKENS_FILE',
-    unit: 'path',
-    default: '',
-    help: 'A JSON list of `{ "name", "token", "role" }`: who may use a server, as `reader`, `writer` or `admin`.',
-  },
-  hosts: {
-    variable: 'SKEP_HOSTS',
-    unit: 'text',
-    default: '',
-    help: 'Names that a server is called by beside the loopback ones and that of `--host`, separated by commas; requests for others are refused.',
-  },
-  cors: {
-    variable: 'SKEP_CORS',
-    unit: 'text',
-    default: '',
-    help: 'Origins whose pages may use a server, separated by commas: `https://app.example.com`.',
-  },
-  roots: {
-    variable: 'SKEP_ROOTS',
-    unit: 'text',
-    default: '',
-    help: 'Folders that requests may name (register, attach, catalogs of documents), separated by commas; when absent, readers the warehouse’s own, others any.',
-  },
-  concurrentQueries: {
-    variable: 'SKEP_CONCURRENT_QUERIES',
-    unit: 'count',
-    default: 8,
-    minimum: 1,
-    help: 'Queries and imports that a server runs at the same time.',
-  },
-  queuedQueries: {
-    variable: 'SKEP_QUEUED_QUERIES',
-    unit: 'count',
-    default: 100,
-    minimum: 0,
-    help: 'How many more wait; beyond that a server answers 429.',
-  },
-  queueMs: {
-    variable: 'SKEP_QUEUE_MS',
-    unit: 'ms',
-    default: 30_000,
-    minimum: 0,
-    help: 'Longest time that one of them waits before it is answered 429.',
-  },
-  uploadBytes: {
-    variable: 'SKEP_UPLOAD_BYTES',
-    unit: 'bytes',
-    default: 10 * GIB,
-    minimum: 1,
-    help: 'Largest file that a server takes for an import.',
-  },
-  resultBytes: {
-    variable: 'SKEP_RESULT_BYTES',
-    unit: 'bytes',
-    default: 64 * MIB,
-    minimum: KIB,
-    help: 'Largest result that a server answers as one JSON document; NDJSON, CSV and Parquet stream without it.',
-  },
-  shutdownMs: {
-    variable: 'SKEP_SHUTDOWN_MS',
-    unit: 'ms',
-    default: 30_000,
-    minimum: 0,
-    help: 'Time that a server which is told to end gives to the queries that run; after it they are cancelled.',
-  },
-  bodyBytes: { unit: 'bytes', default: 16 * MIB, help: 'Largest JSON body of a request.' },
   filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
   jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
   jsonValueDepth: { unit: 'levels', default: 1000, help: 'Levels of nested JSON in a value that SQL takes apart.' },
@@ -451,6 +393,7 @@ export const SETTINGS = {
   predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
   violations: { unit: 'count', default: 1000, help: 'Violations that one error lists.' },
   topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
+  ...SERVING,
   ...LIMITS,
 } as const satisfies Record<string, SettingEntry>
 

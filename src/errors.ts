@@ -61,6 +61,7 @@ export interface ErrorDetails {
   ORIGIN_FORBIDDEN: { header: 'host' | 'origin' }
   PATH_FORBIDDEN: { path: string }
   QUERY_NOT_FOUND: { id: string }
+  QUERY_INTERRUPTED: Record<string, never>
   QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
@@ -70,6 +71,8 @@ export interface ErrorDetails {
   ROUTE_NOT_FOUND: Record<string, never>
   ROW_INVALID: { file: string; line?: number; reason: string }
   ROW_LIMIT: { setting: string; limit: number }
+  SAVED_LIMIT: { limit: number }
+  SAVED_NOT_FOUND: { name: string; nearest?: string }
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SERVER_BUSY: { retryAfterMs: number }
   SERVER_CLOSING: Record<string, never>
@@ -126,7 +129,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   COLUMN_NOT_FOUND: { kind: 'user', help: 'The table has no such column; the nearest known name is in the details.' },
   COLUMN_TYPE_UNSUPPORTED: {
     kind: 'user',
-    help: 'The column has a type that a table cannot store; choose one with `--types column=TYPE`.',
+    help: 'The column has a type that a table cannot store (choose one with `--types column=TYPE`), or of which no values are suggested.',
   },
   COMMIT_CONFLICT: {
     kind: 'conflict',
@@ -192,13 +195,20 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The path lies outside of the folders that requests of this role may name; see `SKEP_ROOTS`.',
   },
   QUERY_NOT_FOUND: { kind: 'user', status: 404, help: 'The server knows no query of this id.' },
+  QUERY_INTERRUPTED: {
+    kind: 'unavailable',
+    help: 'The process that ran the query ended before the query did; run it again. Only the log of queries says so.',
+  },
   QUERY_INVALID: {
     kind: 'user',
     help: 'The behavioural query is not valid; `violations` lists every problem with a JSON Pointer to it.',
   },
   QUERY_TIMEOUT: { kind: 'limit', help: 'The query ran longer than `SKEP_QUERY_TIMEOUT_MS`.' },
   QUERY_TOO_DEEP: { kind: 'limit', help: 'Filters, parentheses of a relation or JSON are nested too deeply.' },
-  QUERY_TOO_LARGE: { kind: 'limit', help: 'The text of the query is larger than `SKEP_QUERY_BYTES`.' },
+  QUERY_TOO_LARGE: {
+    kind: 'limit',
+    help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
+  },
   RESULT_LIMIT: {
     kind: 'limit',
     help: 'The result is larger than `SKEP_RESULT_BYTES`; ask for less, or for NDJSON, CSV or Parquet, which stream.',
@@ -211,6 +221,12 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   ROUTE_NOT_FOUND: { kind: 'user', status: 404, help: 'The server has nothing at this path.' },
   ROW_INVALID: { kind: 'user', help: 'A row of an imported file does not parse; nothing was imported.' },
   ROW_LIMIT: { kind: 'limit', help: 'The result has more rows than `SKEP_RESULT_ROWS`; add a LIMIT or raise it.' },
+  SAVED_LIMIT: { kind: 'limit', help: 'The warehouse has as many saved queries as it may have; remove some.' },
+  SAVED_NOT_FOUND: {
+    kind: 'user',
+    status: 404,
+    help: 'The warehouse has no saved query of this name; the nearest known name is in the details.',
+  },
   SCHEMA_MISMATCH: { kind: 'user', help: 'Files disagree with each other or with the table about columns or types.' },
   SERVER_BUSY: {
     kind: 'limit',

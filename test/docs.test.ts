@@ -99,7 +99,7 @@ const SIZES = [
 ] as const
 
 function defaultText({ unit, default: value }: Setting): string {
-  if (typeof value === 'string') return `\`${value}\``
+  if (typeof value === 'string') return value === '' ? 'none' : `\`${value}\``
   const size = unit === 'bytes' ? SIZES.find(([bytes]) => value % bytes === 0) : undefined
   return size ? `${value / size[0]} ${size[1]}` : value.toLocaleString('en-US', { maximumFractionDigits: 6 })
 }

@@ -11,6 +11,8 @@ export interface Contract {
   query?: TSchema
   /** Of JSON. */
   body?: TSchema
+  /** True for a body that is read by whoever takes it, from its text: that tells where it is wrong, and keeps integers of any size. */
+  asText?: true
   /** The content types of a body that is no JSON. */
   consumes?: readonly string[]
   status?: 200 | 201 | 202 | 204
@@ -172,12 +174,14 @@ export const CONTRACT = {
     params: table,
     query: s.closed({ at: atText, ...asked, stream }),
     body: s.Json,
+    asText: true,
     response: s.BehaviouralResult,
   },
   run: {
     summary: 'The rows of the last step of a Buzz document',
     query: s.closed({ ...asked, stream }),
     body: s.Json,
+    asText: true,
     response: s.SqlResult,
   },
   queries: {
@@ -196,7 +200,7 @@ export const CONTRACT = {
     response: Type.Object({ name: Type.String() }),
   },
   removeSavedQuery: { summary: 'Removes a saved query', params: name, status: 204 },
-  workers: { summary: 'The workers of the pools', response: Type.Array(Type.Object({})) },
+  workers: { summary: 'The workers of the pools', response: Type.Array(s.WorkerInfo) },
   session: {
     summary: 'Who asks, and what the server is',
     response: Type.Object({ who: Type.String(), role: Type.String(), version: Type.String(), warehouse: Type.String() }),

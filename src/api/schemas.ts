@@ -122,6 +122,14 @@ export const BehaviouralResult = Type.Object({
   stats: QueryStats,
 })
 
+/** A worker that runs tasks. */
+export const WorkerInfo = Type.Object({
+  pool: text,
+  id: text,
+  state: oneOf('idle', 'busy', 'ending'),
+  tasks: count,
+})
+
 /** A query that ran or runs. */
 export const QueryRecord = Type.Object({
   id: text,

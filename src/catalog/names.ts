@@ -169,7 +169,9 @@ export class Names {
     const path = log.path(version)
     const known = this.#known.get(path)
     const info = known && (await this.#store.stat(path, options))
-    if (known && info?.version === known.version) return { version, entry: known.entry }
+    const isSame = known !== undefined && info?.version === known.version
+    options.cacheUse?.note(isSame)
+    if (isSame) return { version, entry: known.entry }
     const entry = parseEntry(await log.read(version, options), path, name)
     await this.#keep(path, entry, options)
     return { version, entry }

@@ -1,10 +1,17 @@
 /** The pool of this process: tasks run side by side in its own engine. */
 import { throwIfAborted } from '../errors.ts'
 import { runTask, type Worker } from '../worker/run-task.ts'
-import { closedError, type Pool, type PoolCalls, type TaskMessage, type TaskResult } from './pool.ts'
+import {
+  closedError,
+  type PoolCalls,
+  type StaffedPool,
+  type TaskMessage,
+  type TaskResult,
+  type WorkerInfo,
+} from './pool.ts'
 
 /** Runs tasks in this process. */
-export class InlinePool implements Pool {
+export class InlinePool implements StaffedPool {
   readonly name = 'inline'
   readonly slots: number
   readonly #worker: Worker
@@ -14,6 +21,11 @@ export class InlinePool implements Pool {
   constructor(worker: Worker) {
     this.#worker = worker
     this.slots = worker.settings.threads
+  }
+
+  workers(): WorkerInfo[] {
+    const tasks = this.#running.size
+    return [{ pool: this.name, id: String(process.pid), state: tasks > 0 ? 'busy' : 'idle', tasks }]
   }
 
   /** @throws CANCELLED, and what the task throws */

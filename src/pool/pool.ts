@@ -5,6 +5,16 @@ import type { PoolCalls, TaskMessage, TaskResult } from '../worker/task.ts'
 
 export type { PoolCalls, TaskMessage, TaskResult }
 
+/** A worker as it is now. */
+export interface WorkerInfo {
+  pool: PoolName
+  /** Its name within the pool. */
+  id: string
+  state: 'idle' | 'busy' | 'ending'
+  /** Tasks that it runs, or that wait for it alone. */
+  tasks: number
+}
+
 /**
  * A pool of workers. It may lose an attempt, run it twice, or answer never or late: the coordinator sees to that.
  *
@@ -20,6 +30,12 @@ export interface Pool extends AsyncDisposable {
    * @throws WORKER_LOST, CANCELLED when it was aborted or the pool is disposed of, and whatever the task throws
    */
   run(message: TaskMessage, calls: PoolCalls): Promise<TaskResult>
+}
+
+/** A pool that knows its workers. */
+export interface StaffedPool extends Pool {
+  /** Its workers as they are now. */
+  workers(): WorkerInfo[]
 }
 
 /** The error of an attempt that its pool ended, or never began, because nobody wants it. */

@@ -4,7 +4,7 @@ import type { EngineKeeper } from '../engine/keeper.ts'
 import { DiskExchange } from '../exchange/disk-exchange.ts'
 import type { PoolName } from '../planner/plan.ts'
 import { InlinePool } from './inline-pool.ts'
-import type { Pool } from './pool.ts'
+import type { StaffedPool, WorkerInfo } from './pool.ts'
 import { ThreadPool } from './thread-pool.ts'
 
 /** What pools of this process work with. */
@@ -19,20 +19,25 @@ export interface PoolParts {
 /** The pools of a warehouse. */
 export class Pools implements AsyncDisposable {
   readonly #parts: PoolParts
-  readonly #made = new Map<PoolName, Pool>()
+  readonly #made = new Map<PoolName, StaffedPool>()
 
   constructor(parts: PoolParts) {
     this.#parts = parts
   }
 
   /** The pool of this name. */
-  get(name: PoolName): Pool {
+  get(name: PoolName): StaffedPool {
     const pool = this.#made.get(name) ?? this.#make(name)
     this.#made.set(name, pool)
     return pool
   }
 
-  #make(name: PoolName): Pool {
+  /** The workers of the pools that have been asked for. */
+  workers(): WorkerInfo[] {
+    return [...this.#made.values()].flatMap((pool) => pool.workers())
+  }
+
+  #make(name: PoolName): StaffedPool {
     const { root, settings, engines, spillPath } = this.#parts
     switch (name) {
       case 'inline':

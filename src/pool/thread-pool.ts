@@ -5,7 +5,14 @@ import type { Settings } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { removeFoldersOf } from '../storage/temporary.ts'
 import type { FromTaskThread, TaskThreadData, ToTaskThread } from '../worker/task-thread.ts'
-import { closedError, type Pool, type PoolCalls, type TaskMessage, type TaskResult } from './pool.ts'
+import {
+  closedError,
+  type PoolCalls,
+  type StaffedPool,
+  type TaskMessage,
+  type TaskResult,
+  type WorkerInfo,
+} from './pool.ts'
 
 /** As one source file, or bundled beside the other bundles. */
 const THREAD = new URL(
@@ -38,11 +45,15 @@ class TaskThread {
     this.#graceMs = data.settings.threadGraceMs
     // Options of the process are for its own program: with `--input-type` no thread would start.
     this.#worker = new Worker(THREAD, { execArgv: [], workerData: data })
+    this.id = String(this.#worker.threadId)
     this.#worker.on('message', (message: FromTaskThread) => this.#hear(message))
     this.#worker.on('error', (error) => this.#lose(`a worker thread failed: ${error}`))
     this.#worker.on('exit', () => void this.#leave(data.spillPath))
     this.#worker.unref()
   }
+
+  /** The number of the thread within the process. */
+  readonly id: string
 
   /** True while it takes tasks. */
   get isOpen(): boolean {
@@ -162,7 +173,7 @@ function errorOf({ error, cause }: Extract<FromTaskThread, { kind: 'failed' }>):
 }
 
 /** Runs tasks on threads: as many as there are cores, or as `SKEP_THREADS` says. */
-export class ThreadPool implements Pool {
+export class ThreadPool implements StaffedPool {
   readonly name = 'threads'
   readonly slots: number
   readonly #settings: Settings
@@ -187,6 +198,15 @@ export class ThreadPool implements Pool {
     throwIfAborted(calls.signal)
     if (this.#closed) throw closedError()
     return await this.#leastLoaded().run(message, calls)
+  }
+
+  workers(): WorkerInfo[] {
+    return this.#threads
+      .filter(({ isGone }) => !isGone)
+      .map(({ id, isOpen, load }) => {
+        const state = !isOpen ? 'ending' : load > 0 ? 'busy' : 'idle'
+        return { pool: this.name, id, state, tasks: load }
+      })
   }
 
   #leastLoaded(): TaskThread {

@@ -7,7 +7,7 @@ import { CONTRACT, type Contract } from '../api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts'
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
-import { SkepError } from '../errors.ts'
+import { isSkepError, SkepError } from '../errors.ts'
 import { type Caller, requireRole } from './access.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
@@ -21,6 +21,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The least role that may use the route; every route has one. */
     role?: Endpoint['role']
+    /** True when its JSON is read by its handler. */
+    asText?: boolean
+    /** The content types of its body. */
+    takes?: readonly string[]
   }
   interface FastifyRequest {
     caller: Caller
@@ -55,7 +59,7 @@ export async function buildApp(
   app.decorateRequest('text', '')
   app.setValidatorCompiler(validating)
   app.setSerializerCompiler(() => (document) => JSON.stringify(document))
-  app.setErrorHandler((error, _request, reply) => sendError(reply, error))
+  app.setErrorHandler((error, request, reply) => sendError(reply, withTypes(errorOf(error), request)))
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
     return await sendError(reply, unknownRoute(app, request))
@@ -102,7 +106,8 @@ function readJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     request.text = body.toString()
-    parse(request, request.text, done)
+    if (request.routeOptions.config.asText) done(null)
+    else parse(request, request.text, done)
   })
 }
 
@@ -127,11 +132,14 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
   const contract: Contract = CONTRACT[name]
   const add = async (scope: FastifyInstance) => {
     // Files are streamed by whoever takes them.
-    if (contract.consumes) scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    if (contract.consumes) {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    }
     scope.route({
       method,
       url: path,
-      config: { role },
+      config: { role, asText: contract.asText === true, takes: contract.consumes ?? ['application/json'] },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })
@@ -170,6 +178,15 @@ async function answer(
   if (result === ANSWERED) return reply
   const contract: Contract = CONTRACT[name]
   return await reply.code(contract.status ?? 200).send(result)
+}
+
+/** The error, which tells what types of bodies the route takes where that is what is wrong. */
+function withTypes(error: SkepError, { routeOptions }: FastifyRequest): SkepError {
+  const expected = [...(routeOptions.config.takes ?? [])]
+  if (!isSkepError(error, 'MEDIA_TYPE_UNSUPPORTED') || expected.length === 0) return error
+  return new SkepError('MEDIA_TYPE_UNSUPPORTED', `the body has to be declared as ${expected.join(' or ')}`, {
+    expected,
+  })
 }
 
 function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError {

@@ -34,7 +34,7 @@ export const OPERATION_HANDLERS: Pick<
   removeSavedQuery: async () => {
     throw new Error('soon')
   },
-  workers: async () => [],
+  workers: async ({ context }) => context.warehouse.workers(),
   session: async ({ caller, context }) => ({
     who: caller.name,
     role: caller.role,

@@ -31,7 +31,7 @@ export function errorOf(cause: unknown): SkepError {
       return new SkepError('BODY_LIMIT', 'the body of the request is too large', { limitBytes: 0 })
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new SkepError('JSON_INVALID', 'the body is not JSON', {})
+      return new SkepError('JSON_INVALID', 'the body is not JSON, or has a key that objects may not have', {})
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new SkepError('MEDIA_TYPE_UNSUPPORTED', 'the content type of the body is not taken here', { expected: [] })
   }

@@ -56,6 +56,10 @@ describe('a thread that dies', () => {
       expect(rows).toEqual(expected)
       expect(killed).toBeGreaterThan(2)
       expect(stats.attempts).toBeGreaterThan(stats.tasks)
+      // What is told of tasks and rows has each once.
+      const { tasks, attempts, failedAttempts, phases, coldTasks, warmTasks } = stats
+      expect([failedAttempts, phases.scan.count, coldTasks + warmTasks]).toEqual([attempts! - tasks, tasks, tasks])
+      expect(stats.rows).toBe((await lab.warehouse.sql(GROUPS)).stats.rows)
     })
     expect(leftovers(lab.root).filter((path) => path.startsWith('.exchange/'))).toEqual([])
   })
