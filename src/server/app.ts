@@ -1,17 +1,22 @@
 /** The server: routes of the contract, what guards them, and what each is answered with. */
+
+import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { CONTRACT, type Contract } from '../api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts'
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
-import { type Caller, requireRole } from './access.ts'
+import { type Caller, namesOf, requireRole } from './access.ts'
+import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
+import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
+import { observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
 import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
@@ -33,38 +38,38 @@ declare module 'fastify' {
   }
 }
 
-const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS }
+const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS, ...DATASET_HANDLERS }
 
 /** A server of this context that does not listen yet. */
-export async function buildApp(
-  context: ServerContext,
-  logger: FastifyBaseLogger | false = false,
-): Promise<FastifyInstance> {
+export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
+  const connections = new Connections(context.settings)
   const app: FastifyInstance = fastify({
-    ...(logger ? { loggerInstance: logger } : { logger: false }),
+    ...connections.options(),
+    loggerInstance: context.log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: () => randomUUID(),
     bodyLimit: SETTINGS.bodyBytes.default,
     routerOptions: { maxParamLength: SETTINGS.paramCharacters.default },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestIdHeader: false,
     frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
-    clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return
-      const body = JSON.stringify({ error: errorOf({ statusCode: 400, message: error.message }) })
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`
-      socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
-    },
   })
   app.decorateRequest('caller')
   app.decorateRequest('text', '')
   app.setValidatorCompiler(validating)
   app.setSerializerCompiler(() => (document) => JSON.stringify(document))
-  app.setErrorHandler((error, request, reply) => sendError(reply, withTypes(errorOf(error), request)))
+  app.setErrorHandler(async (error, request, reply) => {
+    if (errorOf(error).code === 'INTERNAL') reportDefect(context, error, { requestId: request.id })
+    return await sendError(reply, withTypes(errorOf(error), request))
+  })
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
     return await sendError(reply, unknownRoute(app, request))
   })
   readJson(app)
+  observeRequests(app, context)
+  connections.limit(app)
   guard(app, context)
   await app.register(helmet, { contentSecurityPolicy: { directives: POLICY }, strictTransportSecurity: false })
   await app.register(accepts)
@@ -118,8 +123,9 @@ function guard(app: FastifyInstance, context: ServerContext): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = context
-    access.requireKnown(request.headers.host, request.headers.origin)
+    for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
+    if (!context.isReady()) reply.header('connection', 'close')
     const role = request.routeOptions.config.role ?? 'open'
     if (role === 'open') return
     request.caller = access.caller(request.headers.authorization)
@@ -139,7 +145,12 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
     scope.route({
       method,
       url: path,
-      config: { role, asText: contract.asText === true, takes: contract.consumes ?? ['application/json'] },
+      config: {
+        role,
+        asText: contract.asText === true,
+        takes: contract.consumes ?? ['application/json'],
+        readsBody: contract.consumes !== undefined,
+      },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })
@@ -149,7 +160,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
 
 function schemaOf(
   name: EndpointName,
-  { summary, params, query, body, consumes, response, status = 200 }: Contract,
+  { summary, params, query, body, consumes, response, failure = ErrorBody, status = 200 }: Contract,
   role: Endpoint['role'],
 ) {
   return {
@@ -161,7 +172,7 @@ function schemaOf(
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(consumes && { consumes: [...consumes] }),
-    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: ErrorBody },
+    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: failure },
   }
 }
 

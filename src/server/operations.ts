@@ -5,8 +5,6 @@ import { ANSWERED, type Handlers } from './context.ts'
 /** The handlers of a server's own state, and of saved queries. */
 export const OPERATION_HANDLERS: Pick<
   Handlers,
-  | 'column'
-  | 'values'
   | 'savedQueries'
   | 'savedQuery'
   | 'saveQuery'
@@ -18,21 +16,13 @@ export const OPERATION_HANDLERS: Pick<
   | 'readyz'
   | 'metrics'
 > = {
-  column: async () => {
-    throw new Error('soon')
-  },
-  values: async () => {
-    throw new Error('soon')
-  },
-  savedQueries: async () => [],
-  savedQuery: async () => {
-    throw new Error('soon')
-  },
-  saveQuery: async () => {
-    throw new Error('soon')
-  },
-  removeSavedQuery: async () => {
-    throw new Error('soon')
+  savedQueries: async ({ context }) => await context.warehouse.savedQueries(),
+  savedQuery: async ({ context, params }) => await context.warehouse.savedQuery(params.name),
+  saveQuery: async ({ context, params, body }) => await context.warehouse.saveQuery(params.name, body),
+  removeSavedQuery: async ({ context, params, reply }) => {
+    await context.warehouse.removeSavedQuery(params.name)
+    await reply.code(204).send()
+    return ANSWERED
   },
   workers: async ({ context }) => context.warehouse.workers(),
   session: async ({ caller, context }) => ({
@@ -54,7 +44,8 @@ export const OPERATION_HANDLERS: Pick<
       .send(ready ? 'ready\n' : 'closing\n')
     return ANSWERED
   },
-  metrics: async () => {
-    throw new Error('soon')
+  metrics: async ({ reply, context: { metrics } }) => {
+    await reply.type(metrics.contentType).send(await metrics.text())
+    return ANSWERED
   },
 }
