@@ -206,7 +206,12 @@ export const CONTRACT = {
   workers: { summary: 'The workers of the pools', response: Type.Array(s.WorkerInfo) },
   session: {
     summary: 'Who asks, and what the server is',
-    response: Type.Object({ who: Type.String(), role: Type.String(), version: Type.String() }),
+    response: Type.Object({
+      who: Type.String(),
+      role: Type.String(),
+      version: Type.String(),
+      warehouse: Type.String(),
+    }),
   },
   openapi: { summary: 'This description', response: Type.Object({}) },
   ...FUNNEL_ROCKET,

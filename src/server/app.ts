@@ -18,6 +18,7 @@ import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
 import { observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
+import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
@@ -85,6 +86,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
     },
   })
   for (const name of Object.keys(ENDPOINTS) as EndpointName[]) addRoute(app, context, name)
+  addPage(app, context.page)
   return app
 }
 
@@ -213,6 +215,7 @@ function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError 
 function allowedMethods(path: string): string[] {
   const found = Object.values(ENDPOINTS).filter((endpoint) => patternOf(endpoint.path).test(path))
   const methods = new Set<string>(found.map(({ method }) => method))
+  if (PAGE_PATHS.some((pattern) => patternOf(pattern).test(path))) methods.add('GET')
   return [...methods, ...(methods.has('GET') ? ['HEAD'] : [])]
 }
 

@@ -1,4 +1,5 @@
 /** What operators and pages ask of a server itself. */
+import { basename } from 'node:path'
 import { ANSWERED, type Handlers } from './context.ts'
 
 /** The handlers of a server's own state, and of saved queries. */
@@ -24,7 +25,12 @@ export const OPERATION_HANDLERS: Pick<
     return ANSWERED
   },
   workers: async ({ context }) => context.warehouse.workers(),
-  session: async ({ caller, context }) => ({ who: caller.name, role: caller.role, version: context.version }),
+  session: async ({ caller, context }) => ({
+    who: caller.name,
+    role: caller.role,
+    version: context.version,
+    warehouse: basename(context.warehouse.root),
+  }),
   openapi: async ({ request }) => request.server.swagger(),
   healthz: async ({ reply }) => {
     await reply.type('text/plain').send('ok\n')

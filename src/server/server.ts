@@ -27,6 +27,8 @@ export interface ServerOptions {
   token?: string | undefined
   /** The version that it tells. */
   version: string
+  /** The folder of the web page. */
+  page?: string
   /** Nothing is logged when absent. */
   log?: Log
   /** Ended with the server. */
@@ -64,7 +66,7 @@ export class Server implements AsyncDisposable {
    * @throws ARGUMENT_INVALID for an address that others can reach while there is no token, and for one that cannot be had
    */
   static async start(warehouse: Warehouse, options: ServerOptions): Promise<Server> {
-    const { host = LOOPBACK, port = 4213, token, version, log = SILENT, traces } = options
+    const { host = LOOPBACK, port = 4213, token, version, page, log = SILENT, traces } = options
     const { settings } = warehouse
     const access = new Access({ ...settings, host, token })
     const records = await QueryLog.open(new DiskStore(warehouse.root), settings)
@@ -82,6 +84,7 @@ export class Server implements AsyncDisposable {
       admission,
       queries: new Queries(records),
       version,
+      page,
       isReady,
       metrics: new Metrics({ load: () => admission.load, workers: () => warehouse.workers(), isReady }),
       log,
