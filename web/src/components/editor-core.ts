@@ -50,6 +50,8 @@ export interface EditorHandle {
   insert(text: string): void
   /** What is selected; empty when nothing is. */
   selected(): string
+  /** Where the selection is, as offsets; the cursor when nothing is selected. */
+  selection(): { from: number; to: number }
   focus(): void
   destroy(): void
 }
@@ -84,6 +86,7 @@ export function createEditor(setup: EditorSetup): EditorHandle {
       view.focus()
     },
     selected: () => selectedText(view),
+    selection: () => ({ from: view.state.selection.main.from, to: view.state.selection.main.to }),
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   }
