@@ -28,11 +28,12 @@ export function examplesOf(table: TableDescription): Example[] {
       sql: `SELECT ${format.identifier(category.name)}, count(*) AS n\n${from}\nGROUP BY ALL\nORDER BY n DESC\nLIMIT 20`,
       tab: 'chart',
     },
-    category && amount && {
-      title: `${amount.name} by ${category.name}`,
-      table: name,
-      sql: `SELECT ${format.identifier(category.name)}, round(avg(${format.identifier(amount.name)}), 2) AS mean, count(*) AS n\n${from}\nGROUP BY ALL\nORDER BY n DESC\nLIMIT 100`,
-    },
+    category &&
+      amount && {
+        title: `${amount.name} by ${category.name}`,
+        table: name,
+        sql: `SELECT ${format.identifier(category.name)}, round(avg(${format.identifier(amount.name)}), 2) AS mean, count(*) AS n\n${from}\nGROUP BY ALL\nORDER BY n DESC\nLIMIT 100`,
+      },
     { title: 'First rows', table: name, sql: `SELECT *\n${from}\nLIMIT 100` },
     { title: 'Summary of all columns', table: name, sql: `SUMMARIZE ${format.identifier(name)}` },
   ]

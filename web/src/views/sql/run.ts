@@ -112,7 +112,14 @@ export interface Stage {
 
 /** What a query would read and do. */
 export interface Explanation {
-  tables: { table: string; files: number; filesPruned: number; rows: number; bytes: number; snapshotId?: number | string }[]
+  tables: {
+    table: string
+    files: number
+    filesPruned: number
+    rows: number
+    bytes: number
+    snapshotId?: number | string
+  }[]
   pool: string
   divided: boolean
   why: string

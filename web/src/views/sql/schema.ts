@@ -13,7 +13,10 @@ export function useSchema(text: string): Readonly<Record<string, readonly string
   useEffect(() => {
     let isGone = false
     const timer = setTimeout(async () => {
-      const missing = namedIn(text, (all ?? []).map(({ name }) => name)).filter((name) => !columns[name])
+      const missing = namedIn(
+        text,
+        (all ?? []).map(({ name }) => name),
+      ).filter((name) => !columns[name])
       if (missing.length === 0) return
       const found = await Promise.all(missing.map(columnsOf))
       if (!isGone) setColumns((now) => ({ ...now, ...Object.fromEntries(found) }))
@@ -34,7 +37,8 @@ export function useSchema(text: string): Readonly<Record<string, readonly string
 export function namedIn(text: string, names: readonly string[]): string[] {
   const words = new Set(text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [])
   const lower = text.toLowerCase()
-  const isNamed = (name: string) => (/^\w+$/.test(name) ? words.has(name.toLowerCase()) : lower.includes(name.toLowerCase()))
+  const isNamed = (name: string) =>
+    /^\w+$/.test(name) ? words.has(name.toLowerCase()) : lower.includes(name.toLowerCase())
   return names.filter(isNamed).slice(0, NAMED)
 }
 
