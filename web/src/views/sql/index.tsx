@@ -4,10 +4,12 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Button, ErrorBox } from '../../components/basics.tsx'
 import { Editor, type EditorHandle } from '../../components/editor.tsx'
 import { copyText } from '../../components/grid.tsx'
+import { clamp } from '../../components/grid-model.ts'
 import { Icon } from '../../components/icons.tsx'
 import { useShortcuts } from '../../keys.ts'
 import { hrefOf, type QueryChange, route, setQuery } from '../../route.ts'
 import { mayWrite } from '../../session.ts'
+import { stored } from '../../stored.ts'
 import { toast } from '../../toasts.ts'
 import { AsOfBanner, AsOfDialog } from './as-of.tsx'
 import { completeFunctions } from './completion.ts'
@@ -35,7 +37,7 @@ export function SqlView(): JSX.Element {
   useAddress()
   useEscape(isRunning)
   const asked = () => askedOf(editor.current, query.at)
-  const go = () => void launch(asked())
+  const go = () => void launch(asked(), query.tab === 'plan' ? { tab: undefined } : {})
   const load = ({ text: sql, at }: { text: string; at?: string | undefined }, change: QueryChange = {}) => {
     if (text.value !== sql) remember({ text: text.value, at: query.at })
     text.value = sql
@@ -43,12 +45,14 @@ export function SqlView(): JSX.Element {
   }
   useShortcuts([{ keys: 'e', label: 'Go to the editor', run: () => editor.current?.focus() }])
   const isBlank = text.value.trim() === ''
+  const hasFailed = last?.state === 'failed' && !last.columns && query.tab !== 'plan'
+  const height = ownHeight.value || heightOf(text.value)
   return (
-    <div class="view sql">
+    <div class="view sql" style={{ '--sql-editor': `${height}px` }}>
       <h1 class="unseen">SQL</h1>
       <Toolbar {...{ isRunning, isBlank }} onRun={go} onOpen={setDialog} onExplain={() => explainOnly(asked())} />
       {query.at && <AsOfBanner at={query.at} />}
-      <div class="sql-editor">
+      <div class="sql-editor" onPointerUp={keepHeight}>
         <Editor
           label="SQL"
           language="sql"
@@ -69,7 +73,7 @@ export function SqlView(): JSX.Element {
       </div>
       {last?.state === 'failed' && <Failure run={last} />}
       {last || explained.value || !isBlank ? (
-        <Results run={last} />
+        !hasFailed && <Results run={last} />
       ) : (
         <Examples
           onTake={({ sql, tab }) => {
@@ -126,7 +130,7 @@ function Toolbar({
       </span>
       <span class="sql-toolbar-end">
         <Tool icon="clock" name="As of" onClick={() => onOpen('as-of')} />
-        <Tool icon="refresh" name="Queries" onClick={() => onOpen('library')} />
+        <Tool icon="list" name="Queries" onClick={() => onOpen('library')} />
         {mayWrite.value && <Tool icon="save" name="Save" isDisabled={isBlank} onClick={() => onOpen('save')} />}
         <Tool icon="link" name="Share" isDisabled={isBlank} onClick={() => void share()} />
       </span>
@@ -176,6 +180,23 @@ function useFaults(last: Run | undefined) {
   )
 }
 
+/** Pixels that the editor was drawn to; 0 while it follows its text. */
+const ownHeight = stored('sql.height', 0)
+const LINE = 20.15
+const LINES = { least: 5, most: 14 } as const
+
+function heightOf(sql: string): number {
+  const lines = clamp(sql.split('\n').length + 1, LINES.least, LINES.most)
+  return Math.round(lines * LINE + 26)
+}
+
+function keepHeight({ currentTarget }: { currentTarget: HTMLElement }): void {
+  const height = currentTarget.offsetHeight
+  if (currentTarget.style.height === '' || Math.abs(height - (ownHeight.value || heightOf(text.value))) < 5) return
+  currentTarget.style.height = ''
+  ownHeight.value = height
+}
+
 /** What is selected, or the whole text. */
 function askedOf(editor: EditorHandle | undefined, at: string | undefined): Asked {
   const { from, to } = editor?.selection() ?? { from: 0, to: 0 }
@@ -183,10 +204,10 @@ function askedOf(editor: EditorHandle | undefined, at: string | undefined): Aske
   return selected.trim() === '' ? { sql: text.value, at, from: 0 } : { sql: selected, at, from }
 }
 
-async function launch(asked: Asked): Promise<void> {
+async function launch(asked: Asked, change: QueryChange = {}): Promise<void> {
   if (asked.sql.trim() === '') return
   explained.value = asked
-  setQuery({ run: undefined, ...(route.value.query.tab === 'plan' && { tab: undefined }) })
+  setQuery({ run: undefined, ...change })
   await start(asked)
   const isCurrent = run.value?.asked === asked && asked.sql === text.value && route.value.view === 'sql'
   if (isCurrent && run.value?.state === 'done' && run.value.ms! < AGAIN_MS) setQuery({ run: '1' })

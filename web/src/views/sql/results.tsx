@@ -96,7 +96,7 @@ function RowsTab({ run, columns }: { run: Run; columns: NonNullable<Run['columns
         columns={columns}
         rows={count}
         cell={(row, column) => rows[order ? order[row]! : row]?.[column]}
-        height={`min(${most}px, max(340px, 100dvh - 460px))`}
+        height={`min(${most}px, max(340px, 100dvh - 244px - var(--sql-editor)))`}
         {...(isOver && { sort, onSort: (column: number) => setSort((now) => nextSort(now, column)) })}
       />
       {hasMore && (
