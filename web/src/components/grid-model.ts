@@ -28,7 +28,7 @@ export const WIDTHS = { least: 48, first: 72, mostFirst: 360, most: 1200 } as co
 export function fitWidths(columns: readonly GridColumn[], texts: (column: number) => readonly string[]): number[] {
   return columns.map(({ name, type }, index) => {
     const head = name.length * 7.2 + 34
-    const kind = type.length * 6 + 24
+    const kind = type.length * 7 + 26
     const longest = texts(index).reduce((most, text) => Math.max(most, text.length), 0)
     return Math.round(clamp(Math.max(head, Math.min(kind, 130), longest * 7.6 + 26), WIDTHS.first, WIDTHS.mostFirst))
   })

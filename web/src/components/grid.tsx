@@ -205,7 +205,7 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                       data-null={value === undefined || undefined}
                       style={{ left: gutter + edges[index]!, width: widths[index] }}
                     >
-                      {value?.slice(0, 400) ?? 'null'}
+                      {shown(value, column.type)}
                     </div>
                   )
                 })}
@@ -223,6 +223,12 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
       )}
     </>
   )
+}
+
+/** Times with a space are easier to read; what is copied is as it came. */
+function shown(value: string | undefined, type: string): string {
+  if (value === undefined) return 'null'
+  return type.startsWith('TIMESTAMP') ? value.replace('T', ' ') : value.slice(0, 400)
 }
 
 function isIn(bounds: ReturnType<typeof boundsOf> | undefined, row: number, column: number): boolean {
