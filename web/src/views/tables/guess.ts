@@ -42,7 +42,8 @@ export function tableNameOf(fileName: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z\d]+/g, '_')
     .replaceAll(/^_+|_+$/g, '')
-  return /^[a-z]/.test(name) ? name : `t_${name || 'able'}`
+  if (name === '') return 'table_1'
+  return /^[a-z]/.test(name) ? name : `t_${name}`
 }
 
 const ACTOR =
