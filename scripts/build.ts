@@ -1,4 +1,4 @@
-/** Builds `dist/`: the library and the command as bundles, and type declarations. `node scripts/build.ts` */
+/** Builds `dist/`: the library and the command as bundles, type declarations, and the web page. `node scripts/build.ts` */
 import { execFile } from 'node:child_process'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -110,3 +110,4 @@ async function renameSpecifiers(): Promise<void> {
 await rm(dist, { recursive: true, force: true })
 await writeLicences(await bundle())
 await declare()
+await promisify(execFile)(process.execPath, [join(root, 'scripts/build-web.ts')])

@@ -44,7 +44,6 @@ export function ChartTab({ run, columns }: { run: Run; columns: readonly GridCol
   }
   return (
     <div class="sql-chart">
-      <Choices choice={choice} columns={columns} />
       <div class="card padded stack">
         <Legend choice={choice} series={drawn.series} />
         <Picture choice={choice} drawn={drawn} columns={columns} />
@@ -54,6 +53,7 @@ export function ChartTab({ run, columns }: { run: Run; columns: readonly GridCol
           </p>
         )}
       </div>
+      <Choices choice={choice} columns={columns} />
     </div>
   )
 }
