@@ -99,6 +99,13 @@ export const SERVING = {
     minimum: 1,
     help: 'A file of which fewer than 64 KiB come in so long is given up.',
   },
+  readStallMs: {
+    variable: 'SKEP_READ_STALL_MS',
+    unit: 'ms',
+    default: 120_000,
+    minimum: 1,
+    help: 'A caller that takes nothing of the answer to its query for so long is cut off, and the query cancelled.',
+  },
   keepAliveMs: {
     variable: 'SKEP_KEEP_ALIVE_MS',
     unit: 'ms',

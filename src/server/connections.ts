@@ -24,6 +24,7 @@ export class Connections {
   readonly #limits: Limits
   /** Those on which an answer may have begun, so that nothing else may be written there. */
   readonly #answering = new WeakSet<Socket>()
+  readonly #open = new Set<Socket>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -49,6 +50,14 @@ export class Connections {
   limit(app: FastifyInstance): void {
     const { bodyMs, connections } = this.#limits
     app.server.maxConnections = connections
+    app.server.on('connection', (socket) => {
+      this.#open.add(socket)
+      socket.once('close', () => this.#open.delete(socket))
+    })
+    // Node itself takes connections on which no request ever began for busy.
+    app.addHook('preClose', async () => {
+      for (const socket of this.#open) if (!this.#answering.has(socket)) socket.destroySoon()
+    })
     app.addHook('onRequest', async (request, reply) => {
       const { socket } = request.raw
       this.#answering.add(socket)

@@ -5,6 +5,7 @@ import type { TaskProgress } from '../coordinator/run-figures.ts'
 import { ANSWERED, type Call } from './context.ts'
 import { Events } from './events.ts'
 import type { LiveQuery, QueryAsked, QueryFigures } from './queries.ts'
+import { watchReader } from './reader.ts'
 import { errorOf, TYPES } from './reply.ts'
 
 /** How a query is run. */
@@ -28,6 +29,7 @@ export async function underway<T>(
   const { request } = reply
   const live = context.queries.begin(asked, { requestId: request.id, span: request.span })
   request.queryId = live.id
+  watchReader(reply, live.signal, context.settings.readStallMs)
   const leave = () => {
     if (!reply.raw.writableFinished) live.cancel()
   }
