@@ -138,5 +138,12 @@ export const SERVING = {
   traceFlushMs: { unit: 'ms', default: 2000, help: 'Longest time that a server which ends waits for the last ones.' },
   uploadStallBytes: { unit: 'bytes', default: 64 * KIB, help: 'Bytes of a file that have to come in `uploadStallMs`.' },
   headerBytes: { unit: 'bytes', default: 16 * KIB, help: 'Largest head of a request.' },
+  unregisterIdleMs: {
+    variable: 'SKEP_UNREGISTER_IDLE_MS',
+    unit: 'ms',
+    default: 30_000,
+    minimum: 0,
+    help: 'Time since the last query of a table before `POST /datasets/…/unregister` forgets it without `force`; 0 does not ask.',
+  },
   bodyBytes: { unit: 'bytes', default: 16 * MIB, help: 'Largest JSON body of a request.' },
 } as const

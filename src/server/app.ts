@@ -9,14 +9,16 @@ import { CONTRACT, type Contract } from '../api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts'
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
-import { SkepError } from '../errors.ts'
-import { type Caller, requireRole } from './access.ts'
+import { isSkepError, SkepError } from '../errors.ts'
+import { type Caller, namesOf, requireRole } from './access.ts'
 import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
+import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
 import { observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
+import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
@@ -24,6 +26,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The least role that may use the route; every route has one. */
     role?: Endpoint['role']
+    /** True when its JSON is read by its handler. */
+    asText?: boolean
+    /** The content types of its body. */
+    takes?: readonly string[]
   }
   interface FastifyRequest {
     caller: Caller
@@ -32,7 +38,7 @@ declare module 'fastify' {
   }
 }
 
-const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS }
+const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS, ...DATASET_HANDLERS }
 
 /** A server of this context that does not listen yet. */
 export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
@@ -55,7 +61,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   app.setSerializerCompiler(() => (document) => JSON.stringify(document))
   app.setErrorHandler(async (error, request, reply) => {
     if (errorOf(error).code === 'INTERNAL') reportDefect(context, error, { requestId: request.id })
-    return await sendError(reply, error)
+    return await sendError(reply, withTypes(errorOf(error), request))
   })
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
@@ -80,6 +86,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
     },
   })
   for (const name of Object.keys(ENDPOINTS) as EndpointName[]) addRoute(app, context, name)
+  addPage(app, context.page)
   return app
 }
 
@@ -104,7 +111,8 @@ function readJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     request.text = body.toString()
-    parse(request, request.text, done)
+    if (request.routeOptions.config.asText) done(null)
+    else parse(request, request.text, done)
   })
 }
 
@@ -115,7 +123,7 @@ function guard(app: FastifyInstance, context: ServerContext): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = context
-    access.requireKnown(request.headers.host, request.headers.origin)
+    for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
     if (!context.isReady()) reply.header('connection', 'close')
     const role = request.routeOptions.config.role ?? 'open'
@@ -130,11 +138,19 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
   const contract: Contract = CONTRACT[name]
   const add = async (scope: FastifyInstance) => {
     // Files are streamed by whoever takes them.
-    if (contract.consumes) scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    if (contract.consumes) {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    }
     scope.route({
       method,
       url: path,
-      config: { role, readsBody: contract.consumes !== undefined },
+      config: {
+        role,
+        asText: contract.asText === true,
+        takes: contract.consumes ?? ['application/json'],
+        readsBody: contract.consumes !== undefined,
+      },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })
@@ -144,7 +160,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
 
 function schemaOf(
   name: EndpointName,
-  { summary, params, query, body, consumes, response, status = 200 }: Contract,
+  { summary, params, query, body, consumes, response, failure = ErrorBody, status = 200 }: Contract,
   role: Endpoint['role'],
 ) {
   return {
@@ -156,7 +172,7 @@ function schemaOf(
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(consumes && { consumes: [...consumes] }),
-    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: ErrorBody },
+    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: failure },
   }
 }
 
@@ -175,6 +191,15 @@ async function answer(
   return await reply.code(contract.status ?? 200).send(result)
 }
 
+/** The error, which tells what types of bodies the route takes where that is what is wrong. */
+function withTypes(error: SkepError, { routeOptions }: FastifyRequest): SkepError {
+  const expected = [...(routeOptions.config.takes ?? [])]
+  if (!isSkepError(error, 'MEDIA_TYPE_UNSUPPORTED') || expected.length === 0) return error
+  return new SkepError('MEDIA_TYPE_UNSUPPORTED', `the body has to be declared as ${expected.join(' or ')}`, {
+    expected,
+  })
+}
+
 function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError {
   const [path = ''] = request.url.split('?')
   const allowed = allowedMethods(path)
@@ -190,6 +215,7 @@ function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError 
 function allowedMethods(path: string): string[] {
   const found = Object.values(ENDPOINTS).filter((endpoint) => patternOf(endpoint.path).test(path))
   const methods = new Set<string>(found.map(({ method }) => method))
+  if (PAGE_PATHS.some((pattern) => patternOf(pattern).test(path))) methods.add('GET')
   return [...methods, ...(methods.has('GET') ? ['HEAD'] : [])]
 }
 

@@ -26,6 +26,8 @@ export interface ServerContext {
   reported: WeakSet<object>
   /** The version of Skep. */
   version: string
+  /** The folder of the web page, where it has been built. */
+  page?: string | undefined
   /** Whether queries are taken. */
   isReady(): boolean
 }

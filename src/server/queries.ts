@@ -1,20 +1,9 @@
 /** The queries of a server: those that wait and run, which can be cancelled, and what is known of earlier ones. */
 import { randomUUID } from 'node:crypto'
-import type { ResponseOf } from '../api/contract.ts'
 import type { QueryStats } from '../coordinator/sql.ts'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
-
-/** A query that ran or runs. */
-export type QueryRecord = ResponseOf<'queryById'>
-
-/** Where records are kept. */
-export interface QueryStore {
-  /** Adds a record, or replaces that of the same id. */
-  put(record: QueryRecord): void
-  get(id: string): QueryRecord | undefined
-  /** Newest first. */
-  list(options?: { limit?: number }): QueryRecord[]
-}
+import type { QueryLog } from '../records/query-log.ts'
+import type { QueryRecord } from '../records/query-record.ts'
 
 /** What is known of a query when it comes. */
 export type QueryAsked = Pick<QueryRecord, 'kind' | 'text' | 'table' | 'who' | 'pool'>
@@ -115,12 +104,12 @@ export class LiveQuery {
 
 /** All queries of a server. */
 export class Queries {
-  readonly #store: QueryStore
+  readonly #log: QueryLog
   readonly #live = new Map<string, LiveQuery>()
   readonly #watchers: QueryWatcher[] = []
 
-  constructor(store: QueryStore) {
-    this.#store = store
+  constructor(log: QueryLog) {
+    this.#log = log
   }
 
   /** Calls `watcher` whenever a query has come to its end. */
@@ -136,22 +125,22 @@ export class Queries {
   }
 
   /** The newest first. */
-  list(limit: number | undefined): QueryRecord[] {
-    return this.#store.list(limit === undefined ? {} : { limit })
+  async list(limit: number | undefined): Promise<QueryRecord[]> {
+    return await this.#log.list(limit === undefined ? {} : { limit })
   }
 
   /** @throws QUERY_NOT_FOUND */
-  get(id: string): QueryRecord {
-    const found = this.#store.get(id)
+  async get(id: string): Promise<QueryRecord> {
+    const found = await this.#log.get(id)
     if (found) return found
     throw new SkepError('QUERY_NOT_FOUND', `there is no query "${id}"; GET /queries lists them`, { id })
   }
 
   /** Cancels a query; one that has come to its end stays as it is. @throws QUERY_NOT_FOUND */
-  cancel(id: string): QueryRecord {
+  async cancel(id: string): Promise<QueryRecord> {
     const live = this.#live.get(id)
     live?.cancel()
-    return live?.record ?? this.get(id)
+    return live?.record ?? (await this.get(id))
   }
 
   /** Cancels all; their callers are told this error. */
@@ -161,7 +150,7 @@ export class Queries {
 
   #changed(end: QueryEnd): void {
     const { record } = end
-    this.#store.put(record)
+    this.#log.put(record)
     if (record.state === 'queued' || record.state === 'running') return
     this.#live.delete(record.id)
     for (const watcher of this.#watchers) watcher(end)

@@ -4,6 +4,8 @@ import { isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
+import { QueryLog } from '../records/query-log.ts'
+import { DiskStore } from '../storage/disk-store.ts'
 import type { Warehouse } from '../warehouse.ts'
 import { Access } from './access.ts'
 import { Admission } from './admission.ts'
@@ -12,7 +14,7 @@ import type { ServerContext } from './context.ts'
 import { type Log, SILENT } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { observeQueries } from './observe.ts'
-import { Queries, type QueryRecord, type QueryStore } from './queries.ts'
+import { Queries } from './queries.ts'
 import type { Traces } from './traces.ts'
 
 /** Where a server listens, and for whom. */
@@ -25,6 +27,8 @@ export interface ServerOptions {
   token?: string | undefined
   /** The version that it tells. */
   version: string
+  /** The folder of the web page. */
+  page?: string
   /** Nothing is logged when absent. */
   log?: Log
   /** Ended with the server. */
@@ -39,12 +43,18 @@ export class Server implements AsyncDisposable {
   readonly url: string
   readonly #app: FastifyInstance
   readonly #context: ServerContext
+  readonly #records: QueryLog
   readonly #state: { isReady: boolean }
   #closed: Promise<void> | undefined
 
-  private constructor(app: FastifyInstance, context: ServerContext, state: { isReady: boolean }) {
+  private constructor(
+    app: FastifyInstance,
+    context: ServerContext,
+    { records, state }: { records: QueryLog; state: { isReady: boolean } },
+  ) {
     this.#app = app
     this.#context = context
+    this.#records = records
     this.#state = state
     const { address, port } = app.server.address() as AddressInfo
     this.url = `http://${isIPv6(address) ? `[${address}]` : address}:${port}`
@@ -56,8 +66,10 @@ export class Server implements AsyncDisposable {
    * @throws ARGUMENT_INVALID for an address that others can reach while there is no token, and for one that cannot be had
    */
   static async start(warehouse: Warehouse, options: ServerOptions): Promise<Server> {
-    const { host = LOOPBACK, port = 4213, token, version, log = SILENT, traces } = options
+    const { host = LOOPBACK, port = 4213, token, version, page, log = SILENT, traces } = options
     const { settings } = warehouse
+    const access = new Access({ ...settings, host, token })
+    const records = await QueryLog.open(new DiskStore(warehouse.root), settings)
     const state = { isReady: false }
     const admission = new Admission({
       places: settings.concurrentQueries,
@@ -68,10 +80,11 @@ export class Server implements AsyncDisposable {
     const context: ServerContext = {
       warehouse,
       settings,
-      access: new Access({ ...settings, host, token }),
+      access,
       admission,
-      queries: new Queries(new MemoryStore()),
+      queries: new Queries(records),
       version,
+      page,
       isReady,
       metrics: new Metrics({ load: () => admission.load, workers: () => warehouse.workers(), isReady }),
       log,
@@ -91,7 +104,7 @@ export class Server implements AsyncDisposable {
       throw new SkepError('ARGUMENT_INVALID', reason, { argument: 'port' }, { cause: error })
     }
     state.isReady = true
-    return new Server(app, context, state)
+    return new Server(app, context, { records, state })
   }
 
   /** Takes no new queries, gives those that run their time, and ends. */
@@ -111,6 +124,7 @@ export class Server implements AsyncDisposable {
       this.#app.server.closeAllConnections()
       await closed
     }
+    await this.#records.close()
     await traces?.[Symbol.asyncDispose]()
   }
 
@@ -138,21 +152,5 @@ async function isDoneWithin(work: Promise<unknown>, limitMs: number): Promise<bo
     return await Promise.race([work.then(() => true), promise])
   } finally {
     clearTimeout(timer)
-  }
-}
-
-class MemoryStore implements QueryStore {
-  readonly #records = new Map<string, QueryRecord>()
-
-  put(record: QueryRecord): void {
-    this.#records.set(record.id, record)
-  }
-
-  get(id: string): QueryRecord | undefined {
-    return this.#records.get(id)
-  }
-
-  list({ limit }: { limit?: number } = {}): QueryRecord[] {
-    return [...this.#records.values()].reverse().slice(0, limit)
   }
 }

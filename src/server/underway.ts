@@ -53,6 +53,22 @@ export async function placeFor({ context }: Pick<Call, 'context'>, live: LiveQue
   return place
 }
 
+/** What `work` gives that is no query of anybody: it waits for a place and ends when its caller leaves, and is not remembered. */
+export async function aside<T>(
+  { context, reply }: Pick<Call, 'context' | 'reply'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const leave = () => controller.abort()
+  reply.raw.once('close', leave)
+  try {
+    using _place = await context.admission.enter(controller.signal)
+    return await work(controller.signal)
+  } finally {
+    reply.raw.off('close', leave)
+  }
+}
+
 /** Answers with one document, or with progress and the document. */
 export async function answerDocument(
   call: Pick<Call, 'context' | 'reply' | 'request'>,

@@ -4,7 +4,7 @@ import { readToken, SETTINGS } from '../../config.ts'
 import type { LogLevel } from '../../server/log.ts'
 import { wholeNumber } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
-import { packageVersion } from '../package-root.ts'
+import { packageVersion, pageFolder } from '../package-root.ts'
 
 /** Serves the warehouse over HTTP until it is told to end. */
 export const serveCommand = defineCommand({
@@ -41,6 +41,7 @@ export const serveCommand = defineCommand({
       ...(port === undefined ? {} : { port }),
       token: readToken(terminal.env),
       version,
+      page: pageFolder(),
       log,
       traces: await openTraces(terminal.env, { log, version }),
     })
