@@ -132,6 +132,7 @@ export const SERVING = {
     default: 5000,
     help: 'Time that cancelled queries have to end, and then connections, when a server ends.',
   },
+  connectionCheckMs: { unit: 'ms', default: 1000, help: 'How often connections are held to these times.' },
   logCharacters: { unit: 'count', default: 1000, help: 'Longest text of a query in the log.' },
   traceIntervalMs: { unit: 'ms', default: 2000, help: 'How often traces are sent to their collector.' },
   traceExportMs: { unit: 'ms', default: 3000, help: 'Longest time that sending them may take, tries included.' },

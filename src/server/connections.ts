@@ -16,9 +16,6 @@ declare module 'fastify' {
 
 type Limits = Pick<Settings, 'headersMs' | 'bodyMs' | 'keepAliveMs' | 'connections'>
 
-/** How often connections are looked at. */
-const CHECK_MS = 1000
-
 /** The limits of the connections of one server. */
 export class Connections {
   readonly #limits: Limits
@@ -36,7 +33,7 @@ export class Connections {
     const http: ServerOptions = {
       headersTimeout: headersMs,
       requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
+      connectionsCheckingInterval: Math.min(SETTINGS.connectionCheckMs.default, headersMs),
       maxHeaderSize: SETTINGS.headerBytes.default,
     }
     const clientErrorHandler = (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -104,7 +101,7 @@ function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
   // Who sends without an end does not read either.
-  setTimeout(() => socket.destroy(), CHECK_MS).unref()
+  setTimeout(() => socket.destroy(), SETTINGS.connectionCheckMs.default).unref()
 }
 
 const REASONS: Record<number, string> = { 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }

@@ -1,5 +1,5 @@
 /** What `/metrics` tells agrees with what was run. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { QueryStats } from '../../src/coordinator/sql.ts'
@@ -157,6 +157,25 @@ describe('/metrics', () => {
     expect(metrics.get('skep_http_requests_total', { route: '/metrics', method: 'GET', status: '401' })).toBe(1)
     expect(metrics.sum('skep_queries_total')).toBe(0)
   })
+})
+
+test('docs/guides/server.md has a line for every metric, with its labels, and for no other', async () => {
+  const page = readFileSync(new URL('../../docs/guides/server.md', import.meta.url), 'utf8')
+  const rows = [...page.matchAll(/^\| (`skep_[^|]+) \|([^|]*)\|/gm)]
+  const documented = rows.flatMap(([, names = '', labels = '']) =>
+    [...names.matchAll(/`(\w+)`/g)].map(([, name]) => `${name} ${[...labels.matchAll(/`(\w+)`/g)].map(([, l]) => l)}`),
+  )
+  await using seen = await observe(lab, { env: DIVIDED })
+  await seen.call(SQL, { json: { sql: 'SELECT count(*) AS n FROM stored' } })
+  await seen.call(SQL, { json: { sql: 'SELECT * FROM nowhere' } })
+  const { types, values } = await seen.metrics()
+  const told = [...types.keys()].filter((name) => name.startsWith('skep_'))
+  const labelsOf = (name: string) => {
+    const sample = [...values.keys()].find((key) => new RegExp(`^${name}(_count)?\\{`).test(key))!
+    return [...sample.matchAll(/(\w+)="/g)].map(([, label]) => label!)
+  }
+  const sorted = (line: string) => [line.split(' ')[0], line.split(' ')[1]!.split(',').toSorted().join()].join(' ')
+  expect(documented.map(sorted).toSorted()).toEqual(told.map((name) => sorted(`${name} ${labelsOf(name)}`)).toSorted())
 })
 
 /** Ends when `holds` does; a test that waits in vain fails by its time. */
