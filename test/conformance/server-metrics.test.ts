@@ -97,6 +97,7 @@ describe('/metrics', () => {
       await seen.call(path)
     }
     await seen.call('/api/v1/tables/stored', { method: 'PUT' })
+    expect((await seen.call('/api/v1/tables/%zz-secret')).status).toBe(400)
     await seen.call(SQL, { json: { sql: "SELECT 'secret-three' FROM secret_four" } })
     const text = await (await seen.call('/metrics')).text()
     expect(text).not.toMatch(/secret|stored/)
@@ -107,10 +108,11 @@ describe('/metrics', () => {
     expect(requests('/api/v1/tables/:table', '404')).toBe(1)
     expect(requests('unknown', '404')).toBe(1)
     expect(requests('unknown', '405', 'PUT')).toBe(1)
+    expect(requests('unknown', '400')).toBe(1)
     expect(requests('/healthz', '200')).toBe(2)
     expect(requests(SQL, '404', 'POST')).toBe(1)
-    expect(metrics.sum('skep_http_requests_total')).toBe(7)
-    expect(metrics.sum('skep_http_request_seconds_count')).toBe(7)
+    expect(metrics.sum('skep_http_requests_total')).toBe(8)
+    expect(metrics.sum('skep_http_request_seconds_count')).toBe(8)
   })
 
   test('counts a query whose caller leaves as cancelled, its request as 499, and frees its place', async () => {
