@@ -92,6 +92,21 @@ describe('the log', () => {
     expect((errors[0]!.err as { stack: string }).stack).toContain('server-logs.test.ts')
   })
 
+  test('tells the defect of a query once, whether it has a status or was streamed', async () => {
+    for (const path of ['/api/v1/tables/stored/query', '/api/v1/tables/stored/query?stream=true']) {
+      await using seen = await observe(lab)
+      seen.warehouse.query = async () => {
+        throw new TypeError('what went wrong')
+      }
+      const answer = await seen.call(path, { json: {} })
+      expect(await answer.text()).toContain('INTERNAL')
+      const errors = seen.lines.filter(({ level }) => level === 'error')
+      expect(errors).toMatchObject([
+        { queryId: linesOf(seen, 'query')[0]!.queryId, err: { message: 'what went wrong' } },
+      ])
+    }
+  })
+
   test('says nothing at level "silent"', async () => {
     await using seen = await observe(lab, { level: 'silent' })
     await seen.call(SQL, { json: { sql: 'SELECT 1' } })
