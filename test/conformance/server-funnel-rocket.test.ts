@@ -1,5 +1,5 @@
 /** Registering, listing and describing tables under the routes of Funnel Rocket: shapes as its own answers have them. */
-import { cpSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { systemSources } from '../../src/catalog/sources.ts'
@@ -293,4 +293,19 @@ test('a folder that was registered before names knew the time has that of its en
   const at = Date.parse((await data.lab.warehouse.origin('early')).since)
   expect(Math.abs(at - from)).toBeLessThan(10_000)
   expect(at).toBeGreaterThan(Date.parse(since) - 1000)
+})
+
+test('the lines of the guide do what it says', async () => {
+  const guide = readFileSync(new URL('../../docs/guides/funnel-rocket.md', import.meta.url), 'utf8')
+  const script = /```sh\n([\s\S]*?)```/.exec(guide)![1]!
+  const calls = [...script.matchAll(/^curl -s (?:-X (\w+) )?'?localhost:5000(\S+?)'?(?: -H \S+ \S+ -d '([^']*)')?$/gm)]
+  expect(calls).toHaveLength(script.match(/curl/g)!.length)
+  for (const [, method, path, body] of calls) {
+    const answer = await ask(method ?? (body ? 'POST' : 'GET'), path!, body)
+    expect({ path, status: answer.status, failed: answer.lines.at(-1).success === false }).toEqual({
+      path,
+      status: 200,
+      failed: false,
+    })
+  }
 })
