@@ -51,6 +51,7 @@ export interface ErrorDetails {
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }
   FOLDER_CHANGED: { table?: string; file: string }
+  HEADER_LIMIT: { limitBytes: number }
   INTERNAL: Record<string, never>
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
@@ -66,6 +67,7 @@ export interface ErrorDetails {
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
   QUERY_TOO_LARGE: { limitBytes: number; step?: string }
+  REQUEST_TIMEOUT: { limitMs?: number }
   RESULT_LIMIT: { setting: string; limitBytes: number }
   ROLE_FORBIDDEN: { needed: string }
   ROUTE_NOT_FOUND: Record<string, never>
@@ -76,6 +78,7 @@ export interface ErrorDetails {
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SERVER_BUSY: { retryAfterMs: number }
   SERVER_CLOSING: Record<string, never>
+  SERVER_UNREACHABLE: { url: string; status?: number; outcome?: 'unknown' }
   SETTING_INVALID: { setting: string; variable: string }
   SNAPSHOT_NOT_FOUND: { table?: string; at: string }
   SQL_FORBIDDEN: { what: string; step?: string }
@@ -84,6 +87,7 @@ export interface ErrorDetails {
   TABLE_EXISTS: { table: string }
   TABLE_FEATURE_UNSUPPORTED: { table?: string; file: string; feature: string }
   TABLE_INVALID: { table?: string; file: string }
+  TABLE_IN_USE: { table: string; lastUsedAt: string }
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
   TABLE_NOT_FOUND: { table: string; nearest?: string; step?: string }
@@ -162,6 +166,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'conflict',
     help: 'A file of a registered folder changed while it was read, several times over; nothing that mixes states is returned. Try again.',
   },
+  HEADER_LIMIT: { kind: 'limit', status: 431, help: 'The head of a request is larger than 16 KiB.' },
   INTERNAL: { kind: 'internal', help: 'A defect of Skep; please report it with the command that led to it.' },
   JSON_INVALID: { kind: 'user', help: 'The text is not JSON.' },
   KEY_INVALID: {
@@ -209,6 +214,11 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'limit',
     help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
   },
+  REQUEST_TIMEOUT: {
+    kind: 'limit',
+    status: 408,
+    help: 'A request comes too slowly; see `SKEP_HEADERS_MS`, `SKEP_BODY_MS` and `SKEP_UPLOAD_STALL_MS`.',
+  },
   RESULT_LIMIT: {
     kind: 'limit',
     help: 'The result is larger than `SKEP_RESULT_BYTES`; ask for less, or for NDJSON, CSV or Parquet, which stream.',
@@ -234,6 +244,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'Too many queries run and wait already; try again after the time that `Retry-After` says.',
   },
   SERVER_CLOSING: { kind: 'unavailable', help: 'The server is about to end and takes no new queries; try again.' },
+  SERVER_UNREACHABLE: {
+    kind: 'unavailable',
+    help: 'The server cannot be reached, or the connection broke off before its answer was complete; try again. Where the details say `outcome: "unknown"`, a change may have been made: look before you repeat it.',
+  },
   SETTING_INVALID: { kind: 'user', help: 'An environment variable of Skep has a value that it cannot take.' },
   SNAPSHOT_NOT_FOUND: { kind: 'user', help: 'The table has no such snapshot; `skep snapshots T` lists them.' },
   SQL_FORBIDDEN: { kind: 'user', help: 'Only queries over tables of the warehouse are allowed.' },
@@ -248,6 +262,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'A table that others wrote uses a feature of its format that Skep does not read; the details name it. Rewrite the table without it.',
   },
   TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
+  TABLE_IN_USE: {
+    kind: 'conflict',
+    help: 'The table was queried within `SKEP_UNREGISTER_IDLE_MS`, or is just now; wait, or unregister it with `force`.',
+  },
   TABLE_KIND: {
     kind: 'user',
     help: 'The command does not fit the kind of the table: registered and attached tables are read-only, `drop` is for managed ones and `unregister` for the others.',

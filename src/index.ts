@@ -64,7 +64,7 @@ export type {
 export type { ColumnDistribution, ColumnOptions, Histogram, ValueCount, ValuesOptions } from './coordinator/columns.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
 export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
-export type { DividedStats } from './coordinator/query-record.ts'
+export type { DividedStats } from './coordinator/query-work.ts'
 export type { QueryStats, ReadStats, ResultColumn, TableScan } from './coordinator/sql.ts'
 export type { Phase, PhaseTimes, WorkStats } from './coordinator/statistics.ts'
 export type { Damage, Verification } from './coordinator/verify.ts'

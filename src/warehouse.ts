@@ -7,7 +7,7 @@ import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { AttachedTables } from './catalog/attached.ts'
-import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry, type TableOrigin } from './catalog/catalog.ts'
 import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
 import { checkTableName } from './catalog/names.ts'
@@ -50,7 +50,7 @@ import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
 import { type LoadTables, tableLoader } from './coordinator/load-tables.ts'
-import { QueryRecord } from './coordinator/query-record.ts'
+import { QueryWork } from './coordinator/query-work.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
 import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
@@ -232,7 +232,7 @@ export class Warehouse implements AsyncDisposable {
     const running = runningOf(this.settings, options)
     return await retryChanged(this.settings.folderRetries, async () => {
       const tables: Table[] = []
-      const record = new QueryRecord(started)
+      const record = new QueryWork(started)
       try {
         const reading = { signal: running.signal, cacheUse: record.cacheUse }
         const loaded = await this.#loadQuery(table, query, options.at, reading)
@@ -360,6 +360,11 @@ export class Warehouse implements AsyncDisposable {
   /** Values of a column to suggest, most frequent first. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, COLUMN_TYPE_UNSUPPORTED, ARGUMENT_INVALID, and as `sql` does */
   async values(table: string, column: string, options: ValuesOptions = {}): Promise<ValueCount[]> {
     return await retryChanged(this.settings.folderRetries, () => columnValues(this.#columns, table, column, options))
+  }
+
+  /** Of what kind a table is, and since when its name stands for it. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID */
+  async origin(table: string): Promise<TableOrigin> {
+    return await this.#catalog.origin(table)
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */

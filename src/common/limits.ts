@@ -34,6 +34,13 @@ export const LIMITS = {
     default: 200,
     help: 'Time after which a stream of progress begins though there is none: until then an error has a status of its own.',
   },
+  categoricalFraction: {
+    unit: 'fraction',
+    default: 0.1,
+    help: 'Distinct texts of a column for each row up to which Funnel Rocket’s schemas call it categorical.',
+  },
+  topTexts: { unit: 'count', default: 20, help: 'Most frequent texts of such a column that its schema lists.' },
+  topFraction: { unit: 'fraction', default: 0.01, help: 'Least part of the rows that each of these texts has.' },
   shownRows: { unit: 'rows', default: 40, help: 'Rows that `skep sql` shows of a result.' },
   outputCharacters: {
     unit: 'characters',

@@ -62,3 +62,8 @@ export function asciiLower(text: string): string {
 export function namesIn(list: string | undefined): string[] {
   return list?.split(/\s+/).filter(Boolean) ?? []
 }
+
+/** The SQL that a template stands for, with `$1`, `$2` … in the places of its values. */
+export function sqlOfTemplate(parts: readonly string[]): string {
+  return parts.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
+}

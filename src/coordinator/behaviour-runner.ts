@@ -18,7 +18,7 @@ import type { BehaviouralStats } from './behaviour-result.ts'
 import { poolOf, type QueryOptions } from './calls.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './explain-behaviour.ts'
 import { planQuery, runPooledBehaviour } from './merge-behaviour.ts'
-import type { QueryRecord } from './query-record.ts'
+import type { QueryWork } from './query-work.ts'
 import { type PlanParts, type PlanRun, type Running, runPlan } from './run-plan.ts'
 import { readUnchanged } from './unchanged.ts'
 
@@ -74,7 +74,7 @@ export async function runBehaviouralQuery(
   parts: BehaviourParts,
   query: LoadedQuery,
   options: QueryOptions,
-  { running, record }: { running: Running; record: QueryRecord },
+  { running, record }: { running: Running; record: QueryWork },
 ): Promise<BehaviouralResult<BehaviouralStats>> {
   const { settings, engines, checker, threads } = parts
   const { table, valid } = query

@@ -17,7 +17,7 @@ import { requireWhole } from '../worker/whole-files.ts'
 import { aggregate } from './aggregate.ts'
 import { type BehaviouralStats, type Findings, resultDocument } from './behaviour-result.ts'
 import { dataWarnings } from './data-warnings.ts'
-import type { QueryRecord } from './query-record.ts'
+import type { QueryWork } from './query-work.ts'
 import { scanOf, statsOf } from './sql.ts'
 
 /** What running a behavioural query needs, wherever its tasks run. */
@@ -26,7 +26,7 @@ export interface QueryContext {
   settings: Settings
   checker: FileChecker
   options: RunOptions
-  record: QueryRecord
+  record: QueryWork
 }
 
 /** What running a behavioural query in this process needs. */

@@ -1,5 +1,6 @@
 /** What users give with a call and get back from it, and what follows from that. */
 import type { Table } from '../catalog/types.ts'
+import { sqlOfTemplate } from '../common/text.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import type { BoundValue, BoundValues } from '../engine/parameters.ts'
 import type { JsonValue } from '../engine/values.ts'
@@ -83,8 +84,7 @@ export function readCall(
   rest: readonly unknown[],
 ): { text: string; options: SqlOptions } {
   if (typeof first === 'string') return { text: first, options: (rest[0] as SqlOptions | undefined) ?? {} }
-  const text = first.reduce((sql, part, k) => (k === 0 ? part : `${sql}$${k}${part}`), '')
-  return { text, options: { params: rest as BoundValue[] } }
+  return { text: sqlOfTemplate(first), options: { params: rest as BoundValue[] } }
 }
 
 /** Where the tasks of a call run. @throws ARGUMENT_INVALID */

@@ -8,7 +8,7 @@ import type { JsonValue } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
 import type { QueryOptions } from './calls.ts'
 import type { LoadTables } from './load-tables.ts'
-import { QueryRecord } from './query-record.ts'
+import { QueryWork } from './query-work.ts'
 import { runningOf } from './run-plan.ts'
 import { binSql, edgesBetween, type Place, type Scale, scaleOf } from './scale.ts'
 import { collectRows } from './sql.ts'
@@ -153,7 +153,7 @@ async function ask(
   if (!column) throw columnNotFound(table.name, columnName, columns, `table "${table.name}" has`)
   const { partsMax, distinctRows } = settings
   const rows = async (text: string, params?: BoundValues) => {
-    const query = { text, tables: new Map([[key, table]]), dropped: new Map(), partsMax, record: new QueryRecord() }
+    const query = { text, tables: new Map([[key, table]]), dropped: new Map(), partsMax, record: new QueryWork() }
     await using stream = await queries.start(query, { ...options, signal, ...(params && { params }) })
     return await collectRows(stream, SETTINGS.suggestedValues.default)
   }

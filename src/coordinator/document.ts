@@ -18,7 +18,7 @@ import type { FileChecker } from '../storage/sealed-file.ts'
 import type { SqlOptions } from './calls.ts'
 import type { DocumentCatalogs } from './document-catalogs.ts'
 import { filterFiles } from './partition-filter.ts'
-import { QueryRecord } from './query-record.ts'
+import { QueryWork } from './query-work.ts'
 import { runningOf } from './run-plan.ts'
 import { readSql } from './sql.ts'
 
@@ -48,7 +48,7 @@ export interface ComposedQuery {
   /** Greatest number of parts that groups are cut into. */
   partsMax: number
   /** Of the work on it since the call. */
-  record: QueryRecord
+  record: QueryWork
 }
 
 interface ParsedStep extends BuzzStep {
@@ -72,7 +72,7 @@ export class DocumentComposer {
    * @throws ARGUMENT_INVALID for options that are of SQL alone
    */
   async compose(value: BuzzDocument, options: SqlOptions): Promise<ComposedQuery> {
-    const record = new QueryRecord()
+    const record = new QueryWork()
     const { settings, engines } = this.#parts
     const unfit = (['params', 'at'] as const).find((name) => options[name] !== undefined)
     if (unfit) throw new SkepError('ARGUMENT_INVALID', `${unfit}: a document takes none`, { argument: unfit })

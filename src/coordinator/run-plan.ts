@@ -8,7 +8,7 @@ import type { Pool } from '../pool/pool.ts'
 import type { Pools } from '../pool/pools.ts'
 import type { CallOptions } from './calls.ts'
 import { runStages, type StagesResult } from './dispatch.ts'
-import type { TasksRun } from './query-record.ts'
+import type { TasksRun } from './query-work.ts'
 
 /** What running plans needs of a warehouse. */
 export interface PlanParts {

@@ -15,7 +15,7 @@ import type { AtOption } from './at.ts'
 import { poolOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import type { ComposedQuery } from './document.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
-import { QueryRecord } from './query-record.ts'
+import { QueryWork } from './query-work.ts'
 import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
 import {
   type BoundTables,
@@ -54,7 +54,7 @@ interface Prepared {
   files: DataFile[]
   choice: SqlChoice
   estimate: Estimate
-  record: QueryRecord
+  record: QueryWork
   close(): Promise<void>
 }
 
@@ -68,7 +68,7 @@ interface Asked {
   load(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Table>>
   /** What is told of the scans of its tables. */
   scansOf(bound: BoundTables): TableScan[]
-  record: QueryRecord
+  record: QueryWork
 }
 
 /** Runs queries of one warehouse. */
@@ -238,7 +238,7 @@ export class SqlRunner {
   #asked(query: AskedQuery, { at }: SqlOptions): Asked {
     const { settings, loadTables } = this.#parts
     if (typeof query === 'string') {
-      const record = new QueryRecord()
+      const record = new QueryWork()
       const { cacheUse } = record
       const load = (names: readonly string[], signal: AbortSignal) => loadTables(names, at, { signal, cacheUse })
       return { text: query, settings, load, scansOf: ({ scans }) => scans, record }

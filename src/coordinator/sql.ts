@@ -20,7 +20,7 @@ import type { TreeNode } from '../sql/tree.ts'
 import { checkShortParameters } from '../sql/written-arguments.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { requireWhole } from '../worker/whole-files.ts'
-import type { DividedStats, QueryRecord } from './query-record.ts'
+import type { DividedStats, QueryWork } from './query-work.ts'
 import type { WorkStats } from './statistics.ts'
 
 /** A column of a result; `type` is DuckDB's name of it. */
@@ -66,7 +66,7 @@ export interface SqlContext {
   session: Session
   settings: Settings
   checker: FileChecker
-  record: QueryRecord
+  record: QueryWork
   params?: BoundValues | undefined
   options: RunOptions
   /** Begins the transaction anew and binds the tables again, to find out why a query failed half way. */

@@ -1,19 +1,25 @@
 /** The server: routes of the contract, what guards them, and what each is answered with. */
+
+import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { CONTRACT, type Contract } from '../api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts'
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { type Caller, namesOf, requireRole } from './access.ts'
+import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
+import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
+import { observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
-import { errorOf, sendClientError, sendError } from './reply.ts'
+import { addPage, PAGE_PATHS } from './page.ts'
+import { errorOf, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
 declare module 'fastify' {
@@ -32,22 +38,22 @@ declare module 'fastify' {
   }
 }
 
-const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS }
+const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS, ...DATASET_HANDLERS }
 
 /** A server of this context that does not listen yet. */
-export async function buildApp(
-  context: ServerContext,
-  logger: FastifyBaseLogger | false = false,
-): Promise<FastifyInstance> {
+export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
+  const connections = new Connections(context.settings)
   const app: FastifyInstance = fastify({
-    ...(logger ? { loggerInstance: logger } : { logger: false }),
+    ...connections.options(),
+    loggerInstance: context.log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: () => randomUUID(),
     bodyLimit: SETTINGS.bodyBytes.default,
     routerOptions: { maxParamLength: SETTINGS.paramCharacters.default },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestIdHeader: false,
     frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
-    clientErrorHandler: sendClientError,
   })
   // What a client expects beyond "100-continue" may be left out of account, and has an answer of ours then.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
@@ -55,12 +61,17 @@ export async function buildApp(
   app.decorateRequest('text', '')
   app.setValidatorCompiler(validating)
   app.setSerializerCompiler(() => (document) => JSON.stringify(document))
-  app.setErrorHandler((error, request, reply) => sendError(reply, withTypes(errorOf(error), request)))
+  app.setErrorHandler(async (error, request, reply) => {
+    if (errorOf(error).code === 'INTERNAL') reportDefect(context, error, { requestId: request.id })
+    return await sendError(reply, withTypes(errorOf(error), request))
+  })
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
     return await sendError(reply, unknownRoute(request))
   })
   readJson(app)
+  observeRequests(app, context)
+  connections.limit(app)
   guard(app, context)
   await app.register(helmet, { contentSecurityPolicy: { directives: POLICY }, strictTransportSecurity: false })
   await app.register(accepts)
@@ -77,6 +88,7 @@ export async function buildApp(
     },
   })
   for (const name of Object.keys(ENDPOINTS) as EndpointName[]) addRoute(app, context, name)
+  addPage(app, context.page)
   return app
 }
 
@@ -115,6 +127,7 @@ function guard(app: FastifyInstance, context: ServerContext): void {
     const { access } = context
     for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
+    if (!context.isReady()) reply.header('connection', 'close')
     const role = request.routeOptions.config.role ?? 'open'
     if (role === 'open') return
     request.caller = access.caller(request.headers.authorization)
@@ -134,7 +147,12 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
     scope.route({
       method,
       url: path,
-      config: { role, asText: contract.asText === true, takes: contract.consumes ?? ['application/json'] },
+      config: {
+        role,
+        asText: contract.asText === true,
+        takes: contract.consumes ?? ['application/json'],
+        readsBody: contract.consumes !== undefined,
+      },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })
@@ -144,7 +162,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
 
 function schemaOf(
   name: EndpointName,
-  { summary, params, query, body, consumes, response, status = 200 }: Contract,
+  { summary, params, query, body, consumes, response, failure = ErrorBody, status = 200 }: Contract,
   role: Endpoint['role'],
 ) {
   return {
@@ -156,7 +174,7 @@ function schemaOf(
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(consumes && { consumes: [...consumes] }),
-    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: ErrorBody },
+    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: failure },
   }
 }
 
@@ -199,6 +217,7 @@ function unknownRoute(request: FastifyRequest): SkepError {
 function allowedMethods(path: string): string[] {
   const found = Object.values(ENDPOINTS).filter((endpoint) => patternOf(endpoint.path).test(path))
   const methods = new Set<string>(found.map(({ method }) => method))
+  if (PAGE_PATHS.some((pattern) => patternOf(pattern).test(path))) methods.add('GET')
   return [...methods, ...(methods.has('GET') ? ['HEAD'] : [])]
 }
 

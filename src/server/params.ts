@@ -19,9 +19,10 @@ function readValue(value: unknown, name: string, depth: number): BoundValue {
   const { type, value: text } = value as { type?: unknown; value?: unknown }
   if (typeof text === 'string') {
     if (type === 'bigint' && /^-?\d{1,40}$/.test(text)) return BigInt(text)
+    if (type === 'double' && /^(NaN|-?Infinity|-?\d+(\.\d+)?(e[-+]?\d+)?)$/i.test(text)) return Number(text)
     if (type === 'timestamp' && !Number.isNaN(Date.parse(text))) return new Date(text)
     if (type === 'blob' && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return Buffer.from(text, 'base64')
   }
-  const message = `params: ${name} is neither a plain value nor {"type": "bigint" | "timestamp" | "blob", "value": "…"}`
+  const message = `params: ${name} is neither a plain value nor {"type": "bigint" | "double" | "timestamp" | "blob", "value": "…"}`
   throw new SkepError('ARGUMENT_INVALID', message, { argument: 'params' })
 }

@@ -1,8 +1,8 @@
 /** How answers and errors leave the server. */
-import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
+import { failureOf, isFunnelRocket } from './funnel-rocket/failure.ts'
 
 /** The types of bodies. */
 export const TYPES = {
@@ -19,18 +19,12 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
   if (isSkepError(error, 'SERVER_BUSY'))
     reply.header('retry-after', String(Math.ceil(error.details.retryAfterMs / 1000)))
   if (isSkepError(error, 'SERVER_CLOSING')) reply.header('retry-after', '5')
+  // What was not read of the body is not waited for.
+  if (isSkepError(error, 'REQUEST_TIMEOUT')) reply.header('connection', 'close')
   if (isSkepError(error, 'TOKEN_INVALID')) reply.header('www-authenticate', 'Bearer')
   if (isSkepError(error, 'METHOD_NOT_ALLOWED')) reply.header('allow', error.details.allowed.join(', '))
-  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify({ error }))
-}
-
-/** Answers bytes that are no request, unless an answer is on its way there: what came then would be taken for a part of it. */
-export function sendClientError({ message }: Error, socket: Socket): void {
-  const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent?: boolean } | null }
-  if (!socket.writable || answer?.headersSent) return void socket.destroy()
-  const body = JSON.stringify({ error: errorOf({ statusCode: 400, message }) })
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${TYPES.json}\r\nContent-Length: ${Buffer.byteLength(body)}`
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
+  const body = isFunnelRocket(reply.request.url) ? failureOf(error) : { error }
+  return await reply.code(error.status).type(TYPES.json).send(JSON.stringify(body))
 }
 
 /** The error that a failure of the framework, or of ours, is told as. */

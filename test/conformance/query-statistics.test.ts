@@ -79,7 +79,8 @@ function expectSense({ phases, taskTimes, doneTasks, cache, coldTasks, warmTasks
   expect([queue, fetch, scan, taskTimes].map(({ count }) => count)).toEqual([tasks, tasks, tasks, tasks])
   expect(coldTasks + warmTasks).toBe(tasks)
   expect(Object.values(doneTasks).reduce((sum, count) => sum + count, 0)).toBe(tasks)
-  expect(attempts ?? 1).toBe(tasks + (stats.failedAttempts ?? 0))
+  // Others were started beside a slow one.
+  expect(attempts ?? 1).toBeGreaterThanOrEqual(tasks + (stats.failedAttempts ?? 0))
   expect(taskTimes.totalMs).toBeCloseTo(fetch.totalMs + scan.totalMs, 0)
   expect(plan.totalMs + taskTimes.maxMs + merge.totalMs).toBeLessThanOrEqual(stats.ms + SLACK_MS)
   expect(Number(Object.keys(doneTasks).at(-1))).toBeLessThanOrEqual(stats.ms + 250 + SLACK_MS)

@@ -11,7 +11,7 @@ import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import { runStages } from '../../src/coordinator/dispatch.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
-import { QueryRecord } from '../../src/coordinator/query-record.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import { EngineKeeper, readingOf } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
@@ -107,7 +107,7 @@ export class PlanRunner implements AsyncDisposable {
       options: { signal },
       root: this.#root,
       runPlan,
-      record: new QueryRecord(),
+      record: new QueryWork(),
     }
     try {
       const result = await runPooledBehaviour(context, table, { source, valid })

@@ -98,7 +98,7 @@ describe('a token', () => {
         done()
       },
     })
-    lab = await startLab({ tokens: true, token: OWN, logger: pino({ level: 'trace' }, sink) })
+    lab = await startLab({ tokens: true, token: OWN, log: pino({ level: 'trace' }, sink) })
   })
   afterAll(() => lab[Symbol.asyncDispose]())
 

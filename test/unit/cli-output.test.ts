@@ -15,7 +15,7 @@ import { alignmentOf, cellText, drawTable } from '../../src/cli/output/table.ts'
 import { displayWidth, pad, shorten, visible } from '../../src/cli/output/width.ts'
 import { errorLines } from '../../src/cli/report.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
-import { QueryRecord } from '../../src/coordinator/query-record.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import type { JsonValue } from '../../src/engine/values.ts'
 import { SkepError } from '../../src/errors.ts'
 
@@ -258,7 +258,7 @@ describe('reports', () => {
     scannedRows: 5000,
     scannedGroups: 10,
     reader: 'direct',
-    ...new QueryRecord().stats(),
+    ...new QueryWork().stats(),
   }
   const result: BehaviouralResult<BehaviouralStats> = {
     success: true,

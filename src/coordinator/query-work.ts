@@ -1,4 +1,4 @@
-/** The record of one query: what its process did for it, and what its tasks took. */
+/** The work on one query: what its process did for it, and what its tasks took. */
 import { CacheUse } from '../storage/cache-use.ts'
 import type { TaskStats } from './run-figures.ts'
 import { type TaskTimes, type WorkStats, workStats } from './statistics.ts'
@@ -22,7 +22,7 @@ export interface DividedStats {
 }
 
 /** Measures the work on one query, from its making on. */
-export class QueryRecord {
+export class QueryWork {
   /** What loading its tables tells. */
   readonly cacheUse = new CacheUse()
   readonly #startedMs: number

@@ -1,0 +1,11 @@
+/** `skep/client`: a warehouse behind a server, for browsers and Node. */
+export type { QueryStats, ResultColumn } from '../coordinator/sql.ts'
+export type { BoundValue, BoundValues } from '../engine/parameters.ts'
+export type { JsonValue } from '../engine/values.ts'
+export type { ErrorCode, ErrorDetails, ErrorKind } from '../errors.ts'
+export { isSkepError, SkepError } from '../errors.ts'
+export type { ConnectOptions } from './connection.ts'
+export type { ImportBody } from './files.ts'
+export { connect, type RemoteImportOptions, RemoteWarehouse, type SignalOption } from './remote-warehouse.ts'
+export type { RemoteStream } from './stream.ts'
+export type { NamedFile } from './tar.ts'
