@@ -16,7 +16,7 @@ import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
-import { observeRequests, reportDefect } from './observe.ts'
+import { observeRequest, observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
 import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
@@ -53,7 +53,10 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestIdHeader: false,
-    frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
+    frameworkErrors: (error, request, reply) => {
+      observeRequest(context, request as FastifyRequest, reply as FastifyReply)
+      void sendError(reply as FastifyReply, error)
+    },
   })
   // What a client expects beyond "100-continue" may be left out of account, and has an answer of ours then.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))

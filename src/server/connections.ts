@@ -16,14 +16,12 @@ declare module 'fastify' {
 
 type Limits = Pick<Settings, 'headersMs' | 'bodyMs' | 'keepAliveMs' | 'connections'>
 
-/** How often connections are looked at. */
-const CHECK_MS = 1000
-
 /** The limits of the connections of one server. */
 export class Connections {
   readonly #limits: Limits
   /** Those on which an answer may have begun, so that nothing else may be written there. */
   readonly #answering = new WeakSet<Socket>()
+  readonly #open = new Set<Socket>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -35,7 +33,7 @@ export class Connections {
     const http: ServerOptions = {
       headersTimeout: headersMs,
       requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
+      connectionsCheckingInterval: Math.min(SETTINGS.connectionCheckMs.default, headersMs),
       maxHeaderSize: SETTINGS.headerBytes.default,
     }
     const clientErrorHandler = (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -49,6 +47,14 @@ export class Connections {
   limit(app: FastifyInstance): void {
     const { bodyMs, connections } = this.#limits
     app.server.maxConnections = connections
+    app.server.on('connection', (socket) => {
+      this.#open.add(socket)
+      socket.once('close', () => this.#open.delete(socket))
+    })
+    // Node itself takes connections on which no request ever began for busy.
+    app.addHook('preClose', async () => {
+      for (const socket of this.#open) if (!this.#answering.has(socket)) socket.destroySoon()
+    })
     app.addHook('onRequest', async (request, reply) => {
       const { socket } = request.raw
       this.#answering.add(socket)
@@ -95,7 +101,7 @@ function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
   // Who sends without an end does not read either.
-  setTimeout(() => socket.destroy(), CHECK_MS).unref()
+  setTimeout(() => socket.destroy(), SETTINGS.connectionCheckMs.default).unref()
 }
 
 const REASONS: Record<number, string> = { 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }

@@ -9,7 +9,7 @@ import { packageVersion, pageFolder } from '../package-root.ts'
 /** Serves the warehouse over HTTP until it is told to end. */
 export const serveCommand = defineCommand({
   summary: 'Serves the warehouse over HTTP, with a web page',
-  usage: 'skep serve [--host ADDRESS] [--port N] [--log-level LEVEL]',
+  usage: 'skep serve [--host ADDRESS] [--port N] [--log-level debug|info|warn|error|silent]',
   description:
     'On the loopback address anybody of this machine is an admin, unless SKEP_TOKEN or SKEP_TOKENS_FILE name tokens; elsewhere one of them is needed. Ctrl-C ends it: running queries get their time, new ones are refused.',
   arguments: [],
