@@ -158,12 +158,12 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                   class="grid-name"
                   role="columnheader"
                   aria-colindex={index + 1}
-                  data-number={format.isNumeric(column.type) || undefined}
+                  data-number={isRight(column) || undefined}
                   style={{ left: gutter + edges[index]!, width: widths[index] }}
-                  title={`${column.name} (${column.type})`}
+                  title={column.type ? `${column.name} (${column.type})` : column.name}
                 >
                   <span class="truncate">{column.name}</span>
-                  <span class="grid-type truncate">{column.type}</span>
+                  {column.type && <span class="grid-type truncate">{column.type}</span>}
                   <Resizer
                     onResize={(step, from) => resize(index, from + step)}
                     width={widths[index]!}
@@ -201,11 +201,11 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                       aria-selected={isIn(bounds, row, index)}
                       data-place={`${row}:${index}`}
                       data-active={(chosen?.to.row === row && chosen.to.column === index) || undefined}
-                      data-number={format.isNumeric(column.type) || undefined}
+                      data-number={isRight(column) || undefined}
                       data-null={value === undefined || undefined}
                       style={{ left: gutter + edges[index]!, width: widths[index] }}
                     >
-                      {value?.slice(0, 400) ?? 'null'}
+                      {shown(value, column.type)}
                     </div>
                   )
                 })}
@@ -223,6 +223,16 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
       )}
     </>
   )
+}
+
+function isRight({ type, align }: GridColumn): boolean {
+  return align === 'right' || format.isNumeric(type)
+}
+
+/** Times with a space are easier to read; what is copied is as it came. */
+function shown(value: string | undefined, type: string): string {
+  if (value === undefined) return 'null'
+  return type.startsWith('TIMESTAMP') ? value.replace('T', ' ') : value.slice(0, 400)
 }
 
 function isIn(bounds: ReturnType<typeof boundsOf> | undefined, row: number, column: number): boolean {

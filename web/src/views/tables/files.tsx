@@ -64,11 +64,11 @@ function FileGrid({ files }: { files: readonly DataFile[] }): JSX.Element {
   const keys = useMemo(() => [...new Set(files.flatMap(({ partition }) => Object.keys(partition)))], [files])
   const columns = useMemo(
     () => [
-      { name: 'file', type: 'VARCHAR' },
+      { name: 'file', type: '' },
       ...keys.map((name) => ({ name, type: 'partition' })),
-      { name: 'rows', type: 'BIGINT' },
-      { name: 'size', type: 'BIGINT' },
-      { name: 'sorted', type: 'BOOLEAN' },
+      { name: 'rows', type: '', align: 'right' as const },
+      { name: 'size', type: '', align: 'right' as const },
+      { name: 'sorted', type: '' },
     ],
     [keys],
   )
