@@ -11,9 +11,11 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CONTRACT, type Contract } from '../../src/api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName, pathOf, type Role } from '../../src/api/endpoints.ts'
+import { readSettings } from '../../src/config.ts'
 import { Access } from '../../src/server/access.ts'
 import { buildApp } from '../../src/server/app.ts'
 import type { ServerContext } from '../../src/server/context.ts'
+import { SILENT } from '../../src/server/log.ts'
 import { codeOf, type ServerLab, startLab, TOKENS } from './lab.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -172,7 +174,8 @@ describe('a token', () => {
 describe('a route', () => {
   test('without a role makes the server fail', async () => {
     const access = new Access({ host: '127.0.0.1', token: undefined, tokensFile: '', hosts: '', cors: '' })
-    const context = { access, version: '0.0.0' } as ServerContext
+    const settings = readSettings({})
+    const context = { access, settings, log: SILENT, version: '0.0.0' } as ServerContext
     const build = async (config: { role?: Endpoint['role'] } | undefined) => {
       const app = await buildApp(context)
       app.get('/naked', { ...(config && { config }) }, async () => 'served')
