@@ -29,7 +29,7 @@ export const demoCommand = defineCommand({
   examples: [{ line: 'skep demo --keep', does: 'a warehouse to go on with' }],
   run: async (context) => {
     const started = performance.now()
-    if (context.flags.keep) return await present(context, await context.open(), started)
+    if (context.flags.keep) return await present(context, await context.openFolder(), started)
     const folder = await mkdtemp(join(tmpdir(), 'skep-demo-'))
     try {
       const { Warehouse } = await import('../../warehouse.ts')

@@ -20,10 +20,10 @@ export const serveCommand = defineCommand({
     { line: 'skep serve', does: 'http://127.0.0.1:4213' },
     { line: 'SKEP_TOKEN=secret skep serve --host 0.0.0.0', does: 'for other machines' },
   ],
-  run: async ({ flags, open, json, signal, document, confirm, note, terminal }) => {
+  run: async ({ flags, openFolder, json, signal, document, confirm, note, terminal }) => {
     const port = flags.port === undefined ? undefined : wholeNumber('port', flags.port, 0)
     const { Server } = await import('../../server/server.ts')
-    const warehouse = await open()
+    const warehouse = await openFolder()
     await using server = await Server.start(warehouse, {
       ...(flags.host === undefined ? {} : { host: flags.host }),
       ...(port === undefined ? {} : { port }),
