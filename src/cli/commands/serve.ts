@@ -41,7 +41,7 @@ interface Serving {
 
 /** Serves the warehouse of a command until the command is told to end. @throws ARGUMENT_INVALID */
 export async function serveWarehouse(
-  { open, json, signal, document, confirm, terminal }: Omit<CommandContext, 'flags'>,
+  { openFolder, json, signal, document, confirm, terminal }: Omit<CommandContext, 'flags'>,
   { host, port, level }: Serving,
 ): Promise<void> {
   const number = port === undefined ? undefined : wholeNumber('port', port, 0)
@@ -50,7 +50,7 @@ export async function serveWarehouse(
     import('../../server/log.ts'),
     import('../../server/traces.ts'),
   ])
-  const warehouse = await open()
+  const warehouse = await openFolder()
   const version = packageVersion()
   const log = openLog(level ?? (warehouse.settings.logLevel as LogLevel), terminal.stderr)
   await using server = await Server.start(warehouse, {
