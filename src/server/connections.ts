@@ -2,7 +2,7 @@
 import type { ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PassThrough, type Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SETTINGS, type Settings } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { errorOf } from './reply.ts'
@@ -61,9 +61,12 @@ export class Connections {
       for (const socket of this.#open) if (!this.#answers.has(socket)) socket.destroySoon()
     })
     app.addHook('onRequest', async (request, reply) => this.#answering(request.raw.socket, reply.raw))
-    app.addHook('preParsing', async (request, _reply, payload) =>
-      hasBody(request) && !request.routeOptions.config.readsBody ? timed(payload as Readable, bodyMs) : payload,
-    )
+    app.addHook('preParsing', async (request, reply, payload) => {
+      if (!hasBody(request) || request.routeOptions.config.readsBody) return payload
+      const body = timed(payload as Readable, bodyMs)
+      readToItsEnd(body, { of: payload as Readable, reply })
+      return body
+    })
   }
 
   #answering(socket: Socket, answer: ServerResponse): void {
@@ -88,6 +91,21 @@ function timed(body: Readable, limitMs: number): Readable {
   body.once('error', (error) => copy.destroy(error))
   body.once('close', () => body.readableEnded || copy.destroy(new SkepError('CANCELLED', 'the caller left', {})))
   return body.pipe(copy)
+}
+
+/** Sees to what is answered before it was read: it is read then, as the next request stands behind it, or the connection ends. */
+function readToItsEnd(body: Readable, { of, reply }: { of: Readable; reply: FastifyReply }): void {
+  const giveUp = () => {
+    if (!of.readableEnded) of.destroy()
+  }
+  reply.raw.once('close', () => {
+    if (body.destroyed) giveUp()
+    else body.resume()
+  })
+  // Who reads it is told by itself; nobody does after the answer.
+  body.once('error', () => {
+    if (reply.raw.writableFinished) giveUp()
+  })
 }
 
 /** The error for what comes too slowly. */
