@@ -29,6 +29,11 @@ export const LIMITS = {
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
   progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
   paramCharacters: { unit: 'characters', default: 1024, help: 'Longest parameter in the path of a request.' },
+  lastAnswersMs: {
+    unit: 'ms',
+    default: 1000,
+    help: 'Time that connections have when a server ends, once none of its queries runs any more.',
+  },
   streamBeginMs: {
     unit: 'ms',
     default: 200,

@@ -20,6 +20,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The least role that may use the route; every route has one. */
     role?: Endpoint['role']
+    /** True where the handler reads the text of the body itself, to say where in it something is wrong. */
+    asText?: boolean
   }
   interface FastifyRequest {
     caller: Caller
@@ -94,12 +96,16 @@ const POLICY = {
   upgradeInsecureRequests: null,
 }
 
+/** Queries have a reader of JSON of their own. */
+const AS_TEXT: ReadonlySet<EndpointName> = new Set<EndpointName>(['query', 'run'])
+
 /** Only JSON is read, and kept as it came: queries say where in their text they are wrong. */
 function readJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     request.text = body.toString()
+    if (request.routeOptions.config.asText) return done(null, null)
     parse(request, request.text, done)
   })
 }
@@ -129,7 +135,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
     scope.route({
       method,
       url: path,
-      config: { role },
+      config: { role, asText: AS_TEXT.has(name) },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import type { Warehouse } from '../warehouse.ts'
 import { Access } from './access.ts'
@@ -85,7 +86,10 @@ export class Server implements AsyncDisposable {
     const timer = setTimeout(() => queries.cancelAll(), settings.shutdownMs)
     await admission.close()
     clearTimeout(timer)
+    // A connection that never asked for anything does not count as idle, and would be waited for.
+    const last = setTimeout(() => this.#app.server.closeAllConnections(), SETTINGS.lastAnswersMs.default)
     await this.#app.close()
+    clearTimeout(last)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
