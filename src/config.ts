@@ -78,6 +78,21 @@ export const SETTINGS = {
     minimum: KIB,
     help: 'Largest text of a query: SQL, or the JSON of a behavioural query.',
   },
+  distinctRows: {
+    variable: 'SKEP_DISTINCT_ROWS',
+    unit: 'rows',
+    default: 5_000_000,
+    minimum: 0,
+    help: 'Rows of a table up to which the distinct numbers, dates and times of a column are counted exactly; of more their number is estimated.',
+  },
+  queriesKept: {
+    variable: 'SKEP_QUERIES_KEPT',
+    unit: 'count',
+    default: 1000,
+    minimum: 1,
+    maximum: 100_000,
+    help: 'Queries that the log of a warehouse remembers: the newest, of all processes.',
+  },
   commitRetries: {
     variable: 'SKEP_COMMIT_RETRIES',
     unit: 'count',

@@ -51,6 +51,7 @@ export interface ErrorDetails {
   FILE_NOT_FOUND: { file: string }
   FILE_UNREADABLE: { file: string }
   FOLDER_CHANGED: { table?: string; file: string }
+  HEADER_LIMIT: { limitBytes: number }
   INTERNAL: Record<string, never>
   JSON_INVALID: { position?: number }
   KEY_INVALID: { table: string; key: 'actor' | 'time' | 'timeUnit' | 'buckets'; file?: string }
@@ -61,15 +62,19 @@ export interface ErrorDetails {
   ORIGIN_FORBIDDEN: { header: 'host' | 'origin' }
   PATH_FORBIDDEN: { path: string }
   QUERY_NOT_FOUND: { id: string }
+  QUERY_INTERRUPTED: Record<string, never>
   QUERY_INVALID: { kind: Violation['kind']; violations: Violation[] }
   QUERY_TIMEOUT: { setting: string; limitMs: number }
   QUERY_TOO_DEEP: { limit: number; path?: string; step?: string }
   QUERY_TOO_LARGE: { limitBytes: number; step?: string }
+  REQUEST_TIMEOUT: { limitMs?: number }
   RESULT_LIMIT: { setting: string; limitBytes: number }
   ROLE_FORBIDDEN: { needed: string }
   ROUTE_NOT_FOUND: Record<string, never>
   ROW_INVALID: { file: string; line?: number; reason: string }
   ROW_LIMIT: { setting: string; limit: number }
+  SAVED_LIMIT: { limit: number }
+  SAVED_NOT_FOUND: { name: string; nearest?: string }
   SCHEMA_MISMATCH: { table?: string; files?: string[]; column?: string; expected?: string; found?: string }
   SERVER_BUSY: { retryAfterMs: number }
   SERVER_CLOSING: Record<string, never>
@@ -82,6 +87,7 @@ export interface ErrorDetails {
   TABLE_EXISTS: { table: string }
   TABLE_FEATURE_UNSUPPORTED: { table?: string; file: string; feature: string }
   TABLE_INVALID: { table?: string; file: string }
+  TABLE_IN_USE: { table: string; lastUsedAt: string }
   TABLE_KIND: { table: string; kind: 'managed' | 'registered' | 'attached' }
   TABLE_NAME_INVALID: { table: string }
   TABLE_NOT_FOUND: { table: string; nearest?: string; step?: string }
@@ -127,7 +133,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   COLUMN_NOT_FOUND: { kind: 'user', help: 'The table has no such column; the nearest known name is in the details.' },
   COLUMN_TYPE_UNSUPPORTED: {
     kind: 'user',
-    help: 'The column has a type that a table cannot store; choose one with `--types column=TYPE`.',
+    help: 'The column has a type that a table cannot store (choose one with `--types column=TYPE`), or of which no values are suggested.',
   },
   COMMIT_CONFLICT: {
     kind: 'conflict',
@@ -160,6 +166,7 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     kind: 'conflict',
     help: 'A file of a registered folder changed while it was read, several times over; nothing that mixes states is returned. Try again.',
   },
+  HEADER_LIMIT: { kind: 'limit', status: 431, help: 'The head of a request is larger than 16 KiB.' },
   INTERNAL: { kind: 'internal', help: 'A defect of Skep; please report it with the command that led to it.' },
   JSON_INVALID: { kind: 'user', help: 'The text is not JSON.' },
   KEY_INVALID: {
@@ -193,13 +200,25 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'The path lies outside of the folders that requests of this role may name; see `SKEP_ROOTS`.',
   },
   QUERY_NOT_FOUND: { kind: 'user', status: 404, help: 'The server knows no query of this id.' },
+  QUERY_INTERRUPTED: {
+    kind: 'unavailable',
+    help: 'The process that ran the query ended before the query did; run it again. Only the log of queries says so.',
+  },
   QUERY_INVALID: {
     kind: 'user',
     help: 'The behavioural query is not valid; `violations` lists every problem with a JSON Pointer to it.',
   },
   QUERY_TIMEOUT: { kind: 'limit', help: 'The query ran longer than `SKEP_QUERY_TIMEOUT_MS`.' },
   QUERY_TOO_DEEP: { kind: 'limit', help: 'Filters, parentheses of a relation or JSON are nested too deeply.' },
-  QUERY_TOO_LARGE: { kind: 'limit', help: 'The text of the query is larger than `SKEP_QUERY_BYTES`.' },
+  QUERY_TOO_LARGE: {
+    kind: 'limit',
+    help: 'The text of the query is larger than `SKEP_QUERY_BYTES`, or a saved query than 256 KB.',
+  },
+  REQUEST_TIMEOUT: {
+    kind: 'limit',
+    status: 408,
+    help: 'A request comes too slowly; see `SKEP_HEADERS_MS`, `SKEP_BODY_MS` and `SKEP_UPLOAD_STALL_MS`.',
+  },
   RESULT_LIMIT: {
     kind: 'limit',
     help: 'The result is larger than `SKEP_RESULT_BYTES`; ask for less, or for NDJSON, CSV or Parquet, which stream.',
@@ -212,6 +231,12 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   ROUTE_NOT_FOUND: { kind: 'user', status: 404, help: 'The server has nothing at this path.' },
   ROW_INVALID: { kind: 'user', help: 'A row of an imported file does not parse; nothing was imported.' },
   ROW_LIMIT: { kind: 'limit', help: 'The result has more rows than `SKEP_RESULT_ROWS`; add a LIMIT or raise it.' },
+  SAVED_LIMIT: { kind: 'limit', help: 'The warehouse has as many saved queries as it may have; remove some.' },
+  SAVED_NOT_FOUND: {
+    kind: 'user',
+    status: 404,
+    help: 'The warehouse has no saved query of this name; the nearest known name is in the details.',
+  },
   SCHEMA_MISMATCH: { kind: 'user', help: 'Files disagree with each other or with the table about columns or types.' },
   SERVER_BUSY: {
     kind: 'limit',
@@ -237,6 +262,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
     help: 'A table that others wrote uses a feature of its format that Skep does not read; the details name it. Rewrite the table without it.',
   },
   TABLE_INVALID: { kind: 'user', help: 'Metadata of a table is damaged or of a version that Skep does not read.' },
+  TABLE_IN_USE: {
+    kind: 'conflict',
+    help: 'The table was queried within `SKEP_UNREGISTER_IDLE_MS`, or is just now; wait, or unregister it with `force`.',
+  },
   TABLE_KIND: {
     kind: 'user',
     help: 'The command does not fit the kind of the table: registered and attached tables are read-only, `drop` is for managed ones and `unregister` for the others.',

@@ -61,9 +61,12 @@ export type {
   SqlResult,
   SqlStream,
 } from './coordinator/calls.ts'
+export type { ColumnDistribution, ColumnOptions, Histogram, ValueCount, ValuesOptions } from './coordinator/columns.ts'
 export type { ColumnDescription, FileDescription, TableDescription, TableSummary } from './coordinator/describe.ts'
 export type { BehaviouralExplanation, Layout } from './coordinator/explain-behaviour.ts'
-export type { QueryStats, ResultColumn, TableScan } from './coordinator/sql.ts'
+export type { DividedStats } from './coordinator/query-work.ts'
+export type { QueryStats, ReadStats, ResultColumn, TableScan } from './coordinator/sql.ts'
+export type { Phase, PhaseTimes, WorkStats } from './coordinator/statistics.ts'
 export type { Damage, Verification } from './coordinator/verify.ts'
 export type { BoundValue, BoundValues } from './engine/parameters.ts'
 export type { JsonValue } from './engine/values.ts'
@@ -75,4 +78,6 @@ export type { FileCount, FolderVacuum, Removed, RemovedKind, TableVacuum, Vacuum
 export type { VacuumOptions } from './maintenance/vacuum-disk.ts'
 export type { BuzzCatalog, BuzzDocument, BuzzStep, CatalogType } from './planner/buzz.ts'
 export type { WorkerInfo } from './pool/pool.ts'
+export type { QueryRecord, QueryState, RecordKind } from './records/query-record.ts'
+export type { DamagedQuery, QueryKind, QueryToSave, SavedQuery } from './records/saved-queries.ts'
 export { Warehouse } from './warehouse.ts'

@@ -7,14 +7,14 @@ import type { BehaviouralQuery } from './behaviour/types.ts'
 import { validateQuery } from './behaviour/validate.ts'
 import type { Alteration } from './catalog/alteration.ts'
 import { AttachedTables } from './catalog/attached.ts'
-import { type AttachedEntry, Catalog, type CatalogEntry } from './catalog/catalog.ts'
+import { type AttachedEntry, Catalog, type CatalogEntry, type TableOrigin } from './catalog/catalog.ts'
 import { DiskReader } from './catalog/file-reader.ts'
 import { Folders } from './catalog/folder/folders.ts'
 import { checkTableName } from './catalog/names.ts'
 import { systemSources } from './catalog/sources.ts'
 import type { SnapshotInfo, Table } from './catalog/types.ts'
 import { readSettings, type Settings } from './config.ts'
-import { type AtOption, resolveAt } from './coordinator/at.ts'
+import type { AtOption } from './coordinator/at.ts'
 import { type AttachOptions, readAttachOptions } from './coordinator/attach.ts'
 import type { BehaviouralStats } from './coordinator/behaviour-result.ts'
 import {
@@ -35,11 +35,22 @@ import {
   type SqlResult,
   type SqlStream,
 } from './coordinator/calls.ts'
+import {
+  type ColumnDistribution,
+  type ColumnOptions,
+  type ColumnParts,
+  columnDistribution,
+  columnValues,
+  type ValueCount,
+  type ValuesOptions,
+} from './coordinator/columns.ts'
 import { describeTable, summariseTable, type TableDescription, type TableSummary } from './coordinator/describe.ts'
 import { DocumentComposer } from './coordinator/document.ts'
 import { DocumentCatalogs } from './coordinator/document-catalogs.ts'
 import type { BehaviouralExplanation } from './coordinator/explain-behaviour.ts'
 import { listTables } from './coordinator/list-tables.ts'
+import { type LoadTables, tableLoader } from './coordinator/load-tables.ts'
+import { QueryWork } from './coordinator/query-work.ts'
 import { runningOf } from './coordinator/run-plan.ts'
 import { collectRows, type QueryStats } from './coordinator/sql.ts'
 import { type AskedQuery, SqlRunner } from './coordinator/sql-runner.ts'
@@ -57,7 +68,9 @@ import { type BuzzDocument, parseDocument } from './planner/buzz.ts'
 import type { WorkerInfo } from './pool/pool.ts'
 import { Pools } from './pool/pools.ts'
 import { Threads } from './pool/threads.ts'
+import { type DamagedQuery, type QueryToSave, SavedQueries, type SavedQuery } from './records/saved-queries.ts'
 import { DiskStore } from './storage/disk-store.ts'
+import type { CallOptions as StoreOptions } from './storage/object-store.ts'
 import { nameOfProcess, systemProcesses } from './storage/processes.ts'
 import { FileChecker } from './storage/sealed-file.ts'
 
@@ -75,18 +88,24 @@ export class Warehouse implements AsyncDisposable {
   readonly #pools: Pools
   readonly #parts: BehaviourParts
   readonly #queries: SqlRunner
+  readonly #loadTables: LoadTables
+  readonly #columns: ColumnParts
   readonly #store: DiskStore
+  readonly #saved: SavedQueries
 
   private constructor(root: string, settings: Settings) {
     this.root = root
     this.settings = settings
     this.#store = new DiskStore(root)
+    this.#saved = new SavedQueries(this.#store, systemSources().now)
     this.#catalog = new Catalog(this.#store, { ...settings, sources: systemSources() })
     this.#threads = new Threads(settings.threads)
     this.#folders = new Folders({ maxFiles: settings.importFiles })
     this.#attached = new AttachedTables(new DiskReader(), { maxFiles: settings.importFiles })
     this.#engines = new EngineKeeper({ settings, root, spillPath: this.temporaryPath() })
     this.#pools = new Pools({ root, settings, engines: this.#engines, spillPath: () => this.temporaryPath() })
+    const loadTables = tableLoader({ catalog: this.#catalog, attached: this.#attached, folders: this.#folders })
+    this.#loadTables = loadTables
     this.#parts = {
       root,
       settings,
@@ -96,8 +115,8 @@ export class Warehouse implements AsyncDisposable {
       pools: this.#pools,
       checker: new FileChecker(),
     }
-    const loadTables = this.#loadAll.bind(this)
     this.#queries = new SqlRunner({ ...this.#parts, loadTables })
+    this.#columns = { settings, queries: this.#queries, loadTables }
     const catalogs = new DocumentCatalogs({ attached: this.#attached, maxFiles: settings.importFiles })
     this.#documents = new DocumentComposer({ ...this.#parts, loadTables, catalogs })
   }
@@ -196,26 +215,6 @@ export class Warehouse implements AsyncDisposable {
     return await this.#queries.explain(await this.#asked(query, options), options)
   }
 
-  /** The tables of these names, by lower-case name. */
-  async #loadAll(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>> {
-    const keys = [...new Set(names.map((name) => name.toLowerCase()))]
-    const opened = await Promise.all(keys.map((key) => this.#catalog.open(key, { signal })))
-    const moments = resolveAt(
-      at,
-      opened.map(({ entry }) => entry),
-    )
-    const tables = await Promise.all(
-      opened.map(async ({ entry, load }) => {
-        const at = moments.get(entry.name)
-        const found = await load(at)
-        if (found.kind === 'managed') return found
-        if (found.kind === 'attached') return await this.#attached.load(found, { at, signal })
-        return await this.#folders.current(found, { signal })
-      }),
-    )
-    return new Map(keys.map((key, k) => [key, tables[k]!]))
-  }
-
   /**
    * The result document of a behavioural query.
    *
@@ -233,10 +232,12 @@ export class Warehouse implements AsyncDisposable {
     const running = runningOf(this.settings, options)
     return await retryChanged(this.settings.folderRetries, async () => {
       const tables: Table[] = []
+      const record = new QueryWork(started)
       try {
-        const loaded = await this.#loadQuery(table, query, options.at, running.signal)
+        const reading = { signal: running.signal, cacheUse: record.cacheUse }
+        const loaded = await this.#loadQuery(table, query, options.at, reading)
         tables.push(loaded.table)
-        return await runBehaviouralQuery(this.#parts, loaded, options, { running, started })
+        return await runBehaviouralQuery(this.#parts, loaded, options, { running, record })
       } catch (error) {
         throw await this.#queries.naming(error, { tables, running })
       }
@@ -249,7 +250,8 @@ export class Warehouse implements AsyncDisposable {
     query: BehaviouralQuery | string,
     options: QueryOptions = {},
   ): Promise<BehaviouralExplanation> {
-    const loaded = await this.#loadQuery(table, query, options.at, runningOf(this.settings, options).signal)
+    const { signal } = runningOf(this.settings, options)
+    const loaded = await this.#loadQuery(table, query, options.at, { signal })
     return explainBehaviouralQuery(this.#parts, loaded, options)
   }
 
@@ -257,10 +259,10 @@ export class Warehouse implements AsyncDisposable {
     name: string,
     query: BehaviouralQuery | string,
     at: AtOption | undefined,
-    signal: AbortSignal,
+    options: StoreOptions,
   ): Promise<LoadedQuery> {
     const source = typeof query === 'string' ? parseQueryText(query, this.settings) : query
-    const table = (await this.#loadAll([name], at, signal)).get(name.toLowerCase())!
+    const table = (await this.#loadTables([name], at, options)).get(name.toLowerCase())!
     const { columns } = table.snapshot.schema
     const valid = validateQuery(source, { columns, keys: table.keys }, this.settings)
     requireKeys(table)
@@ -343,8 +345,26 @@ export class Warehouse implements AsyncDisposable {
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
   async describe(table: string, options: { files?: boolean; at?: AtOption } = {}): Promise<TableDescription> {
-    const tables = await this.#loadAll([table], options.at, AbortSignal.timeout(this.settings.queryTimeoutMs))
+    const { signal } = runningOf(this.settings, {})
+    const tables = await this.#loadTables([table], options.at, { signal })
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
+  }
+
+  /** How the values of a column are distributed: counts, bounds, and a histogram or the most frequent values. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, and as `sql` does */
+  async column(table: string, column: string, options: ColumnOptions = {}): Promise<ColumnDistribution> {
+    return await retryChanged(this.settings.folderRetries, () =>
+      columnDistribution(this.#columns, table, column, options),
+    )
+  }
+
+  /** Values of a column to suggest, most frequent first. @throws TABLE_NOT_FOUND, COLUMN_NOT_FOUND, COLUMN_TYPE_UNSUPPORTED, ARGUMENT_INVALID, and as `sql` does */
+  async values(table: string, column: string, options: ValuesOptions = {}): Promise<ValueCount[]> {
+    return await retryChanged(this.settings.folderRetries, () => columnValues(this.#columns, table, column, options))
+  }
+
+  /** Of what kind a table is, and since when its name stands for it. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID, TABLE_INVALID */
+  async origin(table: string): Promise<TableOrigin> {
+    return await this.#catalog.origin(table)
   }
 
   /** The history of a table, newest last; nothing for a registered one. @throws TABLE_NOT_FOUND; TABLE_INVALID, FILE_NOT_FOUND of an attached one */
@@ -388,6 +408,26 @@ export class Warehouse implements AsyncDisposable {
   async vacuum(table?: string, options: VacuumOptions = {}): Promise<VacuumResult> {
     const { vacuumDisk } = await import('./maintenance/vacuum-disk.ts')
     return await vacuumDisk(this.#store, this.settings, table, options)
+  }
+
+  /** Keeps a query under a name, in place of one that had it; only its form is checked. @throws ARGUMENT_INVALID, QUERY_TOO_LARGE, SAVED_LIMIT */
+  async saveQuery(name: string, query: QueryToSave, options: CallOptions = {}): Promise<SavedQuery> {
+    return await this.#saved.save(name, query, options)
+  }
+
+  /** All saved queries, by name; a damaged one with its error. */
+  async savedQueries(options: CallOptions = {}): Promise<(SavedQuery | DamagedQuery)[]> {
+    return await this.#saved.list(options)
+  }
+
+  /** The saved query of that name. @throws SAVED_NOT_FOUND, FILE_INVALID */
+  async savedQuery(name: string, options: CallOptions = {}): Promise<SavedQuery> {
+    return await this.#saved.get(name, options)
+  }
+
+  /** Removes the saved query of that name. @throws SAVED_NOT_FOUND */
+  async removeSavedQuery(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#saved.remove(name, options)
   }
 
   /** The workers that run tasks of queries, as they are now; those of a pool appear when it is first used. */

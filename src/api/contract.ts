@@ -1,6 +1,7 @@
 /** What goes in and out of every route. */
 import { type Static, type TSchema, Type } from 'typebox'
 import type { EndpointName } from './endpoints.ts'
+import { FUNNEL_ROCKET } from './funnel-rocket.ts'
 import * as s from './schemas.ts'
 
 /** The parts of a call. What has no schema is not taken. */
@@ -11,10 +12,14 @@ export interface Contract {
   query?: TSchema
   /** Of JSON. */
   body?: TSchema
+  /** True for a body that is read by whoever takes it, from its text: that tells where it is wrong, and keeps integers of any size. */
+  asText?: true
   /** The content types of a body that is no JSON. */
   consumes?: readonly string[]
   status?: 200 | 201 | 202 | 204
   response?: TSchema
+  /** Of an error, where it has another form than elsewhere. */
+  failure?: TSchema
 }
 
 const optional = Type.Optional
@@ -60,13 +65,13 @@ export const CONTRACT = {
     summary: 'The distribution of a column',
     params: column,
     query: s.closed({ at: atText }),
-    response: Type.Object({}),
+    response: s.ColumnDistribution,
   },
   values: {
     summary: 'Values of a column to suggest, most frequent first',
     params: column,
     query: s.closed({ prefix: optional(Type.String()), limit: optional(Type.Integer({ minimum: 1 })), at: atText }),
-    response: Type.Array(Type.Object({ value: s.Json, count: Type.Integer() })),
+    response: s.ValueCounts,
   },
   register: {
     summary: 'Makes a folder of Parquet files a table, in place',
@@ -173,12 +178,14 @@ export const CONTRACT = {
     params: table,
     query: s.closed({ at: atText, ...asked, stream }),
     body: s.Json,
+    asText: true,
     response: s.BehaviouralResult,
   },
   run: {
     summary: 'The rows of the last step of a Buzz document',
     query: s.closed({ ...asked, stream }),
     body: s.Json,
+    asText: true,
     response: s.SqlResult,
   },
   queries: {
@@ -188,21 +195,27 @@ export const CONTRACT = {
   },
   queryById: { summary: 'One of them', params: id, response: s.QueryRecord },
   cancel: { summary: 'Cancels a query', params: id, status: 202, response: s.QueryRecord },
-  savedQueries: { summary: 'The saved queries, by name', response: Type.Array(Type.Object({ name: Type.String() })) },
-  savedQuery: { summary: 'A saved query', params: name, response: Type.Object({ name: Type.String() }) },
+  savedQueries: { summary: 'The saved queries, by name', response: Type.Array(s.SavedQuery) },
+  savedQuery: { summary: 'A saved query', params: name, response: s.SavedQuery },
   saveQuery: {
     summary: 'Saves a query under a name, replacing one of that name',
     params: name,
-    body: s.Json,
-    response: Type.Object({ name: Type.String() }),
+    body: s.QueryToSave,
+    response: s.SavedQuery,
   },
   removeSavedQuery: { summary: 'Removes a saved query', params: name, status: 204 },
   workers: { summary: 'The workers of the pools', response: Type.Array(s.WorkerInfo) },
   session: {
     summary: 'Who asks, and what the server is',
-    response: Type.Object({ who: Type.String(), role: Type.String(), version: Type.String() }),
+    response: Type.Object({
+      who: Type.String(),
+      role: Type.String(),
+      version: Type.String(),
+      warehouse: Type.String(),
+    }),
   },
   openapi: { summary: 'This description', response: Type.Object({}) },
+  ...FUNNEL_ROCKET,
   healthz: { summary: 'Whether the server is alive' },
   readyz: { summary: 'Whether it takes queries' },
   metrics: { summary: 'Metrics for Prometheus' },

@@ -38,6 +38,7 @@ export const TableSummary = Type.Object({
   name: text,
   kind: oneOf('managed', 'registered', 'attached', 'unknown'),
   format: optional(oneOf('delta', 'iceberg')),
+  location: optional(text),
   actor: optional(text),
   time: optional(text),
   columns: count,
@@ -146,4 +147,51 @@ export const QueryRecord = Type.Object({
   cost: optional(Type.Number()),
   pool: optional(text),
   error: optional(Type.Object({ code: text, message: text })),
+})
+
+/** A query to be saved. */
+export const QueryToSave = closed({
+  kind: oneOf('sql', 'query', 'run'),
+  text: optional(text),
+  sql: optional(text),
+  query: optional(Type.Union([Type.Object({}), text])),
+  document: optional(Type.Union([Type.Object({}), text])),
+  table: optional(text),
+  description: optional(text),
+  name: optional(text),
+  savedAt: optional(text),
+})
+
+/** A query that was saved; `error` where it cannot be read any more. */
+export const SavedQuery = Type.Object({
+  name: text,
+  kind: optional(oneOf('sql', 'query', 'run')),
+  text: optional(text),
+  table: optional(text),
+  description: optional(text),
+  savedAt: optional(text),
+  error: optional(Type.Object({ code: text, message: text, details: Type.Object({}) })),
+})
+
+const ValueCount = Type.Object({ value: Json, count })
+
+/** Values with their numbers of rows. */
+export const ValueCounts = Type.Array(ValueCount)
+
+/** How the values of a column are distributed. */
+export const ColumnDistribution = Type.Object({
+  table: text,
+  column: text,
+  type: text,
+  rows: count,
+  nulls: count,
+  nans: optional(count),
+  infinities: optional(count),
+  distinct: optional(count),
+  distinctExact: optional(Type.Boolean()),
+  min: optional(Json),
+  max: optional(Json),
+  histogram: optional(Type.Object({ edges: Type.Array(Json), counts: Type.Array(count) })),
+  values: optional(ValueCounts),
+  otherRows: optional(count),
 })

@@ -66,14 +66,14 @@ export class AttachedTables {
   async #readMetadata(entry: AttachedEntry, options: AttachedOptions): Promise<Table> {
     const { name, uri, format, keys } = entry
     if (format === 'delta') return { ...(await this.#delta.load(uri, { ...options, name })), keys }
-    const { at, signal } = options
+    const { at, ...calls } = options
     return await loadForeignIceberg(this.#reader, uri, {
       name,
       keys,
       cache: this.#cache,
       maxFiles: this.#maxFiles,
       ...(at && { at }),
-      ...(signal && { signal }),
+      ...calls,
     })
   }
 }

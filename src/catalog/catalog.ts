@@ -5,7 +5,14 @@ import { mapConcurrent } from '../storage/concurrent.ts'
 import type { CallOptions, ObjectStore } from '../storage/object-store.ts'
 import { systemProcesses } from '../storage/processes.ts'
 import type { Alteration } from './alteration.ts'
-import { type CatalogEntry, type DamagedName, type ForeignEntry, toEntry, wrongKind } from './entries.ts'
+import {
+  type CatalogEntry,
+  type DamagedName,
+  type ForeignEntry,
+  type TableOrigin,
+  toEntry,
+  wrongKind,
+} from './entries.ts'
 import { isDropped, snapshotInfos } from './iceberg/metadata.ts'
 import { tableFolder } from './iceberg/place.ts'
 import type { Survey } from './iceberg/snapshot-reader.ts'
@@ -27,7 +34,7 @@ import type { DataFile, PartitionSpec, Schema, SnapshotInfo, TableKeys } from '.
 import { explainUnknown } from './versioned-log.ts'
 import { type LeaseOptions, openWriter, type Writer } from './writers.ts'
 
-export type { AttachedEntry, CatalogEntry, DamagedName, ForeignEntry } from './entries.ts'
+export type { AttachedEntry, CatalogEntry, DamagedName, ForeignEntry, TableOrigin } from './entries.ts'
 export type { At, Commit, CommitOptions, ManagedTable, TableDraft } from './managed-tables.ts'
 export type { Writer } from './writers.ts'
 
@@ -92,6 +99,12 @@ export class Catalog {
   /** What a name stands for. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID */
   async entry(name: string, options: CallOptions = {}): Promise<CatalogEntry> {
     return (await this.#open(name, options)).entry
+  }
+
+  /** What a name stands for, and since when: ISO 8601, UTC. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID */
+  async origin(name: string, options: CallOptions = {}): Promise<TableOrigin> {
+    const { entry, found } = await this.#open(name, options)
+    return { name: entry.name, kind: entry.kind, since: found.since! }
   }
 
   /** An entry, and its table in the state that it had just then. @throws TABLE_NOT_FOUND, TABLE_NAME_INVALID; `load` as the method of that name */

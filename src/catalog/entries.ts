@@ -15,6 +15,15 @@ export type AttachedEntry = { kind: 'attached'; name: string } & Attachment
 /** An entry of a table that is not ours. */
 export type ForeignEntry = Exclude<CatalogEntry, { kind: 'managed' }>
 
+/** Where a table came from. */
+export interface TableOrigin {
+  /** As its maker spelled it. */
+  name: string
+  kind: TableKind
+  /** When it was made, registered or attached under its name: ISO 8601, UTC. */
+  since: string
+}
+
 /** A name whose entry cannot be read: nothing is known of its table. */
 export interface DamagedName {
   kind: 'damaged'

@@ -36,6 +36,8 @@ export interface DamagedEntry {
 export interface FoundName {
   version: number
   entry: NameEntry
+  /** When the name came to stand for it: ISO 8601, UTC. Absent for a name that was never used. */
+  since?: string
 }
 
 const FOLDER = 'names'
@@ -81,7 +83,9 @@ export class Names {
   readonly #store: ObjectStore
   readonly #sources: Sources
   /** Entries by path, with the version of the object: they never change, but whole warehouses may be replaced. */
-  readonly #known = new BoundedCache<{ version: string; entry: NameEntry }>(SETTINGS.cachedFolderBytes.default)
+  readonly #known = new BoundedCache<{ version: string; entry: NameEntry; since: string }>(
+    SETTINGS.cachedFolderBytes.default,
+  )
   /** The newest versions that were seen, by lower-case name. */
   readonly #versions = new BoundedCache<number>(SETTINGS.cachedVersions.default)
 
@@ -127,7 +131,8 @@ export class Names {
 
   /** True when the entry follows the version that was found, false when another writer's does. @throws STORE_UNAVAILABLE when that is unknown */
   async append(name: string, version: number, entry: NameEntry): Promise<boolean> {
-    const document = { ...entry, commitId: newUuid(this.#sources) }
+    const since = new Date(this.#sources.now()).toISOString()
+    const document = { ...entry, since, commitId: newUuid(this.#sources) }
     return await this.#log(name).append(version, printEntry(document))
   }
 
@@ -137,9 +142,9 @@ export class Names {
    */
   async fence(name: string, uuid: string, options: CallOptions = {}): Promise<boolean> {
     for (;;) {
-      const { version, entry } = await this.find(name, options)
+      const { version, entry, since } = await this.find(name, options)
       if (entry.state === 'managed' && entry.uuid === uuid) return false
-      const document = { ...entry, fenced: uuid, commitId: newUuid(this.#sources) }
+      const document = { ...entry, ...(since && { since }), fenced: uuid, commitId: newUuid(this.#sources) }
       if (await this.#log(name).append(version + 1, printEntry(document))) return true
     }
   }
@@ -169,15 +174,16 @@ export class Names {
     const path = log.path(version)
     const known = this.#known.get(path)
     const info = known && (await this.#store.stat(path, options))
-    if (known && info?.version === known.version) return { version, entry: known.entry }
-    const entry = parseEntry(await log.read(version, options), path, name)
-    await this.#keep(path, entry, options)
-    return { version, entry }
-  }
-
-  async #keep(path: string, entry: NameEntry, options: CallOptions): Promise<void> {
-    const info = await this.#store.stat(path, options)
-    if (info) this.#known.set(path, { version: info.version, entry }, info.sizeBytes)
+    const isSame = known !== undefined && info?.version === known.version
+    options.cacheUse?.note(isSame)
+    if (isSame) return { version, entry: known.entry, since: known.since }
+    const document = parseJson(await log.read(version, options), path, name) ?? {}
+    const entry = parseEntry(document, path, name)
+    const written = await this.#store.stat(path, options)
+    // Entries of earlier releases do not say it themselves.
+    const since = typeof document.since === 'string' ? document.since : new Date(written?.modifiedMs ?? 0).toISOString()
+    if (written) this.#known.set(path, { version: written.version, entry, since }, written.sizeBytes)
+    return { version, entry, since }
   }
 }
 
@@ -193,8 +199,7 @@ function parseJson(bytes: Uint8Array, file: string, table: string): Partial<Reco
   }
 }
 
-function parseEntry(bytes: Uint8Array, file: string, table: string): NameEntry {
-  const document = parseJson(bytes, file, table) ?? {}
+function parseEntry(document: Partial<Record<string, unknown>>, file: string, table: string): NameEntry {
   const { state, name, uuid, registration } = document
   if (state === 'absent') return { state }
   if (typeof name === 'string' && name.toLowerCase() === table.toLowerCase()) {

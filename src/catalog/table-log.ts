@@ -64,6 +64,7 @@ export class TableLog {
     this.#versions.set(uuid, version, 1)
     const file = log.path(Math.max(version, 1))
     const known = version > 0 ? this.#metadata.get(file) : undefined
+    options.cacheUse?.note(known !== undefined)
     if (known) return { version, metadata: known }
     const bytes = await log.read(Math.max(version, 1), options).catch(async (error: unknown) => {
       // Vacuum removes no version that is newest: there is another one by now.

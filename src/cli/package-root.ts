@@ -8,6 +8,11 @@ export function packageRoot(): string {
   return findRoot().folder
 }
 
+/** Folder of the web page, whether it has been built or not. */
+export function pageFolder(): string {
+  return join(packageRoot(), 'dist/web')
+}
+
 /** The package's version. */
 export function packageVersion(): string {
   return findRoot().version

@@ -1,8 +1,10 @@
 /** Rows that come over HTTP while they are read. */
+
 import type { EndpointName } from '../api/endpoints.ts'
 import type { CallOptions, SqlStream } from '../coordinator/calls.ts'
 import type { QueryStats, ResultColumn } from '../coordinator/sql.ts'
 import type { JsonValue } from '../engine/values.ts'
+import { SkepError } from '../errors.ts'
 import type { Connection, RouteCall } from './connection.ts'
 
 /** Rows of a query in batches, or one by one. Leaving the loop, or closing it, ends the query on the server. */
@@ -57,14 +59,17 @@ export async function openStream(
     columns,
     batches,
     rows: rowsOf(columns, batches),
-    stats: () => stats ?? NOTHING,
+    stats: () => {
+      if (stats) return stats
+      throw new SkepError('ARGUMENT_INVALID', 'the statistics of a stream come with its end; read its rows first', {
+        argument: 'stats',
+      })
+    },
     [Symbol.asyncDispose]: async () => {
       await lines.return()
     },
   }
 }
-
-const NOTHING: QueryStats = { tasks: 0, files: 0, filesPruned: 0, bytes: 0, rows: 0, ms: 0 }
 
 async function* rowsOf(
   columns: readonly ResultColumn[],

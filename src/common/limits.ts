@@ -29,16 +29,18 @@ export const LIMITS = {
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
   progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
   paramCharacters: { unit: 'characters', default: 1024, help: 'Longest parameter in the path of a request.' },
-  lastAnswersMs: {
-    unit: 'ms',
-    default: 1000,
-    help: 'Time that connections have when a server ends, once none of its queries runs any more.',
-  },
   streamBeginMs: {
     unit: 'ms',
     default: 200,
     help: 'Time after which a stream of progress begins though there is none: until then an error has a status of its own.',
   },
+  categoricalFraction: {
+    unit: 'fraction',
+    default: 0.1,
+    help: 'Distinct texts of a column for each row up to which Funnel Rocket’s schemas call it categorical.',
+  },
+  topTexts: { unit: 'count', default: 20, help: 'Most frequent texts of such a column that its schema lists.' },
+  topFraction: { unit: 'fraction', default: 0.01, help: 'Least part of the rows that each of these texts has.' },
   shownRows: { unit: 'rows', default: 40, help: 'Rows that `skep sql` shows of a result.' },
   outputCharacters: {
     unit: 'characters',
@@ -362,5 +364,40 @@ export const LIMITS = {
   },
   durationCharacters: { unit: 'characters', default: 64, help: 'Longest text of a duration.' },
   suggestions: { unit: 'count', default: 50, help: 'Violations of one error that name what was probably meant.' },
+  doneStepMs: {
+    unit: 'ms',
+    default: 250,
+    help: 'Stretches of time in which statistics count the tasks that were done.',
+  },
   topMax: { unit: 'count', default: 10_000, help: 'The most entries that `top` may ask for.' },
+  histogramBins: { unit: 'count', default: 32, help: 'Most bins of the histogram of a column.' },
+  frequentValues: {
+    unit: 'count',
+    default: 20,
+    help: 'Most frequent values that are told of a column, or suggested when the call does not say how many.',
+  },
+  suggestedValues: {
+    unit: 'count',
+    default: 1000,
+    help: 'Most values of a column that a call may ask to be suggested.',
+  },
+  prefixCharacters: { unit: 'characters', default: 1000, help: 'Longest beginning of the values to suggest.' },
+  savedQueries: { unit: 'count', default: 1000, help: 'Saved queries of a warehouse.' },
+  savedBytes: { unit: 'bytes', default: 256 * KIB, help: 'Largest saved query, as JSON.' },
+  savedNameCharacters: { unit: 'characters', default: 128, help: 'Longest name of a saved query.' },
+  savedPathCharacters: {
+    unit: 'characters',
+    default: 200,
+    help: 'Longest part of the path of a saved query that is its name; of longer ones the end is a hash.',
+  },
+  queryLogMs: {
+    unit: 'ms',
+    default: 1000,
+    help: 'How often the log of queries is written, and what other processes wrote is looked at, at most.',
+  },
+  queryLogCharacters: {
+    unit: 'characters',
+    default: 4000,
+    help: 'Longest text of a query, or message of an error, that the log keeps.',
+  },
 } as const satisfies Record<string, LimitEntry>

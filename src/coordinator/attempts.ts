@@ -44,8 +44,9 @@ export class Attempts {
   /** Begins an attempt. Nothing comes of it before the caller has returned. */
   start(task: TaskRun, kind: 'first' | 'retry' | 'hedge'): void {
     const nowMs = this.#sources.now()
-    const attempt = new Attempt(task, nowMs)
-    this.#figures.began(kind, nowMs - task.readyMs)
+    const queuedMs = kind === 'hedge' ? 0 : nowMs - task.readyMs
+    const attempt = new Attempt(task, nowMs, queuedMs)
+    this.#figures.began(kind, queuedMs)
     this.#live.add(attempt)
     this.#unsettled.add(attempt)
     void this.#follow(attempt)
@@ -92,6 +93,7 @@ export class Attempts {
     let heard: () => void
     try {
       const result = await this.#run(attempt)
+      if (result.stats.cost !== undefined) this.#figures.paid(result.stats.cost)
       heard = () => this.#listener.succeeded(attempt, result)
     } catch (error) {
       heard = () => this.#listener.failed(attempt, toSkepError(error))

@@ -13,12 +13,13 @@ import type { FileChecker } from '../storage/sealed-file.ts'
 import { sourceOf } from '../worker/actor-rows.ts'
 import type { BehaviourOutcome } from '../worker/behaviour-task.ts'
 import type { ShareRunner } from '../worker/direct-job.ts'
-import { runBehaviour } from './behaviour.ts'
+import { type QueryContext, runBehaviour } from './behaviour.ts'
 import type { BehaviouralStats } from './behaviour-result.ts'
 import { poolOf, type QueryOptions } from './calls.ts'
 import { type BehaviouralExplanation, explainBehaviour } from './explain-behaviour.ts'
 import { planQuery, runPooledBehaviour } from './merge-behaviour.ts'
-import { type PlanParts, type Running, runPlan } from './run-plan.ts'
+import type { QueryWork } from './query-work.ts'
+import { type PlanParts, type PlanRun, type Running, runPlan } from './run-plan.ts'
 import { readUnchanged } from './unchanged.ts'
 
 /** What running behavioural queries needs of a warehouse. */
@@ -68,30 +69,51 @@ export function chooseBehaviour(
   return { pool: name, divided, why, estimate, plan }
 }
 
-/** The result document of a query; `started` is when the call came. @throws BYTES_LIMIT, COST_LIMIT, and what the query fails with */
+/** The result document of a query. @throws BYTES_LIMIT, COST_LIMIT, and what the query fails with */
 export async function runBehaviouralQuery(
   parts: BehaviourParts,
   query: LoadedQuery,
   options: QueryOptions,
-  { running, started }: { running: Running; started: number },
+  { running, record }: { running: Running; record: QueryWork },
 ): Promise<BehaviouralResult<BehaviouralStats>> {
-  const { root, settings, engines, checker, threads } = parts
-  const { table, source, valid } = query
+  const { settings, engines, checker, threads } = parts
+  const { table, valid } = query
   const choice = chooseBehaviour(parts, query, options)
   requireAffordable(choice.estimate, options)
   await using lease = await engines.leaseEngine(readingOf([table]))
   const { signal, timeoutMs } = running
-  const context = { engine: lease.engine, settings, checker, options: { signal, timeoutMs } }
+  const context = { engine: lease.engine, settings, checker, options: { signal, timeoutMs }, record }
   const result = await readUnchanged(table.snapshot.files, { signal }, async () => {
-    if (!choice.divided)
-      return await runBehaviour({ ...context, threads, onProgress: running.onProgress }, table, valid, started)
-    await using run = await runPlan(parts, choice.plan.stages, choice.pool, running)
-    const outcomes = run.results.get(BEHAVIOUR_STAGE)!.map(({ outcome }) => outcome as BehaviourOutcome)
-    const pooled = { ...context, root, exchange: run.exchange, runPlan: async () => outcomes }
-    return await runPooledBehaviour(pooled, table, { source, valid }, started)
+    if (!choice.divided) {
+      if (lease.beginTask()) record.wasCold()
+      return await runBehaviour({ ...context, threads, onProgress: running.onProgress }, table, valid)
+    }
+    return await runOnPool(parts, context, query, { pool: choice.pool, running })
   })
   const { pool, estimate } = choice
   return { ...result, stats: { ...result.stats, pool, estimate } }
+}
+
+/** The result document of a query in tasks; nothing is left of what they gave. */
+async function runOnPool(
+  parts: BehaviourParts,
+  context: QueryContext,
+  { table, source, valid }: LoadedQuery,
+  { pool, running }: { pool: PoolName; running: Running },
+): Promise<BehaviouralResult<BehaviouralStats>> {
+  let run: PlanRun | undefined
+  const runTasks = async ({ stages }: Plan) => {
+    context.record.planned()
+    run = await runPlan(parts, stages, pool, running)
+    context.record.ran(run)
+    const outcomes = run.results.get(BEHAVIOUR_STAGE)!.map(({ outcome }) => outcome as BehaviourOutcome)
+    return { outcomes, exchange: run.exchange }
+  }
+  try {
+    return await runPooledBehaviour({ ...context, root: parts.root, runPlan: runTasks }, table, { source, valid })
+  } finally {
+    await run?.[Symbol.asyncDispose]()
+  }
 }
 
 /** What a query means, and what would be done for it. */

@@ -17,6 +17,7 @@ import { requireWhole } from '../worker/whole-files.ts'
 import { aggregate } from './aggregate.ts'
 import { type BehaviouralStats, type Findings, resultDocument } from './behaviour-result.ts'
 import { dataWarnings } from './data-warnings.ts'
+import type { QueryWork } from './query-work.ts'
 import { scanOf, statsOf } from './sql.ts'
 
 /** What running a behavioural query needs, wherever its tasks run. */
@@ -25,6 +26,7 @@ export interface QueryContext {
   settings: Settings
   checker: FileChecker
   options: RunOptions
+  record: QueryWork
 }
 
 /** What running a behavioural query in this process needs. */
@@ -34,14 +36,13 @@ export interface BehaviourContext extends QueryContext {
   onProgress?: ((fraction: number) => void) | undefined
 }
 
-/** The result document of a query on a table; `started` is when the call came, by `performance.now()`. */
+/** The result document of a query on a table. */
 export async function runBehaviour(
   context: BehaviourContext,
   table: Table,
   query: ValidQuery,
-  started: number,
 ): Promise<BehaviouralResult<BehaviouralStats>> {
-  return await answerQuery(context, table, query, started, (...asked) => findHere(context, ...asked))
+  return await answerQuery(context, table, query, (...asked) => findHere(context, ...asked))
 }
 
 /** A query on a table, as those who run its tasks see it. */
@@ -59,19 +60,18 @@ export async function answerQuery(
   context: QueryContext,
   table: Table,
   query: ValidQuery,
-  started: number,
   find: FindTogether,
 ): Promise<BehaviouralResult<BehaviouralStats>> {
   await checkPatterns(context, query)
   const source = sourceOf(table, query)
   const pruning = pruneFiles(table.snapshot, timeCondition(table, query))
-  await requireWhole(context.checker, table, pruning.files, context.options)
+  const { checker, options, record } = context
+  await record.fetching(() => requireWhole(checker, table, pruning.files, options))
   const places = aggregationScopes(query)
   using session = await context.engine.session()
   const { findings, tasks } = await find({ source, pruning, places }, session)
-  const { checker, options } = context
   const warnings: Warning[] = await dataWarnings({ session, checker, options }, source, findings.rows)
-  const stats = statsOf([scanOf(table, pruning)], tasks, Math.round(performance.now() - started))
+  const stats = { ...statsOf([scanOf(table, pruning)], tasks), ms: record.ms, ...record.stats() }
   return resultDocument(query, places, findings, [...query.warnings, ...warnings], stats)
 }
 
@@ -97,13 +97,18 @@ async function findHere(
   { source, pruning, places }: AskedQuery,
   session: Session,
 ): ReturnType<FindTogether> {
+  const { record, threads } = context
   const tasks = actorTasks(source.table, pruning.files)
   const onProgress = (done: number) => context.onProgress?.(done / (tasks.length + Math.min(1, places.length)))
+  const wereReady = threads.isReady
+  record.planned()
   const { reader, totals, outcomes } = await runTasks({ ...context, onProgress }, source, tasks, places.length > 0)
+  if (reader === 'direct' && !wereReady) record.wasCold()
   let aggregations: AggregationResult[][] = []
   if (places.length > 0) {
     aggregations = await aggregate(await gatherPassing(session, source, outcomes, context.options), places)
   }
+  record.ran()
   const sums = { totals: addTotals(source.query, totals), ...countOutcomes(outcomes) }
   return { findings: { reader, ...sums, aggregations }, tasks: tasks.length }
 }

@@ -23,6 +23,8 @@ export interface TableSummary {
   kind: TableKind | 'unknown'
   /** Of an attached table. */
   format?: TableFormat
+  /** Folder of the table: an absolute path or URL; absent where it cannot be read. */
+  location?: string
   actor?: string
   time?: string
   columns: number
@@ -79,11 +81,12 @@ export interface TableDescription {
 
 /** A table in one line. */
 export function summariseTable(table: Table): TableSummary {
-  const { name, kind, format, keys, schema, snapshot } = table
+  const { name, kind, format, location, keys, schema, snapshot } = table
   return {
     name,
     kind,
     ...(format === undefined ? {} : { format }),
+    location,
     ...(keys.actor === undefined ? {} : { actor: keys.actor }),
     ...(keys.time === undefined ? {} : { time: keys.time }),
     columns: schema.columns.length,

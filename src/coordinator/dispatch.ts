@@ -12,6 +12,7 @@ import type { Pool, TaskResult } from '../pool/pool.ts'
 import { Attempts } from './attempts.ts'
 import { RunFigures, type TaskProgress, type TaskStats } from './run-figures.ts'
 import { type Attempt, layOut, type StageRun, type TaskRun } from './stage-run.ts'
+import type { TaskTimes } from './statistics.ts'
 import type { StageOutput } from './task-inputs.ts'
 
 /** The settings that dispatch goes by. */
@@ -48,6 +49,8 @@ export interface StagesResult {
   /** By the stages' ids; in the order of their tasks, whichever was done first. A stage with little to do may have run its first task only. */
   results: Map<string, TaskResult[]>
   stats: TaskStats
+  /** What the attempts took whose results counted, in the order in which these came. */
+  times: readonly TaskTimes[]
   /** Resolves when the attempts that lost against others have ended, or have had `interruptGraceMs` to do so: wait for it before objects are removed. */
   settled: Promise<void>
 }
@@ -81,6 +84,7 @@ class Dispatch {
   readonly #ready: StageRun[] = []
   readonly #end = Promise.withResolvers<void>()
   readonly #over = new AbortController()
+  #begunMs = 0
 
   constructor(stages: readonly StageRun[], pool: Pool, sources: Sources, options: DispatchOptions) {
     const { settings, onProgress } = options
@@ -111,7 +115,8 @@ class Dispatch {
       signal?.removeEventListener('abort', onAbort)
     }
     const results = new Map(this.#stages.map(({ stage, results }) => [stage.id, results]))
-    return { results, stats: this.#figures.stats, settled: this.#attempts.settle(settings.interruptGraceMs) }
+    const { stats, times } = this.#figures
+    return { results, stats, times, settled: this.#attempts.settle(settings.interruptGraceMs) }
   }
 
   /** Whatever goes wrong in a step ends the run. */
@@ -136,6 +141,7 @@ class Dispatch {
 
   #begin(): void {
     const nowMs = this.#sources.now()
+    this.#begunMs = nowMs
     const first = this.#stages.filter(({ missing }) => missing === 0)
     this.#open(first, nowMs)
     this.#endIfDone(nowMs)
@@ -184,12 +190,13 @@ class Dispatch {
     if (!this.#isOver) this.#figures.tell(nowMs)
   }
 
-  #succeeded({ task, startedMs, atWorkMs }: Attempt, result: TaskResult): void {
+  #succeeded(attempt: Attempt, result: TaskResult): void {
     const nowMs = this.#sources.now()
+    const { task, startedMs, atWorkMs } = attempt
     const { stage } = task
     for (const other of task.live) this.#attempts.drop(other, 'abort')
     stage.finish(task, result, nowMs - (atWorkMs ?? startedMs))
-    this.#figures.finished(task.spec)
+    this.#figures.finished(task.spec, timesOf(attempt, result, { nowMs, begunMs: this.#begunMs }))
     if (stage.isDone) {
       this.#open(this.#close(stage), nowMs)
       this.#endIfDone(nowMs)
@@ -200,6 +207,7 @@ class Dispatch {
   #failed({ task }: Attempt, error: SkepError): void {
     if (error.kind !== 'unavailable' && error.kind !== 'internal') throw error
     task.failures++
+    this.#figures.stats.failed++
     // Another attempt at it may still succeed.
     if (task.live.size === 0) {
       this.#figures.stopped()
@@ -266,6 +274,16 @@ class Dispatch {
     if (hedges >= Math.max(1, (size * hedgePercent) / 100)) return false
     return nowMs - atWorkMs > Math.max(hedgeLeastMs, hedgeFactor * medianMs)
   }
+}
+
+/** What an attempt took. What its worker does not tell of, the attempt spent on its way and on waiting. */
+function timesOf(
+  { startedMs, queuedMs }: Attempt,
+  { stats: { ms, fetchMs = 0, cold = false } }: TaskResult,
+  { nowMs, begunMs }: { nowMs: number; begunMs: number },
+): TaskTimes {
+  const queueMs = Math.max(0, queuedMs + nowMs - startedMs - ms)
+  return { queueMs, fetchMs, scanMs: ms - fetchMs, doneMs: nowMs - begunMs, cold }
 }
 
 function throwIfOver({ signal, timeoutMs }: DispatchOptions): void {

@@ -4,6 +4,7 @@ import { StaticFolders } from '../catalog/folder/static.ts'
 import type { Table, TableFormat } from '../catalog/types.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import type { BuzzCatalog, CatalogType } from '../planner/buzz.ts'
+import type { CallOptions } from '../storage/object-store.ts'
 import { readLocation } from './attach.ts'
 
 const FORMATS: Record<Exclude<CatalogType, 'Static'>, TableFormat> = { DeltaLake: 'delta', Iceberg: 'iceberg' }
@@ -19,10 +20,10 @@ export class DocumentCatalogs {
   }
 
   /** The table that a catalog is. @throws CATALOG_NOT_FOUND, ARGUMENT_INVALID, and what reading a folder or an attached table does; each names the catalog */
-  async load(catalog: BuzzCatalog, signal: AbortSignal): Promise<Table> {
+  async load(catalog: BuzzCatalog, options: CallOptions): Promise<Table> {
     const { name, type, uri } = catalog
     try {
-      return await this.#read(catalog, signal)
+      return await this.#read(catalog, options)
     } catch (error) {
       if (!isSkepError(error) || error.kind === 'internal' || error.kind === 'cancelled') throw error
       if (isSkepError(error, 'FILE_NOT_FOUND')) {
@@ -34,13 +35,13 @@ export class DocumentCatalogs {
     }
   }
 
-  async #read({ name, type, uri, version }: BuzzCatalog, signal: AbortSignal): Promise<Table> {
+  async #read({ name, type, uri, version }: BuzzCatalog, options: CallOptions): Promise<Table> {
     const location = readLocation(uri)
-    if (type === 'Static') return await this.#folders.load(name, location, { signal })
+    if (type === 'Static') return await this.#folders.load(name, location, options)
     const at = version === undefined ? {} : { at: { snapshotId: version } }
     return await this.#attached.load(
       { kind: 'attached', name, uri: location, format: FORMATS[type], keys: {} },
-      { signal, ...at },
+      { ...options, ...at },
     )
   }
 }

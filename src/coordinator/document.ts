@@ -13,12 +13,20 @@ import { type BuzzDocument, type BuzzStep, checkReads, readDocument } from '../p
 import { entriesOf } from '../sql/relations.ts'
 import { commonTableNames, composeTree, withTables } from '../sql/steps.ts'
 import type { TreeNode } from '../sql/tree.ts'
+import type { CacheUse } from '../storage/cache-use.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import type { SqlOptions } from './calls.ts'
 import type { DocumentCatalogs } from './document-catalogs.ts'
 import { filterFiles } from './partition-filter.ts'
+import { QueryWork } from './query-work.ts'
 import { runningOf } from './run-plan.ts'
 import { readSql } from './sql.ts'
+
+/** How tables are loaded: until when, and who is told what of them was remembered. */
+interface Loading {
+  signal: AbortSignal
+  cacheUse: CacheUse
+}
 
 /** What composing documents needs of a warehouse. */
 export interface DocumentParts {
@@ -26,7 +34,7 @@ export interface DocumentParts {
   engines: EngineKeeper
   checker: FileChecker
   /** The tables of these names of the warehouse, by lower-case name. */
-  loadTables(names: readonly string[], at: undefined, signal: AbortSignal): Promise<Map<string, Table>>
+  loadTables(names: readonly string[], at: undefined, options: Loading): Promise<Map<string, Table>>
   catalogs: DocumentCatalogs
 }
 
@@ -39,8 +47,8 @@ export interface ComposedQuery {
   dropped: ReadonlyMap<string, number>
   /** Greatest number of parts that groups are cut into. */
   partsMax: number
-  /** When work on it began, by `performance.now`. */
-  started: number
+  /** Of the work on it since the call. */
+  record: QueryWork
 }
 
 interface ParsedStep extends BuzzStep {
@@ -64,7 +72,7 @@ export class DocumentComposer {
    * @throws ARGUMENT_INVALID for options that are of SQL alone
    */
   async compose(value: BuzzDocument, options: SqlOptions): Promise<ComposedQuery> {
-    const started = performance.now()
+    const record = new QueryWork()
     const { settings, engines } = this.#parts
     const unfit = (['params', 'at'] as const).find((name) => options[name] !== undefined)
     if (unfit) throw new SkepError('ARGUMENT_INVALID', `${unfit}: a document takes none`, { argument: unfit })
@@ -74,9 +82,12 @@ export class DocumentComposer {
     let clean = false
     try {
       const context = { session: lease.session, options: { signal, timeoutMs } }
-      const composed = await composeQuery({ ...this.#parts, ...context }, document, signal)
+      const composed = await composeQuery({ ...this.#parts, ...context }, document, {
+        signal,
+        cacheUse: record.cacheUse,
+      })
       clean = true
-      return { ...composed, partsMax: document.capacity.zones, started }
+      return { ...composed, partsMax: document.capacity.zones, record }
     } finally {
       lease.close(clean ? 'reusable' : undefined)
     }
@@ -86,12 +97,12 @@ export class DocumentComposer {
 async function composeQuery(
   parts: DocumentParts & { session: Session; options: RunOptions },
   document: BuzzDocument,
-  signal: AbortSignal,
+  loading: Loading,
 ): Promise<Pick<ComposedQuery, 'text' | 'tables' | 'dropped'>> {
   const { session, options } = parts
   await session.run('BEGIN TRANSACTION', options)
   const steps = await parseSteps(parts, document)
-  const tables = await loadAll(parts, document, steps, signal)
+  const tables = await loadAll(parts, document, steps, loading)
   await describeSteps(session, steps, tables, options)
   const { steps: changed, ...chosen } = await chooseFiles(parts, steps, tables)
   return { ...chosen, text: await composedText(session, neededSteps(changed), options) }
@@ -130,16 +141,16 @@ async function loadAll(
   { loadTables, catalogs }: DocumentParts,
   { catalogs: listed = [] }: BuzzDocument,
   steps: readonly ParsedStep[],
-  signal: AbortSignal,
+  loading: Loading,
 ): Promise<Map<string, Table>> {
   const isStep = new Set(steps.map(({ name }) => asciiLower(name)))
   const read = new Set(steps.flatMap(({ reads }) => [...reads]).filter((name) => !isStep.has(name)))
   const own = listed.filter(({ name }) => read.has(asciiLower(name)))
   const brought = await Promise.all(
-    own.map(async (catalog) => [asciiLower(catalog.name), await catalogs.load(catalog, signal)] as const),
+    own.map(async (catalog) => [asciiLower(catalog.name), await catalogs.load(catalog, loading)] as const),
   )
   for (const [name] of brought) read.delete(name)
-  const found = read.size > 0 ? await namingReader(steps, () => loadTables([...read], undefined, signal)) : []
+  const found = read.size > 0 ? await namingReader(steps, () => loadTables([...read], undefined, loading)) : []
   return new Map([...found, ...brought])
 }
 

@@ -21,9 +21,8 @@ import type { BehaviouralStats, Findings } from './behaviour-result.ts'
 export interface PooledContext extends QueryContext {
   /** Folder of the warehouse. */
   root: string
-  exchange: Exchange
-  /** Runs all stages of a plan; gives the outcomes of the tasks of the stage {@link BEHAVIOUR_STAGE}, in any order, each once. */
-  runPlan(plan: Plan): Promise<readonly BehaviourOutcome[]>
+  /** Runs all stages of a plan; gives the outcomes of the tasks of the stage {@link BEHAVIOUR_STAGE}, in any order, each once, and where their rows are. */
+  runPlan(plan: Plan): Promise<{ outcomes: readonly BehaviourOutcome[]; exchange: Exchange }>
 }
 
 /** The result document of a query; the same as that of `runBehaviour`. `source` is the query as it was given: an object, or parsed text. */
@@ -31,13 +30,12 @@ export async function runPooledBehaviour(
   context: PooledContext,
   table: Table,
   query: { source: unknown; valid: ValidQuery },
-  started: number,
 ): Promise<BehaviouralResult<BehaviouralStats>> {
-  return await answerQuery(context, table, query.valid, started, async (asked, session) => {
+  return await answerQuery(context, table, query.valid, async (asked, session) => {
     const plan = planQuery(context, asked, query.source)
-    const outcomes = await context.runPlan(plan)
+    const { outcomes, exchange } = await context.runPlan(plan)
     const tasks = plan.stages.reduce((sum, stage) => sum + stage.tasks.length, 0)
-    return { findings: await mergeOutcomes({ ...context, session }, asked, outcomes), tasks }
+    return { findings: await mergeOutcomes({ session, exchange, options: context.options }, asked, outcomes), tasks }
   })
 }
 

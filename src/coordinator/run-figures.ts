@@ -1,4 +1,5 @@
 /** How far the tasks of a query are, and what running them took. */
+import type { TaskTimes } from './statistics.ts'
 
 /** How far they are. Tasks that turn out to have nothing to do are not counted any more. */
 export interface TaskProgress {
@@ -19,16 +20,30 @@ export interface TaskStats {
   attempts: number
   retries: number
   hedges: number
-  /** Attempts whose worker fell silent. */
+  /** Attempts that ended with an error or whose worker fell silent; and the latter alone. */
+  failed: number
   lost: number
   /** Time that tasks waited to be given to the pool, and time from then until they were answered or given up, summed up over all attempts. */
   queuedMs: number
   runMs: number
+  /** Dollars for all attempts that were answered, where workers are paid for. */
+  cost?: number
 }
 
 /** The figures of one query. */
 export class RunFigures {
-  readonly stats: TaskStats = { tasks: 0, attempts: 0, retries: 0, hedges: 0, lost: 0, queuedMs: 0, runMs: 0 }
+  readonly stats: TaskStats = {
+    tasks: 0,
+    attempts: 0,
+    retries: 0,
+    hedges: 0,
+    failed: 0,
+    lost: 0,
+    queuedMs: 0,
+    runMs: 0,
+  }
+  /** Of the attempts whose results counted, in the order in which these came. */
+  readonly times: TaskTimes[] = []
   readonly #tell: ((progress: TaskProgress) => void) | undefined
   readonly #intervalMs: number
   #tasks: number
@@ -63,9 +78,15 @@ export class RunFigures {
     this.#isNew = true
   }
 
+  /** An attempt was answered, whether anybody still wanted it or not. */
+  paid(cost: number): void {
+    this.stats.cost = (this.stats.cost ?? 0) + cost
+  }
+
   /** A task is done. */
-  finished({ rows, bytes }: { rows: number; bytes: number }): void {
+  finished({ rows, bytes }: { rows: number; bytes: number }, times: TaskTimes): void {
     this.stats.tasks++
+    this.times.push(times)
     this.#rows += rows
     this.#bytes += bytes
     this.stopped()

@@ -8,7 +8,7 @@ import type { Pool } from '../pool/pool.ts'
 import type { Pools } from '../pool/pools.ts'
 import type { CallOptions } from './calls.ts'
 import { runStages, type StagesResult } from './dispatch.ts'
-import type { TaskStats } from './run-figures.ts'
+import type { TasksRun } from './query-work.ts'
 
 /** What running plans needs of a warehouse. */
 export interface PlanParts {
@@ -33,9 +33,8 @@ export function runningOf({ queryTimeoutMs: timeoutMs }: Settings, { signal, onP
 }
 
 /** What stages gave, and where it is. When it is disposed of, nothing of it is left. */
-export interface PlanRun extends AsyncDisposable {
+export interface PlanRun extends TasksRun, AsyncDisposable {
   results: StagesResult['results']
-  stats: TaskStats
   exchange: Exchange
 }
 
@@ -50,7 +49,7 @@ export async function runPlan(
   const exchange = new DiskExchange(root, query)
   const watched = watchedPool(pools.get(pool))
   try {
-    const { results, stats, settled } = await runStages(stages, watched.pool, sources, {
+    const { results, stats, times, settled } = await runStages(stages, watched.pool, sources, {
       query,
       settings,
       signal,
@@ -62,7 +61,7 @@ export async function runPlan(
       await settled
       await removeExchange(exchange, watched.running)
     }
-    return { results, stats, exchange, [Symbol.asyncDispose]: dispose }
+    return { results, stats, times, exchange, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await removeExchange(exchange, watched.running)
     throw error

@@ -4,17 +4,18 @@ import { dirname } from 'node:path'
 import type { DataFile, Table } from '../catalog/types.ts'
 import type { Settings } from '../config.ts'
 import { isTimeout, timeoutError } from '../engine/duckdb-errors.ts'
-import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
+import { type EngineKeeper, readingOf, type SessionLease } from '../engine/keeper.ts'
 import { isSkepError } from '../errors.ts'
 import { viewRows } from '../exchange/view-rows.ts'
 import { type Estimate, requireAffordable } from '../planner/estimate.ts'
+import type { CacheUse } from '../storage/cache-use.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { mayComeFromFile, namingFile } from '../worker/whole-files.ts'
 import type { AtOption } from './at.ts'
 import { poolOf, type SqlExplanation, type SqlOptions, type SqlStream } from './calls.ts'
 import type { ComposedQuery } from './document.ts'
 import { chooseSql, estimateSql, type SqlChoice } from './plan-sql.ts'
-import type { TaskStats } from './run-figures.ts'
+import { QueryWork } from './query-work.ts'
 import { type PlanParts, type Running, runningOf, runPlan } from './run-plan.ts'
 import {
   type BoundTables,
@@ -35,7 +36,11 @@ export interface QueryParts extends PlanParts {
   engines: EngineKeeper
   checker: FileChecker
   /** The tables of these names, by lower-case name. */
-  loadTables(names: readonly string[], at: AtOption | undefined, signal: AbortSignal): Promise<Map<string, Table>>
+  loadTables(
+    names: readonly string[],
+    at: AtOption | undefined,
+    options: { signal: AbortSignal; cacheUse: CacheUse },
+  ): Promise<Map<string, Table>>
 }
 
 /** A query whose tables are bound, and whose tasks have run. */
@@ -49,9 +54,7 @@ interface Prepared {
   files: DataFile[]
   choice: SqlChoice
   estimate: Estimate
-  tasks?: TaskStats
-  /** When the call began, by `performance.now`. */
-  started: number
+  record: QueryWork
   close(): Promise<void>
 }
 
@@ -65,7 +68,7 @@ interface Asked {
   load(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Table>>
   /** What is told of the scans of its tables. */
   scansOf(bound: BoundTables): TableScan[]
-  started: number
+  record: QueryWork
 }
 
 /** Runs queries of one warehouse. */
@@ -79,12 +82,12 @@ export class SqlRunner {
   /** The rows of a query in batches. */
   async start(query: AskedQuery, options: SqlOptions): Promise<SqlStream> {
     const prepared = await this.#prepare(query, options)
-    const { files, context } = prepared
+    const { files, context, record } = prepared
     try {
       const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, prepared.text))
       return {
         columns,
-        batches: this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared),
+        batches: record.timed(this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared)),
         stats: () => statsOfRun(prepared),
         [Symbol.asyncDispose]: async () => await prepared.close(),
       }
@@ -168,18 +171,20 @@ export class SqlRunner {
   ): Promise<Prepared> {
     const { engines, checker, root } = this.#parts
     const asked = this.#asked(query, options)
-    const { text, settings } = asked
+    const { text, settings, record } = asked
     const running = runningOf(settings, options)
     let tables: Table[] = []
     // A session that was told to allow more than others is not for others.
     let clean = false
     const first = await engines.lease()
-    let close = async () => first.close(clean ? 'reusable' : undefined)
+    let lease = first
+    const close = async () => lease.close(clean ? 'reusable' : undefined)
     try {
       const context: SqlContext = {
         session: first.session,
         settings,
         checker,
+        record,
         params: options.params,
         options: running,
       }
@@ -190,9 +195,8 @@ export class SqlRunner {
       const reading = readingOf(tables, targets)
       if (!first.suits(reading)) {
         first.close()
-        const second = await (targets.length > 0 ? engines.leaseOnce(reading) : engines.lease(reading))
-        close = async () => second.close(clean ? 'reusable' : undefined)
-        context.session = second.session
+        lease = await (targets.length > 0 ? engines.leaseOnce(reading) : engines.lease(reading))
+        context.session = lease.session
       }
       clean = analysis.singleCalls === 0
       const bind = () => bindTables(context, analysis, loaded)
@@ -200,8 +204,8 @@ export class SqlRunner {
       const bound = await stepUnchanged(reading.files, running, bind)
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
-      const planned = { root, text, tree, planned: bound.planned }
-      const choice = await chooseSql(context, planned, { pool: poolOf(settings, options), purpose })
+      const reads = { root, text, tree, planned: bound.planned }
+      const choice = await chooseSql(context, reads, { pool: poolOf(settings, options), purpose })
       const begin = async () => {
         await context.session.run('BEGIN TRANSACTION', running)
         await bind()
@@ -215,15 +219,16 @@ export class SqlRunner {
         estimate,
         ...bound,
         scans: asked.scansOf(bound),
-        started: asked.started,
+        record,
         close,
       }
-      if (settings.split === 'auto' || purpose === 'explain') return prepared
+      if (purpose === 'explain') return prepared
+      if (settings.split === 'auto') return planned(prepared, lease)
       // Planning may have failed on the way, which ends a transaction.
       await context.session.run('ROLLBACK', { signal: running.signal })
       if (choice.divided) return await this.#runTasks(prepared, begin)
       await begin()
-      return prepared
+      return planned(prepared, lease)
     } catch (error) {
       await close()
       throw await this.naming(error, { tables, running })
@@ -233,10 +238,12 @@ export class SqlRunner {
   #asked(query: AskedQuery, { at }: SqlOptions): Asked {
     const { settings, loadTables } = this.#parts
     if (typeof query === 'string') {
-      const load = (names: readonly string[], signal: AbortSignal) => loadTables(names, at, signal)
-      return { text: query, settings, load, scansOf: ({ scans }) => scans, started: performance.now() }
+      const record = new QueryWork()
+      const { cacheUse } = record
+      const load = (names: readonly string[], signal: AbortSignal) => loadTables(names, at, { signal, cacheUse })
+      return { text: query, settings, load, scansOf: ({ scans }) => scans, record }
     }
-    const { text, tables, dropped, partsMax, started } = query
+    const { text, tables, dropped, partsMax, record } = query
     const load = async (names: readonly string[]) => {
       const read = new Set(names.map((name) => name.toLowerCase()))
       return new Map([...tables].filter(([key]) => read.has(key)))
@@ -246,16 +253,18 @@ export class SqlRunner {
         const scan = scans[k]!
         return { ...scan, filesPruned: scan.filesPruned + (dropped.get(key) ?? 0) }
       })
-    return { text, settings: { ...settings, partsMax }, load, scansOf, started }
+    return { text, settings: { ...settings, partsMax }, load, scansOf, record }
   }
 
   /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
   async #runTasks(prepared: Prepared, begin: () => Promise<void>): Promise<Prepared> {
-    const { context, running, choice, files } = prepared
+    const { context, running, choice, files, record } = prepared
     const { stages, final } = choice.plan!
     const { session } = context
     const rest = { ...prepared, text: final.sql, context: { ...context, params: final.params } }
+    record.planned()
     const run = await stepUnchanged(files, running, () => runPlan(this.#parts, stages, choice.pool, running))
+    record.ran(run)
     try {
       const columns = new Map(stages.map(({ id, work }) => [id, work.kind === 'sql' ? work.columns : []]))
       const restore = async () => {
@@ -270,7 +279,7 @@ export class SqlRunner {
         await prepared.close()
         await run[Symbol.asyncDispose]()
       }
-      return { ...rest, context: { ...rest.context, restore }, tasks: run.stats, close }
+      return { ...rest, context: { ...rest.context, restore }, close }
     } catch (error) {
       await run[Symbol.asyncDispose]()
       throw error
@@ -278,13 +287,16 @@ export class SqlRunner {
   }
 }
 
-function statsOfRun({ scans, tasks, choice, estimate, started }: Prepared): QueryStats {
-  const ms = Math.round(performance.now() - started)
-  return {
-    // Where all files were ruled out there is nothing to do.
-    ...statsOf(scans, tasks?.tasks ?? (scans.length > 0 ? Math.min(1, estimate.tasks) : 1), ms),
-    pool: choice.pool,
-    ...(tasks && { attempts: tasks.attempts, queuedMs: Math.round(tasks.queuedMs), runMs: Math.round(tasks.runMs) }),
-    estimate,
-  }
+/** The query, from now on run by this process: as one task of the engine. */
+function planned(prepared: Prepared, lease: SessionLease): Prepared {
+  if (lease.beginTask()) prepared.record.wasCold()
+  prepared.record.planned()
+  return prepared
+}
+
+function statsOfRun({ scans, choice, estimate, record }: Prepared): QueryStats {
+  const { pool } = choice
+  // Where all files were ruled out there is nothing to do.
+  const tasks = scans.length > 0 ? Math.min(1, estimate.tasks) : 1
+  return { ...statsOf(scans, tasks), ms: record.ms, pool, estimate, ...record.stats() }
 }

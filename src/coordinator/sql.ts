@@ -20,6 +20,8 @@ import type { TreeNode } from '../sql/tree.ts'
 import { checkShortParameters } from '../sql/written-arguments.ts'
 import type { FileChecker } from '../storage/sealed-file.ts'
 import { requireWhole } from '../worker/whole-files.ts'
+import type { DividedStats, QueryWork } from './query-work.ts'
+import type { WorkStats } from './statistics.ts'
 
 /** A column of a result; `type` is DuckDB's name of it. */
 export interface ResultColumn {
@@ -28,7 +30,17 @@ export interface ResultColumn {
 }
 
 /** What a query cost. */
-export interface QueryStats {
+export interface QueryStats extends ReadStats, WorkStats, Partial<Omit<DividedStats, 'tasks'>> {
+  /** Milliseconds from the call to its end. */
+  ms: number
+  /** Where tasks ran. */
+  pool?: PoolName
+  /** What was known before anything ran. */
+  estimate?: Estimate
+}
+
+/** What a query read. */
+export interface ReadStats {
   /** Tasks that were run. */
   tasks: number
   /** Data files that had to be read, and those that partitions and statistics ruled out. */
@@ -37,16 +49,6 @@ export interface QueryStats {
   /** Size and rows of the files that had to be read. */
   bytes: number
   rows: number
-  /** Milliseconds from the call to its end. */
-  ms: number
-  /** Where tasks ran. */
-  pool?: PoolName
-  /** Tries at tasks, and how long all of them together waited and ran, in milliseconds; only where there were several tasks. */
-  attempts?: number
-  queuedMs?: number
-  runMs?: number
-  /** What was known before anything ran. */
-  estimate?: Estimate
 }
 
 /** What a query reads of one table. */
@@ -64,6 +66,7 @@ export interface SqlContext {
   session: Session
   settings: Settings
   checker: FileChecker
+  record: QueryWork
   params?: BoundValues | undefined
   options: RunOptions
   /** Begins the transaction anew and binds the tables again, to find out why a query failed half way. */
@@ -72,7 +75,7 @@ export interface SqlContext {
 
 /** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
 export async function readSql(
-  { session, settings, params, options }: SqlContext,
+  { session, settings, params, options }: Omit<SqlContext, 'checker' | 'record'>,
   text: string,
 ): Promise<{ analysis: SqlAnalysis; tree: TreeNode }> {
   if (Buffer.byteLength(text) > settings.queryBytes) {
@@ -111,14 +114,24 @@ export async function bindTables(
   for (const [key, table] of tables) {
     const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
     const pruning = await pruneUses(context, table, uses)
-    await requireWhole(context.checker, table, pruning.files, context.options)
-    const scan = scanSql(table, table.snapshot.schema, pruning.files)
-    await context.session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(key)} AS ${scan}`, context.options)
+    await context.record.fetching(() => openFiles(context, key, table, pruning.files))
     scans.push(scanOf(table, pruning))
     for (const file of pruning.files) files.push(file)
     planned.set(key, { table, files: pruning.files })
   }
   return { scans, files, planned }
+}
+
+/** Makes a view of these files of a table, which are whole. */
+async function openFiles(
+  { session, checker, options }: SqlContext,
+  view: string,
+  table: Table,
+  files: readonly DataFile[],
+): Promise<void> {
+  await requireWhole(checker, table, files, options)
+  const scan = scanSql(table, table.snapshot.schema, files)
+  await session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(view)} AS ${scan}`, options)
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {
@@ -150,10 +163,10 @@ export function scanOf(table: Table, { files, pruned }: Pruning): TableScan {
 }
 
 /** The totals of several scans. */
-export function statsOf(scans: readonly TableScan[], tasks: number, ms: number): QueryStats {
+export function statsOf(scans: readonly TableScan[], tasks: number): ReadStats {
   const sum = (field: 'files' | 'filesPruned' | 'bytes' | 'rows') =>
     scans.reduce((total, scan) => total + scan[field], 0)
-  return { tasks, files: sum('files'), filesPruned: sum('filesPruned'), bytes: sum('bytes'), rows: sum('rows'), ms }
+  return { tasks, files: sum('files'), filesPruned: sum('filesPruned'), bytes: sum('bytes'), rows: sum('rows') }
 }
 
 /** Columns of a result, and its rows in batches as they come. */

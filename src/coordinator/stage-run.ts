@@ -24,16 +24,19 @@ export class Attempt {
   readonly task: TaskRun
   readonly id: string
   readonly startedMs: number
+  /** How long its task had waited for it; nothing for one beside another. */
+  readonly queuedMs: number
   /** How long it has given no sign of life, while the coordinator was there to hear it. */
   silentMs = 0
   /** Since when a worker is at it, as far as is known; undefined while it waits for one. */
   atWorkMs: number | undefined
   readonly #controller = new AbortController()
 
-  constructor(task: TaskRun, nowMs: number) {
+  constructor(task: TaskRun, nowMs: number, queuedMs: number) {
     this.task = task
     this.id = `${task.spec.id}.${++task.attempts}`
     this.startedMs = nowMs
+    this.queuedMs = queuedMs
     this.atWorkMs = nowMs
     task.live.add(this)
   }

@@ -11,6 +11,8 @@ interface Kept {
   roots: string[]
   users: number
   outgrown: boolean
+  /** True once a task has run in it. */
+  used: boolean
   /** Versions of foreign files that it may have read, by path. */
   seen: Map<string, string>
 }
@@ -56,12 +58,16 @@ function commonFolder(folders: readonly string[]): string {
 /** The use of an engine, to be given back. */
 export interface EngineLease extends AsyncDisposable {
   engine: Engine
+  /** Announces a task; true when it is the first one of the engine. */
+  beginTask(): boolean
 }
 
 /** A session, and whether its engine may read below these folders, and will read these files as they are now. */
 export interface SessionLease {
   session: Session
   suits(reading: Reading): boolean
+  /** Announces a task; true when it is the first one of the engine. */
+  beginTask(): boolean
   /** Gives the session back; `reusable` when all that it made, and all settings that it has, are those of a transaction that is open or was never begun. */
   close(how?: 'reusable'): void
 }
@@ -114,7 +120,7 @@ export class EngineKeeper {
           this.#giveBack(kept)
         }
       }
-      return { session, suits: (other) => suits(kept, other), close }
+      return { session, suits: (other) => suits(kept, other), beginTask: () => isFirstTask(kept), close }
     } catch (error) {
       this.#giveBack(kept)
       throw error
@@ -133,7 +139,8 @@ export class EngineKeeper {
   async leaseEngine(reading: Reading): Promise<EngineLease> {
     const kept = this.#take(reading)
     const engine = await kept.opening
-    return { engine, [Symbol.asyncDispose]: async () => this.#giveBack(kept) }
+    const beginTask = () => isFirstTask(kept)
+    return { engine, beginTask, [Symbol.asyncDispose]: async () => this.#giveBack(kept) }
   }
 
   /** Ends the current engine once its users are done, and waits for the end of all. */
@@ -165,7 +172,7 @@ export class EngineKeeper {
     const options = { settings: this.#settings, spillPath, roots, share: this.#share }
     // Loaded when it is first needed: lists of tables do without it.
     const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-    const kept: Kept = { opening, spare: [], roots, users: 0, outgrown: false, seen: new Map() }
+    const kept: Kept = { opening, spare: [], roots, users: 0, outgrown: false, used: false, seen: new Map() }
     suits(kept, { roots, files: reading.files })
     return kept
   }
@@ -205,6 +212,13 @@ export class EngineKeeper {
 }
 
 const NOTHING: Reading = { roots: [], files: [] }
+
+/** True once for each engine. */
+function isFirstTask(kept: Kept): boolean {
+  const { used } = kept
+  kept.used = true
+  return !used
+}
 
 /** True when the engine may be used; the files are then remembered as seen. */
 function suits({ roots, seen }: Kept, reading: Reading): boolean {

@@ -16,6 +16,7 @@ import type { DataFile, Table, TableKeys, TimeUnit, Validation } from '../catalo
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { compareUtf8 } from '../common/text.ts'
 import { SETTINGS } from '../config.ts'
+import type { TaskProgress } from '../coordinator/run-figures.ts'
 import { Engine, type RunOptions, type Session } from '../engine/engine.ts'
 import { scanSql } from '../engine/scan.ts'
 import { isSkepError, SkepError } from '../errors.ts'
@@ -37,8 +38,11 @@ export interface RegisterOptions {
   validate?: Validation
   /** True to bring a table of the same folder, pattern and keys up to date, examining what is new or changed; it is registered when there is none. */
   refresh?: boolean
+  /** True to put this folder in the place of whatever folder is registered under the name. */
+  replace?: boolean
   signal?: AbortSignal
-  onProgress?: (fraction: number) => void
+  /** Told the part of the work done; and once it is known how many files are compared with each other, these as tasks. */
+  onProgress?: (fraction: number, tasks?: TaskProgress) => void
 }
 
 /** What a registration found. */
@@ -95,11 +99,12 @@ export async function registerFolder(
   using session = await engine.session()
   await session.run('SET preserve_insertion_order = false')
   await checkNulls(session, folder, found, running)
-  const registration = await validated(session, folder, found, mode, running)
+  const registration = await validated(session, folder, found, mode, { ...running, ...(onProgress && { onProgress }) })
   const changed = await firstChanged(root, found.files, running)
   if (changed !== undefined) throw folderChanged(table, changed)
   const isSame = (other: object) => describesSame(decodeRegistration(other, table), { root, pattern, keys: found.keys })
-  const replacing = options.refresh ? { mayReplace: isSame } : {}
+  const mayReplace = options.replace ? () => true : isSame
+  const replacing = options.refresh || options.replace ? { mayReplace } : {}
   await context.catalog.register(table, encodeRegistration(registration), { ...running, ...replacing })
   return resultOf(table, folder.snapshot.files, registration)
 }
@@ -139,10 +144,10 @@ async function knownRegistration(
   { catalog }: InputContext,
   table: string,
   terms: { root: string; pattern: string; keys: TableKeys },
-  { refresh, signal }: RegisterOptions,
+  { refresh, replace, signal }: RegisterOptions,
 ): Promise<Registration | undefined> {
   const running = signal ? { signal } : {}
-  if (!refresh) {
+  if (!refresh && !replace) {
     await catalog.requireFree(table, running)
     return undefined
   }
@@ -150,7 +155,7 @@ async function knownRegistration(
     if (isSkepError(error, 'TABLE_NOT_FOUND')) return undefined
     throw error
   })
-  if (!entry) return undefined
+  if (!entry || (replace && entry.kind === 'registered')) return undefined
   const known = entry.kind === 'registered' ? decodeRegistration(entry.registration, entry.name) : undefined
   if (known && describesSame(known, terms)) return known
   const message = known
@@ -168,10 +173,11 @@ async function validated(
   table: Table,
   found: Registration,
   mode: Validation,
-  options: RunOptions,
+  { onProgress, ...options }: Pick<RegisterOptions, 'signal' | 'onProgress'>,
 ): Promise<Registration> {
   const files = table.snapshot.files
   const chosen = filesToCheck(files, mode)
+  onProgress?.(0.5, { tasks: chosen.length, queued: 0, running: chosen.length, done: 0, rows: 0, bytes: 0 })
   const { scattered: before, ...rest } = found.validation
   const apart = files.filter((_, k) => mode === 'all' && found.files[k]!.apart)
   const known = new Set(apart)

@@ -92,6 +92,11 @@ export class Threads implements ShareRunner, AsyncDisposable {
     this.#count = count
   }
 
+  /** True while no thread would have to be started for a job. */
+  get isReady(): boolean {
+    return this.#threads.filter(({ ended }) => !ended).length >= this.#count
+  }
+
   /** Runs a job on all threads. A thread that dies leaves its jobs to the engine; the next query gets a new one. @throws INTERNAL */
   async run(job: DirectJob, lookup: Lookup): Promise<JobOutcome> {
     this.#threads = this.#threads.filter((thread) => !thread.ended)

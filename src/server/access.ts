@@ -1,6 +1,7 @@
 /** Who may ask the server for what: hosts, origins, tokens, roles. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { isIPv4 } from 'node:net'
 import type { Endpoint, Role } from '../api/endpoints.ts'
 import { SkepError } from '../errors.ts'
@@ -39,9 +40,9 @@ export class Access {
 
   /** @throws ARGUMENT_INVALID for a host that others can reach while there is no token, and for a file of tokens that is none */
   constructor({ host, token, tokensFile, hosts, cors }: AccessOptions) {
-    const own = token === undefined ? [] : [{ name: 'admin', role: 'admin' as const, hash: hashOf(token) }]
-    this.#grants = [...own, ...(tokensFile === '' ? [] : readTokens(tokensFile))]
-    this.#hosts = new Set([host, ...listOf(hosts)].map((name) => bareHost(name.toLowerCase())))
+    const own: Grant[] = token === undefined ? [] : [{ name: 'admin', role: 'admin', hash: hashOf(token) }]
+    this.#grants = tokensFile === '' ? own : [...own, ...readTokens(tokensFile, own)]
+    this.#hosts = new Set([bareHost(host.toLowerCase()), ...listOf(hosts).map(nameOfHost)])
     this.origins = new Set(listOf(cors).map((origin) => origin.toLowerCase().replace(/\/$/, '')))
     if (this.#grants.length === 0 && !isLoopback(bareHost(host))) {
       const message = `--host ${host}: others can reach the server there; set SKEP_TOKEN or SKEP_TOKENS_FILE first`
@@ -63,9 +64,7 @@ export class Access {
     throw new SkepError(
       'ORIGIN_FORBIDDEN',
       `pages of ${origin} may not use this server; SKEP_CORS lists those that may`,
-      {
-        header: 'origin',
-      },
+      { header: 'origin' },
     )
   }
 
@@ -79,6 +78,13 @@ export class Access {
     const message = authorization === undefined ? 'a token is needed' : 'the token is not known'
     throw new SkepError('TOKEN_INVALID', `${message}; send it as "Authorization: Bearer …"`, {})
   }
+}
+
+/** What a request calls its server: in its `Host`, several of which are no name, and in a target that is a whole URL. */
+export function namesOf({ rawHeaders, url = '' }: Pick<IncomingMessage, 'rawHeaders' | 'url'>): (string | undefined)[] {
+  const hosts = rawHeaders.filter((_, k) => k % 2 === 1 && rawHeaders[k - 1]!.toLowerCase() === 'host')
+  const target = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
+  return [hosts.length === 0 ? undefined : hosts.join(', '), ...(target === undefined ? [] : [target])]
 }
 
 /** Passes for a caller whose role suffices. @throws ROLE_FORBIDDEN */
@@ -113,12 +119,15 @@ function isLoopback(name: string): boolean {
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'))
 }
 
-function readTokens(path: string): Grant[] {
+/** The grants of a file, none of which has the token of one of `others`. */
+function readTokens(path: string, others: readonly Grant[]): Grant[] {
   const fail = (reason: string): never => {
     throw new SkepError('ARGUMENT_INVALID', `SKEP_TOKENS_FILE ${path}: ${reason}`, { argument: 'SKEP_TOKENS_FILE' })
   }
   const list = parseTokens(path, fail)
   if (!Array.isArray(list)) return fail('expected a JSON list of { "name", "token", "role" }')
+  // A server whose file names nobody would be open to everybody.
+  if (list.length === 0) return fail('it names nobody')
   const grants = list.map((entry: unknown, k): Grant => {
     const { name, token, role } = (entry ?? {}) as Partial<Record<string, unknown>>
     if (typeof name !== 'string' || name === '') return fail(`entry ${k} has no name`)
@@ -128,8 +137,10 @@ function readTokens(path: string): Grant[] {
       ? { name, role: known, hash: hashOf(token.trim()) }
       : fail(`entry ${k} has no role of ${ROLES.join(', ')}`)
   })
-  const hashes = new Set(grants.map(({ hash }) => hash.toString('hex')))
-  return hashes.size < grants.length ? fail('two entries have the same token') : grants
+  const all = [...others, ...grants]
+  const hashes = new Set(all.map(({ hash }) => hash.toString('hex')))
+  if (hashes.size === all.length) return grants
+  return fail('two entries have the same token, or one has that of SKEP_TOKEN')
 }
 
 function parseTokens(path: string, fail: (reason: string) => never): unknown {

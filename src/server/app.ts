@@ -1,18 +1,24 @@
 /** The server: routes of the contract, what guards them, and what each is answered with. */
+
+import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { CONTRACT, type Contract } from '../api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../api/endpoints.ts'
 import { ErrorBody } from '../api/schemas.ts'
 import { SETTINGS } from '../config.ts'
-import { SkepError } from '../errors.ts'
-import { type Caller, requireRole } from './access.ts'
+import { isSkepError, SkepError } from '../errors.ts'
+import { type Caller, namesOf, requireRole } from './access.ts'
+import { Connections } from './connections.ts'
 import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
+import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
+import { observeRequest, observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
+import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
 import { validating } from './validation.ts'
 
@@ -20,8 +26,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The least role that may use the route; every route has one. */
     role?: Endpoint['role']
-    /** True where the handler reads the text of the body itself, to say where in it something is wrong. */
+    /** True when its JSON is read by its handler. */
     asText?: boolean
+    /** The content types of its body. */
+    takes?: readonly string[]
   }
   interface FastifyRequest {
     caller: Caller
@@ -30,38 +38,43 @@ declare module 'fastify' {
   }
 }
 
-const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS }
+const HANDLERS: Handlers = { ...QUERY_HANDLERS, ...TABLE_HANDLERS, ...OPERATION_HANDLERS, ...DATASET_HANDLERS }
 
 /** A server of this context that does not listen yet. */
-export async function buildApp(
-  context: ServerContext,
-  logger: FastifyBaseLogger | false = false,
-): Promise<FastifyInstance> {
+export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
+  const connections = new Connections(context.settings)
   const app: FastifyInstance = fastify({
-    ...(logger ? { loggerInstance: logger } : { logger: false }),
+    ...connections.options(),
+    loggerInstance: context.log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: () => randomUUID(),
     bodyLimit: SETTINGS.bodyBytes.default,
     routerOptions: { maxParamLength: SETTINGS.paramCharacters.default },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestIdHeader: false,
-    frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
-    clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return
-      const body = JSON.stringify({ error: errorOf({ statusCode: 400, message: error.message }) })
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`
-      socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
+    frameworkErrors: (error, request, reply) => {
+      observeRequest(context, request as FastifyRequest, reply as FastifyReply)
+      void sendError(reply as FastifyReply, error)
     },
   })
+  // What a client expects beyond "100-continue" may be left out of account, and has an answer of ours then.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
   app.decorateRequest('caller')
   app.decorateRequest('text', '')
   app.setValidatorCompiler(validating)
   app.setSerializerCompiler(() => (document) => JSON.stringify(document))
-  app.setErrorHandler((error, _request, reply) => sendError(reply, error))
+  app.setErrorHandler(async (error, request, reply) => {
+    if (errorOf(error).code === 'INTERNAL') reportDefect(context, error, { requestId: request.id })
+    return await sendError(reply, withTypes(errorOf(error), request))
+  })
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
-    return await sendError(reply, unknownRoute(app, request))
+    return await sendError(reply, unknownRoute(request))
   })
   readJson(app)
+  observeRequests(app, context)
+  connections.limit(app)
   guard(app, context)
   await app.register(helmet, { contentSecurityPolicy: { directives: POLICY }, strictTransportSecurity: false })
   await app.register(accepts)
@@ -78,6 +91,7 @@ export async function buildApp(
     },
   })
   for (const name of Object.keys(ENDPOINTS) as EndpointName[]) addRoute(app, context, name)
+  addPage(app, context.page)
   return app
 }
 
@@ -96,17 +110,14 @@ const POLICY = {
   upgradeInsecureRequests: null,
 }
 
-/** Queries have a reader of JSON of their own. */
-const AS_TEXT: ReadonlySet<EndpointName> = new Set<EndpointName>(['query', 'run'])
-
 /** Only JSON is read, and kept as it came: queries say where in their text they are wrong. */
 function readJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     request.text = body.toString()
-    if (request.routeOptions.config.asText) return done(null, null)
-    parse(request, request.text, done)
+    if (request.routeOptions.config.asText) done(null)
+    else parse(request, request.text, done)
   })
 }
 
@@ -117,8 +128,9 @@ function guard(app: FastifyInstance, context: ServerContext): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = context
-    access.requireKnown(request.headers.host, request.headers.origin)
+    for (const name of namesOf(request.raw)) access.requireKnown(name, request.headers.origin)
     corsHeaders(access, request, reply)
+    if (!context.isReady()) reply.header('connection', 'close')
     const role = request.routeOptions.config.role ?? 'open'
     if (role === 'open') return
     request.caller = access.caller(request.headers.authorization)
@@ -131,11 +143,19 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
   const contract: Contract = CONTRACT[name]
   const add = async (scope: FastifyInstance) => {
     // Files are streamed by whoever takes them.
-    if (contract.consumes) scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    if (contract.consumes) {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    }
     scope.route({
       method,
       url: path,
-      config: { role, asText: AS_TEXT.has(name) },
+      config: {
+        role,
+        asText: contract.asText === true,
+        takes: contract.consumes ?? ['application/json'],
+        readsBody: contract.consumes !== undefined,
+      },
       schema: schemaOf(name, contract, role),
       handler: async (request, reply) => await answer(context, name, request, reply),
     })
@@ -145,7 +165,7 @@ function addRoute(app: FastifyInstance, context: ServerContext, name: EndpointNa
 
 function schemaOf(
   name: EndpointName,
-  { summary, params, query, body, consumes, response, status = 200 }: Contract,
+  { summary, params, query, body, consumes, response, failure = ErrorBody, status = 200 }: Contract,
   role: Endpoint['role'],
 ) {
   return {
@@ -157,7 +177,7 @@ function schemaOf(
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(consumes && { consumes: [...consumes] }),
-    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: ErrorBody },
+    response: { [status]: response ?? { type: 'null', description: 'Nothing' }, default: failure },
   }
 }
 
@@ -176,10 +196,19 @@ async function answer(
   return await reply.code(contract.status ?? 200).send(result)
 }
 
-function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError {
+/** The error, which tells what types of bodies the route takes where that is what is wrong. */
+function withTypes(error: SkepError, { routeOptions }: FastifyRequest): SkepError {
+  const expected = [...(routeOptions.config.takes ?? [])]
+  if (!isSkepError(error, 'MEDIA_TYPE_UNSUPPORTED') || expected.length === 0) return error
+  return new SkepError('MEDIA_TYPE_UNSUPPORTED', `the body has to be declared as ${expected.join(' or ')}`, {
+    expected,
+  })
+}
+
+function unknownRoute(request: FastifyRequest): SkepError {
   const [path = ''] = request.url.split('?')
   const allowed = allowedMethods(path)
-  if (allowed.length === 0 || app.hasRoute({ method: request.method, url: path })) {
+  if (allowed.length === 0 || allowed.includes(request.method)) {
     return new SkepError('ROUTE_NOT_FOUND', `there is nothing at ${path}; /api/v1/openapi.json lists what there is`, {})
   }
   return new SkepError('METHOD_NOT_ALLOWED', `${request.method} is not for ${path}; ${allowed.join(', ')} are`, {
@@ -191,6 +220,7 @@ function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError 
 function allowedMethods(path: string): string[] {
   const found = Object.values(ENDPOINTS).filter((endpoint) => patternOf(endpoint.path).test(path))
   const methods = new Set<string>(found.map(({ method }) => method))
+  if (PAGE_PATHS.some((pattern) => patternOf(pattern).test(path))) methods.add('GET')
   return [...methods, ...(methods.has('GET') ? ['HEAD'] : [])]
 }
 

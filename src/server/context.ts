@@ -6,7 +6,10 @@ import type { Settings } from '../config.ts'
 import type { Warehouse } from '../warehouse.ts'
 import type { Access, Caller } from './access.ts'
 import type { Admission } from './admission.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
 import type { Queries } from './queries.ts'
+import type { Traces } from './traces.ts'
 
 /** The parts of a server. */
 export interface ServerContext {
@@ -15,8 +18,16 @@ export interface ServerContext {
   access: Access
   admission: Admission
   queries: Queries
+  metrics: Metrics
+  log: Log
+  /** Absent when no collector is named. */
+  traces?: Traces | undefined
+  /** Causes of defects that were logged. */
+  reported: WeakSet<object>
   /** The version of Skep. */
   version: string
+  /** The folder of the web page, where it has been built. */
+  page?: string | undefined
   /** Whether queries are taken. */
   isReady(): boolean
 }

@@ -15,6 +15,8 @@ export class Events {
   readonly #timer: NodeJS.Timeout
   #toldMs = Number.NEGATIVE_INFINITY
   #fraction = 0
+  /** The end has come: nothing may follow it. */
+  #isOver = false
   /** Documents go one after another. */
   #last: Promise<void> = Promise.resolve()
 
@@ -36,6 +38,7 @@ export class Events {
 
   /** Tells how far the query is, unless that was told just now. */
   progress(fraction: number, tasks?: TaskProgress): void {
+    if (this.#isOver) return
     this.#fraction = fraction
     const now = performance.now()
     if (now - this.#toldMs < this.#intervalMs) return
@@ -57,7 +60,7 @@ export class Events {
 
   /** The last progress and the end of the result. */
   async done(name: string, pieces: Iterable<string | Uint8Array>): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#close()
     await this.send('progress', [JSON.stringify({ id: this.#live.id, state: 'done', fraction: 1 })])
     await this.send(name, pieces)
     this.#output.end()
@@ -65,11 +68,18 @@ export class Events {
 
   /** The error as the last document; false when the status can still tell it. */
   async failed(error: SkepError): Promise<boolean> {
-    clearTimeout(this.#timer)
+    this.#close()
+    // A document on its way may be the first one.
+    await this.#last
     if (!this.#output.isBegun) return false
     await this.send('error', [JSON.stringify(error)]).catch(() => {})
     this.#output.end()
     return true
+  }
+
+  #close(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
   }
 
   #tell(tasks: TaskProgress | undefined): void {

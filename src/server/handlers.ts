@@ -6,9 +6,9 @@ import { SkepError } from '../errors.ts'
 import type { PoolName } from '../planner/plan.ts'
 import { ANSWERED, type Call, type Handlers } from './context.ts'
 import { readParams } from './params.ts'
-import { requireDocumentInside, requireInside } from './paths.ts'
+import { requireDocumentInside, requireInside, requireTableInside } from './paths.ts'
 import { answerRows, figuresOf } from './rows.ts'
-import { answerDocument } from './underway.ts'
+import { answerDocument, aside } from './underway.ts'
 import { importBody } from './upload.ts'
 
 /** The handlers of queries. */
@@ -53,9 +53,9 @@ export const QUERY_HANDLERS: Pick<Handlers, 'sql' | 'query' | 'run' | 'queries' 
       return { document, figures: figuresOf(document.stats) }
     })
   },
-  queries: async ({ context, query }) => context.queries.list(query.limit),
-  queryById: async ({ context, params }) => context.queries.get(params.id),
-  cancel: async ({ context, params }) => context.queries.cancel(params.id),
+  queries: async ({ context, query }) => await context.queries.list(query.limit),
+  queryById: async ({ context, params }) => await context.queries.get(params.id),
+  cancel: async ({ context, params }) => await context.queries.cancel(params.id),
 }
 
 /** The handlers of tables. */
@@ -74,6 +74,8 @@ export const TABLE_HANDLERS: Pick<
   | 'verify'
   | 'vacuum'
   | 'vacuumTable'
+  | 'column'
+  | 'values'
 > = {
   tables: async ({ context }) => await context.warehouse.tables(),
   table: async ({ context, params, query }) => {
@@ -98,7 +100,7 @@ export const TABLE_HANDLERS: Pick<
   },
   attach: async (call) => {
     const { uri, ...options } = call.body
-    await requireInside(call, uri)
+    await requireTableInside(call, uri)
     return await call.context.warehouse.attach(call.params.table, uri, options)
   },
   import: async (call) => {
@@ -132,9 +134,33 @@ export const TABLE_HANDLERS: Pick<
     await reply.code(204).send()
     return ANSWERED
   },
-  verify: async ({ context, params }) => await context.warehouse.verify(params.table),
-  vacuum: async ({ context, body }) => await context.warehouse.vacuum(undefined, body),
-  vacuumTable: async ({ context, params, body }) => await context.warehouse.vacuum(params.table, body),
+  verify: async (call) =>
+    await aside(call, async (signal) => await call.context.warehouse.verify(call.params.table, { signal })),
+  vacuum: async (call) =>
+    await aside(call, async (signal) => await call.context.warehouse.vacuum(undefined, { ...call.body, signal })),
+  vacuumTable: async (call) =>
+    await aside(
+      call,
+      async (signal) => await call.context.warehouse.vacuum(call.params.table, { ...call.body, signal }),
+    ),
+  column: async (call) => {
+    const { table, column } = call.params
+    const at = atOf(call.query)
+    return await aside(
+      call,
+      async (signal) => await call.context.warehouse.column(table, column, { signal, ...(at !== undefined && { at }) }),
+    )
+  },
+  values: async (call) => {
+    const { table, column } = call.params
+    const { at: _at, ...options } = call.query
+    const at = atOf(call.query)
+    return await aside(
+      call,
+      async (signal) =>
+        await call.context.warehouse.values(table, column, { ...options, signal, ...(at !== undefined && { at }) }),
+    )
+  },
 }
 
 /** The option that `?at=` stands for. */

@@ -1,11 +1,10 @@
 /** What operators and pages ask of a server itself. */
+import { basename } from 'node:path'
 import { ANSWERED, type Handlers } from './context.ts'
 
 /** The handlers of a server's own state, and of saved queries. */
 export const OPERATION_HANDLERS: Pick<
   Handlers,
-  | 'column'
-  | 'values'
   | 'savedQueries'
   | 'savedQuery'
   | 'saveQuery'
@@ -17,24 +16,21 @@ export const OPERATION_HANDLERS: Pick<
   | 'readyz'
   | 'metrics'
 > = {
-  column: async () => {
-    throw new Error('soon')
-  },
-  values: async () => {
-    throw new Error('soon')
-  },
-  savedQueries: async () => [],
-  savedQuery: async () => {
-    throw new Error('soon')
-  },
-  saveQuery: async () => {
-    throw new Error('soon')
-  },
-  removeSavedQuery: async () => {
-    throw new Error('soon')
+  savedQueries: async ({ context }) => await context.warehouse.savedQueries(),
+  savedQuery: async ({ context, params }) => await context.warehouse.savedQuery(params.name),
+  saveQuery: async ({ context, params, body }) => await context.warehouse.saveQuery(params.name, body),
+  removeSavedQuery: async ({ context, params, reply }) => {
+    await context.warehouse.removeSavedQuery(params.name)
+    await reply.code(204).send()
+    return ANSWERED
   },
   workers: async ({ context }) => context.warehouse.workers(),
-  session: async ({ caller, context }) => ({ who: caller.name, role: caller.role, version: context.version }),
+  session: async ({ caller, context }) => ({
+    who: caller.name,
+    role: caller.role,
+    version: context.version,
+    warehouse: basename(context.warehouse.root),
+  }),
   openapi: async ({ request }) => request.server.swagger(),
   healthz: async ({ reply }) => {
     await reply.type('text/plain').send('ok\n')
@@ -48,7 +44,8 @@ export const OPERATION_HANDLERS: Pick<
       .send(ready ? 'ready\n' : 'closing\n')
     return ANSWERED
   },
-  metrics: async () => {
-    throw new Error('soon')
+  metrics: async ({ reply, context: { metrics } }) => {
+    await reply.type(metrics.contentType).send(await metrics.text())
+    return ANSWERED
   },
 }

@@ -1,42 +1,52 @@
 /** The queries of a server: those that wait and run, which can be cancelled, and what is known of earlier ones. */
 import { randomUUID } from 'node:crypto'
-import type { ResponseOf } from '../api/contract.ts'
-import { SkepError, toSkepError } from '../errors.ts'
-
-/** A query that ran or runs. */
-export type QueryRecord = ResponseOf<'queryById'>
-
-/** Where records are kept. */
-export interface QueryStore {
-  /** Adds a record, or replaces that of the same id. */
-  put(record: QueryRecord): void
-  get(id: string): QueryRecord | undefined
-  /** Newest first. */
-  list(options?: { limit?: number }): QueryRecord[]
-}
+import type { QueryStats } from '../coordinator/sql.ts'
+import { isSkepError, SkepError, toSkepError } from '../errors.ts'
+import type { QueryLog } from '../records/query-log.ts'
+import type { QueryRecord } from '../records/query-record.ts'
 
 /** What is known of a query when it comes. */
 export type QueryAsked = Pick<QueryRecord, 'kind' | 'text' | 'table' | 'who' | 'pool'>
 
 /** What is known of it when it is done. */
-export type QueryFigures = Partial<Pick<QueryRecord, 'rows' | 'bytes' | 'cost' | 'pool'>>
+export type QueryFigures = Partial<Pick<QueryRecord, 'rows' | 'bytes' | 'cost' | 'pool'>> & { stats?: QueryStats }
+
+/** The request that a query came with, for logs and traces. */
+export interface QueryOrigin {
+  requestId: string
+  /** What a tracer knows the request by. */
+  span?: object | undefined
+}
+
+/** The end of a query. */
+export interface QueryEnd {
+  record: QueryRecord
+  stats?: QueryStats | undefined
+  /** What it failed with. */
+  cause?: unknown
+  origin?: QueryOrigin | undefined
+}
 
 /** Told of every query that has come to its end. */
-export type QueryWatcher = (record: QueryRecord) => void
+export type QueryWatcher = (end: QueryEnd) => void
 
 /** A query on its way. */
 export class LiveQuery {
   readonly id = randomUUID()
   readonly #controller = new AbortController()
   readonly #began = performance.now()
-  readonly #tell: (record: QueryRecord) => void
+  readonly #tell: QueryWatcher
+  readonly #origin: QueryOrigin | undefined
   #started: number | undefined
   #record: QueryRecord
+  /** The error that being cancelled is told as. */
+  #reason: SkepError | undefined
 
-  constructor(asked: QueryAsked, tell: (record: QueryRecord) => void) {
+  constructor(asked: QueryAsked, tell: QueryWatcher, origin?: QueryOrigin) {
     this.#tell = tell
+    this.#origin = origin
     this.#record = { id: this.id, ...asked, state: 'queued', startedAt: new Date().toISOString() }
-    tell(this.#record)
+    tell({ record: this.#record, origin })
   }
 
   /** Aborted when the query is cancelled. */
@@ -48,9 +58,15 @@ export class LiveQuery {
     return this.#record
   }
 
-  /** Ends the query with `CANCELLED`. */
-  cancel(): void {
+  /** Ends the query with `CANCELLED`, or with this error. */
+  cancel(reason?: SkepError): void {
+    if (!this.signal.aborted) this.#reason = reason
     this.#controller.abort()
+  }
+
+  /** The error that the caller of the query is told: why it was cancelled, where that is why it failed. */
+  errorOf(cause: unknown): unknown {
+    return this.#reason && isSkepError(cause, 'CANCELLED') ? this.#reason : cause
   }
 
   /** It has a place and runs. */
@@ -60,15 +76,16 @@ export class LiveQuery {
   }
 
   /** It has come to its end. Only the first one counts. */
-  finish(figures: QueryFigures): void {
-    if (!this.#isOver()) this.#change({ state: 'done', ms: this.#ms(), ...figures })
+  finish({ stats, ...figures }: QueryFigures): void {
+    if (!this.#isOver()) this.#change({ state: 'done', ms: this.#ms(), ...figures }, { stats })
   }
 
   /** It has failed. Only the first end counts. */
   fail(cause: unknown): void {
     if (this.#isOver()) return
-    const { code, message, kind } = toSkepError(cause)
-    this.#change({ state: kind === 'cancelled' ? 'cancelled' : 'failed', ms: this.#ms(), error: { code, message } })
+    const state = isSkepError(cause, 'CANCELLED') ? 'cancelled' : 'failed'
+    const { code, message } = toSkepError(this.errorOf(cause))
+    this.#change({ state, ms: this.#ms(), error: { code, message } }, { cause })
   }
 
   #isOver(): boolean {
@@ -79,20 +96,21 @@ export class LiveQuery {
     return Math.round(performance.now() - (this.#started ?? performance.now()))
   }
 
-  #change(change: Partial<QueryRecord>): void {
+  #change(change: Partial<QueryRecord>, end: Pick<QueryEnd, 'stats' | 'cause'> = {}): void {
     this.#record = { ...this.#record, ...change }
-    this.#tell(this.#record)
+    this.#tell({ record: this.#record, origin: this.#origin, ...end })
   }
 }
 
 /** All queries of a server. */
 export class Queries {
-  readonly #store: QueryStore
+  readonly #log: QueryLog
   readonly #live = new Map<string, LiveQuery>()
   readonly #watchers: QueryWatcher[] = []
+  readonly #ending = new AbortController()
 
-  constructor(store: QueryStore) {
-    this.#store = store
+  constructor(log: QueryLog) {
+    this.#log = log
   }
 
   /** Calls `watcher` whenever a query has come to its end. */
@@ -101,40 +119,47 @@ export class Queries {
   }
 
   /** A new query. Somebody has to finish or fail it. */
-  begin(asked: QueryAsked): LiveQuery {
-    const query: LiveQuery = new LiveQuery(asked, (record) => this.#changed(record))
+  begin(asked: QueryAsked, origin?: QueryOrigin): LiveQuery {
+    const query: LiveQuery = new LiveQuery(asked, (end) => this.#changed(end), origin)
     this.#live.set(query.id, query)
     return query
   }
 
   /** The newest first. */
-  list(limit: number | undefined): QueryRecord[] {
-    return this.#store.list(limit === undefined ? {} : { limit })
+  async list(limit: number | undefined): Promise<QueryRecord[]> {
+    return await this.#log.list(limit === undefined ? {} : { limit })
   }
 
   /** @throws QUERY_NOT_FOUND */
-  get(id: string): QueryRecord {
-    const found = this.#store.get(id)
+  async get(id: string): Promise<QueryRecord> {
+    const found = await this.#log.get(id)
     if (found) return found
     throw new SkepError('QUERY_NOT_FOUND', `there is no query "${id}"; GET /queries lists them`, { id })
   }
 
   /** Cancels a query; one that has come to its end stays as it is. @throws QUERY_NOT_FOUND */
-  cancel(id: string): QueryRecord {
+  async cancel(id: string): Promise<QueryRecord> {
     const live = this.#live.get(id)
     live?.cancel()
-    return live?.record ?? this.get(id)
+    return live?.record ?? (await this.get(id))
   }
 
-  /** Cancels all. */
-  cancelAll(): void {
-    for (const query of this.#live.values()) query.cancel()
+  /** Aborted, with the error that callers are told, when all are cancelled. */
+  get ending(): AbortSignal {
+    return this.#ending.signal
   }
 
-  #changed(record: QueryRecord): void {
-    this.#store.put(record)
+  /** Cancels all; their callers are told this error. */
+  cancelAll(reason: SkepError): void {
+    this.#ending.abort(reason)
+    for (const query of this.#live.values()) query.cancel(reason)
+  }
+
+  #changed(end: QueryEnd): void {
+    const { record } = end
+    this.#log.put(record)
     if (record.state === 'queued' || record.state === 'running') return
     this.#live.delete(record.id)
-    for (const watcher of this.#watchers) watcher(record)
+    for (const watcher of this.#watchers) watcher(end)
   }
 }

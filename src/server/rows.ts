@@ -44,7 +44,7 @@ export async function answerRows(call: RowsCall, wanted: RowsQuery): Promise<typ
       await write({ ...wanted, options, call, live, events })
       return ANSWERED
     } catch (cause) {
-      if (!(await events?.failed(errorOf(cause)))) throw cause
+      if (!(await events?.failed(errorOf(live.errorOf(cause))))) throw cause
       live.fail(cause)
       return ANSWERED
     }
@@ -206,6 +206,7 @@ async function writeParquet({ call, live, query, options }: Going): Promise<void
 }
 
 /** What is remembered of a query that is done. */
-export function figuresOf({ rows, bytes, pool }: QueryStats): QueryFigures {
-  return { rows, bytes, ...(pool === undefined ? {} : { pool }) }
+export function figuresOf(stats: QueryStats): QueryFigures {
+  const { rows, bytes, pool, cost } = stats
+  return { rows, bytes, ...(pool !== undefined && { pool }), ...(cost !== undefined && { cost }), stats }
 }

@@ -2,9 +2,11 @@
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
 import type { TaskProgress } from '../coordinator/run-figures.ts'
+import { isSkepError } from '../errors.ts'
 import { ANSWERED, type Call } from './context.ts'
 import { Events } from './events.ts'
 import type { LiveQuery, QueryAsked, QueryFigures } from './queries.ts'
+import { watchReader } from './reader.ts'
 import { errorOf, TYPES } from './reply.ts'
 
 /** How a query is run. */
@@ -25,7 +27,10 @@ export async function underway<T>(
   asked: QueryAsked,
   work: (live: LiveQuery) => Promise<T>,
 ): Promise<T> {
-  const live = context.queries.begin(asked)
+  const { request } = reply
+  const live = context.queries.begin(asked, { requestId: request.id, span: request.span })
+  request.queryId = live.id
+  watchReader(reply, live.signal, context.settings.readStallMs)
   const leave = () => {
     if (!reply.raw.writableFinished) live.cancel()
   }
@@ -34,7 +39,7 @@ export async function underway<T>(
     return await work(live)
   } catch (cause) {
     live.fail(cause)
-    throw cause
+    throw live.errorOf(cause)
   } finally {
     reply.raw.off('close', leave)
     // What has not been told is a defect, and still the end.
@@ -47,6 +52,26 @@ export async function placeFor({ context }: Pick<Call, 'context'>, live: LiveQue
   const place = await context.admission.enter(live.signal)
   live.start()
   return place
+}
+
+/** What `work` gives that is no query of anybody: it waits for a place and ends when its caller leaves, and is not remembered. */
+export async function aside<T>(
+  { context, reply }: Pick<Call, 'context' | 'reply'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const leave = () => controller.abort()
+  const { ending } = context.queries
+  const signal = AbortSignal.any([controller.signal, ending])
+  reply.raw.once('close', leave)
+  try {
+    using _place = await context.admission.enter(signal)
+    return await work(signal)
+  } catch (cause) {
+    throw ending.aborted && isSkepError(cause, 'CANCELLED') ? ending.reason : cause
+  } finally {
+    reply.raw.off('close', leave)
+  }
 }
 
 /** Answers with one document, or with progress and the document. */
@@ -68,7 +93,7 @@ export async function answerDocument(
       else await sendJson(call.reply, text, status)
       return ANSWERED
     } catch (cause) {
-      if (await events?.failed(errorOf(cause))) {
+      if (await events?.failed(errorOf(live.errorOf(cause)))) {
         live.fail(cause)
         return ANSWERED
       }

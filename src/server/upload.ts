@@ -5,10 +5,12 @@ import { basename, join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { FILE_TYPES } from '../api/contract.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import type { FileFormat, ImportOptions, ImportResult } from '../inputs/import.ts'
 import { wrapWriteError } from '../inputs/write-errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
+import { tooSlow } from './connections.ts'
 import type { Call } from './context.ts'
 import { type ArchivedFile, filesOf } from './tar.ts'
 
@@ -44,7 +46,7 @@ export async function importBody(
     await mkdir(folder, { recursive: true })
     await pipeline(
       request.raw,
-      counted(settings.uploadBytes, (bytes) => onProgress(length > 0 ? (bytes / length) * RECEIVING : 0)),
+      counted(settings, (bytes) => onProgress(length > 0 ? (bytes / length) * RECEIVING : 0)),
       async (source: AsyncIterable<Buffer>) => {
         const files = isArchive ? filesOf(source) : [{ name: `upload.${format}${ending}`, content: source }]
         await receive(files, uploads, settings.importFiles)
@@ -158,10 +160,20 @@ function endingOf(encoding: string | undefined): '' | '.gz' | '.zst' {
   }
 }
 
-/** Lets the bytes through, and no more than so many. */
-function counted(limitBytes: number, tell: (bytes: number) => void): Transform {
+/** Lets the bytes through, no more than so many, and as long as they come. */
+function counted(
+  { uploadBytes: limitBytes, uploadStallMs }: Pick<Settings, 'uploadBytes' | 'uploadStallMs'>,
+  tell: (bytes: number) => void,
+): Transform {
   let bytes = 0
-  return new Transform({
+  let seen = 0
+  const { uploadStallBytes } = SETTINGS
+  const timer = setInterval(() => {
+    const reason = `fewer than ${uploadStallBytes.default} bytes came in ${uploadStallMs} ms`
+    if (bytes - seen < uploadStallBytes.default) through.destroy(tooSlow(reason, uploadStallMs))
+    seen = bytes
+  }, uploadStallMs)
+  const through = new Transform({
     transform(piece: Buffer, _encoding, done) {
       bytes += piece.length
       if (bytes > limitBytes) return done(tooLarge(limitBytes))
@@ -169,6 +181,8 @@ function counted(limitBytes: number, tell: (bytes: number) => void): Transform {
       done(null, piece)
     },
   })
+  through.once('close', () => clearInterval(timer))
+  return through
 }
 
 function tooLarge(limitBytes: number): SkepError<'BODY_LIMIT'> {

@@ -15,7 +15,9 @@ export const validating: FastifySchemaCompiler<TSchema> = ({ schema, httpPart })
 }
 
 function invalid(part: string, schema: TSchema, value: unknown): SkepError<'ARGUMENT_INVALID'> {
-  const [first] = Value.Errors(schema, value)
+  const errors = Value.Errors(schema, value)
+  // What is unknown or missing says more than what follows from it.
+  const first = errors.find(({ keyword }) => keyword === 'additionalProperties' || keyword === 'required') ?? errors[0]
   const place = part === 'querystring' ? 'URL parameter' : part
   const names = (first?.params as { additionalProperties?: string[]; requiredProperties?: string[] } | undefined) ?? {}
   const unknown = names.additionalProperties?.map((name) => `${name} is not known`)

@@ -1,4 +1,5 @@
 /** Where a warehouse keeps its bytes: a flat space of immutable objects under one root. */
+import type { CacheUse } from './cache-use.ts'
 
 /** One object as a listing shows it. */
 export interface ObjectInfo {
@@ -24,9 +25,10 @@ export interface ByteRange {
   end: number
 }
 
-/** What a wait can be ended with. */
+/** What a wait can be ended with, and who is told what of it was remembered. */
 export interface CallOptions {
   signal?: AbortSignal | undefined
+  cacheUse?: CacheUse | undefined
 }
 
 /**

@@ -36,6 +36,8 @@ export interface BehaviourTaskContext {
   options: RunOptions
   /** Called with the part of the task done, from 0 to 1. */
   onProgress?: ((fraction: number) => void) | undefined
+  /** Called when what the task reads has been made ready. */
+  onFetched?: (() => void) | undefined
 }
 
 /** What the task is told. */
@@ -93,6 +95,7 @@ async function runFiles(
   const { table } = source
   const { files } = table.snapshot
   if (context.checker) await requireWhole(context.checker, table, files, context.options)
+  context.onFetched?.()
   const groups = Map.groupBy(files, (_, k) => specs[k]!.group ?? 0)
   const tasks = [...groups.values()].map(actorTask)
   const onProgress = (done: number) => context.onProgress?.(done / tasks.length)
@@ -106,7 +109,7 @@ function actorTask(files: DataFile[]): ActorTask {
 
 /** Rows that other tasks gave: those of this task's part, of which no other has an actor. */
 async function runRows(
-  { exchange, options }: BehaviourTaskContext,
+  { exchange, options, onFetched }: BehaviourTaskContext,
   session: Session,
   source: RowSource,
   { work, task, inputs }: BehaviourMessage,
@@ -116,6 +119,7 @@ async function runRows(
   const part = { number: task.part, ...input.cut }
   const rows = inputs[input.stage] ?? []
   await viewRows(session, ROWS, rows, { exchange, columns: input.columns, part, run: options })
+  onFetched?.()
   const count = rows.reduce((sum, given) => sum + rowsOfPart(given, task.part), 0)
   const { totals, outcome } = await runKernel(
     { session, options },

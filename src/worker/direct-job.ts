@@ -107,6 +107,8 @@ export type JobOutcome = { shares: ShareOutcome[] } | { undecodable: string }
 
 /** What runs jobs: the threads of a process, or the thread that asks. */
 export interface ShareRunner {
+  /** False while threads would have to be started for a job. */
+  readonly isReady: boolean
   /** Runs a job. @throws INTERNAL, and what `lookup` throws */
   run(job: DirectJob, lookup: Lookup): Promise<JobOutcome>
   /** Runs `use` with shared memory of at least so many bytes, whose content is arbitrary. */

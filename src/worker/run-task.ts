@@ -15,6 +15,7 @@ import { type BehaviourMessage, type BehaviourOutcome, runBehaviourTask } from '
 import type { ShareRunner } from './direct-job.ts'
 import { OWN_THREAD } from './shares.ts'
 import type { PoolCalls, TaskMessage, TaskResult } from './task.ts'
+import { TaskClock } from './task-clock.ts'
 
 /** What a worker has. */
 export interface Worker {
@@ -30,8 +31,8 @@ export interface Worker {
 
 /** What came of an attempt at a task. @throws what its statement fails with; CANCELLED */
 export async function runTask(worker: Worker, message: TaskMessage, calls: PoolCalls): Promise<TaskResult> {
-  const started = performance.now()
   const { work } = message
+  const clock = new TaskClock()
   let done = 0
   const beating = setInterval(() => calls.onBeat(done), worker.settings.taskBeatMs)
   try {
@@ -41,9 +42,9 @@ export async function runTask(worker: Worker, message: TaskMessage, calls: PoolC
     const options = { signal: calls.signal, onProgress }
     const found =
       work.kind === 'behaviour'
-        ? { rows: NO_ROWS, outcome: await runBehaviour(worker, { ...message, work }, options) }
-        : { rows: await runSql(worker, message, work, { signal: calls.signal }) }
-    return { attempt: message.attempt, ...found, stats: { ms: Math.round(performance.now() - started) } }
+        ? { rows: NO_ROWS, outcome: await runBehaviour(worker, { ...message, work }, clock, options) }
+        : { rows: await runSql(worker, { ...message, work }, clock, { signal: calls.signal }) }
+    return { attempt: message.attempt, ...found, stats: clock.stats() }
   } finally {
     clearInterval(beating)
   }
@@ -55,31 +56,38 @@ const NO_ROWS: Rows = { columns: [], count: 0 }
 async function runBehaviour(
   worker: Worker,
   message: BehaviourMessage & TaskMessage,
+  clock: TaskClock,
   { signal, onProgress }: RunOptions,
 ): Promise<BehaviourOutcome> {
   const { root, settings, engines, shares = OWN_THREAD } = worker
   const { work, task, query } = message
   const table = readTable(work.table, task.files[ROWS] ?? [], root)
   await using lease = await engines.leaseEngine(readingOf([table]))
+  clock.begin(lease)
   const exchange = worker.exchange(query)
+  const onFetched = () => clock.fetched()
   const context = { engine: lease.engine, threads: shares, settings, root, exchange, options: { signal }, onProgress }
-  return await runBehaviourTask(context, message)
+  return await runBehaviourTask({ ...context, onFetched }, message)
 }
 
 async function runSql(
   worker: Worker,
-  message: TaskMessage,
-  work: SqlWork,
+  message: TaskMessage & { work: SqlWork },
+  clock: TaskClock,
   options: RunOptions,
 ): Promise<TaskResult['rows']> {
   const { settings, engines } = worker
+  const { work } = message
   const exchange = worker.exchange(message.query)
   const tables = work.inputs.flatMap((input) =>
     'table' in input ? [readTable(input.table, message.task.files[input.view] ?? [], worker.root)] : [],
   )
-  const { session, close } = await engines.lease(readingOf(tables))
+  const lease = await engines.lease(readingOf(tables))
+  const { session, close } = lease
+  clock.begin(lease)
   try {
     for (const input of work.inputs) await makeView({ worker, message, exchange, session, options }, input)
+    clock.fetched()
     const params = Object.entries(work.params ?? {}).map(([name, json]) => [name, paramFromJson(json)] as const)
     const run = { ...options, userSql: true, ...(params.length > 0 && { params: Object.fromEntries(params) }) }
     const { attempt } = message

@@ -20,6 +20,7 @@ export async function runShare(job: DirectJob, lookup: Lookup, pause?: Pause): P
 
 /** Runs jobs in the thread that asks for them, which hears between two row groups whether it is to stop. */
 export const OWN_THREAD: ShareRunner = {
+  isReady: true,
   async run(job: DirectJob, lookup: Lookup): Promise<JobOutcome> {
     let failure: { error: unknown } | undefined
     const asking: Lookup = async (column, texts) => {

@@ -14,13 +14,24 @@ export interface TaskMessage {
   inputs: Record<string, Rows[]>
 }
 
+/** What an attempt took, as its worker saw it. */
+export interface AttemptStats {
+  /** Milliseconds at work, from when its engine was there to the result. */
+  ms: number
+  /** How many of these went by before its rows could flow; absent where they are not told apart. */
+  fetchMs?: number
+  /** True for the first task of an engine. */
+  cold?: boolean
+  /** Dollars, where workers are paid for by their use. */
+  cost?: number
+}
+
 /** What came of an attempt: plain JSON. */
 export interface TaskResult {
   /** The attempt that this came of, as its message named it: a result that reaches another one is refused. */
   attempt: string
   rows: Rows
-  /** Time at work, as the worker saw it; `cold` when the worker was started for it. */
-  stats: { ms: number; cold?: boolean }
+  stats: AttemptStats
   /** What kinds of work that give more than rows add. */
   outcome?: unknown
 }

@@ -88,6 +88,15 @@ describe.each(POOLS)('on the pool "$name"', ({ name: pool, here }) => {
     expect(left()).toEqual([])
   })
 
+  test('what is wrong with a behavioural query is said before any task begins', async () => {
+    const broken: BehaviouralQuery = { query: { conditions: [{ filter: ['event', 'matches', '(['] }] } }
+    const [whole, inTasks] = [lab.warehouse, divided].map((warehouse) =>
+      failure(() => warehouse.query('stored', broken, { pool })),
+    )
+    expect(await whole).toMatchObject({ code: 'QUERY_INVALID' })
+    expect((await inTasks)!.toJSON()).toEqual((await whole)!.toJSON())
+  })
+
   test('values of all kinds can be bound', async () => {
     const select = `SELECT count(*) AS n, any_value($text) AS text, any_value($list) AS list, any_value($huge) AS huge,
       any_value($flag) AS flag, any_value($none) AS none, any_value($blob) AS "blob", any_value($nan) AS nan,

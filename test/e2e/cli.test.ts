@@ -100,6 +100,13 @@ describe('skep', () => {
 
 describe('skep sql', () => {
   test('needs no warehouse, and makes none', async () => {
+    const times = {
+      ...Object.fromEntries(['total', 'min', 'mean', 'max', 'p50'].map((name) => [`${name}Ms`, expect.any(Number)])),
+      count: 1,
+    }
+    const phases = Object.fromEntries(['queue', 'plan', 'fetch', 'scan', 'merge'].map((phase) => [phase, times]))
+    const cache = { hits: 0, misses: 0 }
+    const work = { phases, taskTimes: times, coldTasks: 1, warmTasks: 0, doneTasks: expect.any(Object), cache }
     expect(
       await json('sql', 'SELECT 1 AS a, 1.50::DECIMAL(4,2) AS d, NULL AS n, [1, 2] AS l', '--warehouse', 'nix'),
     ).toEqual({
@@ -118,6 +125,7 @@ describe('skep sql', () => {
         rows: 0,
         ms: expect.any(Number),
         pool: 'threads',
+        ...work,
         estimate: { files: 0, bytes: 0, rows: 0, tasks: 0, lambda: { gbSeconds: 0, requests: 0, dollars: 0 } },
       },
     })

@@ -56,6 +56,12 @@ describe('a thread that dies', () => {
       expect(rows).toEqual(expected)
       expect(killed).toBeGreaterThan(2)
       expect(stats.attempts).toBeGreaterThan(stats.tasks)
+      // What is told of tasks and rows has each once.
+      const { tasks, attempts, failedAttempts, phases, coldTasks, warmTasks } = stats
+      expect([phases.scan.count, coldTasks + warmTasks]).toEqual([tasks, tasks])
+      expect(failedAttempts).toBeGreaterThan(0)
+      expect(failedAttempts).toBeLessThanOrEqual(attempts! - tasks)
+      expect(stats.rows).toBe((await lab.warehouse.sql(GROUPS)).stats.rows)
     })
     expect(leftovers(lab.root).filter((path) => path.startsWith('.exchange/'))).toEqual([])
   })

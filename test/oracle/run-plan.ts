@@ -11,6 +11,7 @@ import { readSettings, type Settings } from '../../src/config.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import { runStages } from '../../src/coordinator/dispatch.ts'
 import { runPooledBehaviour } from '../../src/coordinator/merge-behaviour.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import { EngineKeeper, readingOf } from '../../src/engine/keeper.ts'
 import { DiskExchange, newQueryName } from '../../src/exchange/disk-exchange.ts'
 import type { Rows } from '../../src/exchange/exchange.ts'
@@ -95,7 +96,7 @@ export class PlanRunner implements AsyncDisposable {
       plan = sent(made)
       const results = typeof how === 'number' ? this.#runHere(plan, name, how) : this.#runOn(how, plan, name, signal)
       outcomes = (await results) as BehaviourOutcome[]
-      return outcomes
+      return { outcomes, exchange }
     }
     await using lease = await this.#coordinator.leaseEngine(readingOf([table]))
     const checker = new FileChecker()
@@ -105,11 +106,11 @@ export class PlanRunner implements AsyncDisposable {
       checker,
       options: { signal },
       root: this.#root,
-      exchange,
       runPlan,
+      record: new QueryWork(),
     }
     try {
-      const result = await runPooledBehaviour(context, table, { source, valid }, performance.now())
+      const result = await runPooledBehaviour(context, table, { source, valid })
       return { result, plan, outcomes }
     } finally {
       await exchange.remove()

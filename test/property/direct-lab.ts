@@ -8,6 +8,7 @@ import type { BehaviouralResult } from '../../src/behaviour/result.ts'
 import type { BehaviouralQuery } from '../../src/behaviour/types.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
 import type { QueryOptions } from '../../src/coordinator/calls.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import { type ErrorCode, isSkepError } from '../../src/errors.ts'
 import { Warehouse } from '../../src/warehouse.ts'
 import { comparable } from '../oracle/document.ts'
@@ -86,10 +87,13 @@ export class DirectLab implements AsyncDisposable {
 
 type Document = BehaviouralResult<BehaviouralStats>
 
+/** Statistics that differ from one run to the next. */
+const OF_THE_RUN: ReadonlySet<string> = new Set(['reader', 'ms', ...Object.keys(new QueryWork().stats())])
+
 /** What of two documents has to be the same: all but what read the rows, and how long it took. */
 export function facts(document: Document): unknown {
-  const { reader: _, ms: __, ...stats } = document.stats
-  return { answer: comparable(document), stats }
+  const stats = Object.entries(document.stats).filter(([name]) => !OF_THE_RUN.has(name))
+  return { answer: comparable(document), stats: Object.fromEntries(stats) }
 }
 
 /** Throws unless both ways give the same document; gives what the first one cost. */

@@ -3,18 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { csvField, writeCsv, writeNdjson } from '../../src/api/rows.ts'
 import type { BehaviouralResult } from '../../src/behaviour/result.ts'
 import { queryError } from '../../src/behaviour/violations.ts'
 import { behaviourLines, stepLabels } from '../../src/cli/output/behaviour.ts'
 import { barText, counted, countText, durationText, percentText, sizeText } from '../../src/cli/output/numbers.ts'
 import { replaceFile, writeOutFile } from '../../src/cli/output/out-file.ts'
 import { progressLine } from '../../src/cli/output/progress.ts'
-import { csvField, writeCsv, writeNdjson } from '../../src/api/rows.ts'
 import { PLAIN_STYLE, styleOf } from '../../src/cli/output/style.ts'
 import { alignmentOf, cellText, drawTable } from '../../src/cli/output/table.ts'
 import { displayWidth, pad, shorten, visible } from '../../src/cli/output/width.ts'
 import { errorLines } from '../../src/cli/report.ts'
 import type { BehaviouralStats } from '../../src/coordinator/behaviour-result.ts'
+import { QueryWork } from '../../src/coordinator/query-work.ts'
 import type { JsonValue } from '../../src/engine/values.ts'
 import { SkepError } from '../../src/errors.ts'
 
@@ -257,6 +258,7 @@ describe('reports', () => {
     scannedRows: 5000,
     scannedGroups: 10,
     reader: 'direct',
+    ...new QueryWork().stats(),
   }
   const result: BehaviouralResult<BehaviouralStats> = {
     success: true,

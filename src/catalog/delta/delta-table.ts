@@ -42,13 +42,13 @@ export class DeltaTables {
    * @throws TABLE_FEATURE_UNSUPPORTED naming what of the format is used and not read
    * @throws FILE_LIMIT for a table of more files than `maxFiles`
    */
-  async load(root: string, { name, at, signal }: DeltaOptions): Promise<Table> {
-    const state = await this.#logs.state(root, { at, signal })
+  async load(root: string, { name, at, ...options }: DeltaOptions): Promise<Table> {
+    const state = await this.#logs.state(root, { at, ...options })
     const source = `${root}/_delta_log/${entryName(state.version)}`
     requireReadable(state, source)
     const shape = this.#shapeOf(state, source)
     const { columns, spec } = shape
-    const files = await dataFiles(this.#reader, state.files.values(), shape, { signal })
+    const files = await dataFiles(this.#reader, state.files.values(), shape, options)
     const schema: Schema = { id: 0, columns }
     const { description } = state.metaData
     return {

@@ -64,11 +64,11 @@ export class DeltaLogs {
    * @throws SNAPSHOT_NOT_FOUND for a version that never was, or is not kept any more
    * @throws TABLE_INVALID, FILE_LIMIT, FILE_UNREADABLE
    */
-  async state(root: string, { at, signal }: CallOptions & { at?: At | undefined } = {}): Promise<DeltaState> {
-    return await this.#settled(root, { signal }, async (files) => {
+  async state(root: string, { at, ...options }: CallOptions & { at?: At | undefined } = {}): Promise<DeltaState> {
+    return await this.#settled(root, options, async (files) => {
       const newest = newestVersion(files)!
-      const version = at === undefined ? newest : await this.#versionAt(root, files, at, { signal })
-      return await this.#stateOf(root, files, version, { signal })
+      const version = at === undefined ? newest : await this.#versionAt(root, files, at, options)
+      return await this.#stateOf(root, files, version, options)
     })
   }
 
@@ -111,6 +111,7 @@ export class DeltaLogs {
 
   async #stateOf(root: string, files: LogFiles, version: number, options: CallOptions): Promise<DeltaState> {
     const same = await this.#known(root, version, options)
+    options.cacheUse?.note(same !== undefined)
     if (same) return same
     const plan = planVersion(files, version)
     const base = await this.#baseOf(root, files, version, options)
@@ -200,6 +201,7 @@ export class DeltaLogs {
     const found = await this.#reader.stat(path, options)
     if (!found) throw new EntryGone(path)
     const known = this.#summaries.get(path)
+    options.cacheUse?.note(known?.version === found.version)
     if (known?.version === found.version) return known.summary
     const summary = summarise(version, await this.#entry(root, version, options), found.modifiedMs)
     const weight = SETTINGS.attachedEntryBytes.default + (summary.stats ?? []).join('').length

@@ -48,14 +48,21 @@ const ATTEMPTS = SETTINGS.folderAttempts.default
  * @throws FOLDER_CHANGED when files change faster than they can be read
  */
 export async function inspectFolder(store: ObjectStore, options: InspectOptions): Promise<Registration> {
-  const { table, known, signal } = options
+  const { table, known, signal, cacheUse } = options
   for (let attempt = 1; ; attempt++) {
     const tree = await settledTree(store.root, known, options)
-    if (known && tree === known) return known
+    if (known && tree === known) {
+      cacheUse?.note(true, known.files.length)
+      return known
+    }
     const fresh = freshFiles(tree, known)
     try {
       const found = await describeTree(store, tree, fresh, options)
-      if ((await firstChanged(store.root, fresh, { signal })) === undefined) return found
+      if ((await firstChanged(store.root, fresh, { signal })) === undefined) {
+        cacheUse?.note(false, fresh.length)
+        cacheUse?.note(true, tree.files.length - fresh.length)
+        return found
+      }
     } catch (error) {
       if ((await firstChanged(store.root, fresh, { signal })) === undefined) throw error
     }

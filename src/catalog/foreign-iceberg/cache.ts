@@ -1,6 +1,7 @@
 /** What was read of tables that others wrote, so that the next query need not read it again. */
 import { createHash } from 'node:crypto'
 import { SETTINGS } from '../../config.ts'
+import type { CallOptions } from '../../storage/object-store.ts'
 import { BoundedCache } from '../bounded-cache.ts'
 import type { ForeignEntry } from './manifest.ts'
 
@@ -13,10 +14,12 @@ export class ForeignCache {
   async entries(
     manifest: { file: string; version: string; context: string },
     read: () => Promise<ForeignEntry[]>,
+    { cacheUse }: CallOptions = {},
   ): Promise<ForeignEntry[]> {
     const { file, version, context } = manifest
     const key = `${context} ${file}`
     const known = this.#manifests.get(key)
+    cacheUse?.note(known?.version === version)
     if (known?.version === version) return known.entries
     const entries = await read()
     this.#manifests.set(key, { version, entries }, entries.length + 1)

@@ -50,8 +50,7 @@ export async function loadForeignIceberg(
   root: string,
   options: ForeignIcebergOptions,
 ): Promise<Table> {
-  const { name, keys = {}, at, cache = new ForeignCache(), maxFiles = SETTINGS.importFiles.default, signal } = options
-  const calls: CallOptions = signal ? { signal } : {}
+  const { name, keys = {}, at, cache = new ForeignCache(), maxFiles = SETTINGS.importFiles.default, ...calls } = options
   const found = await findMetadata(reader, root, calls)
   const { metadata, place } = found
   const snapshot = pickForeign(name, metadata, at)
@@ -183,9 +182,8 @@ async function readManifests(reading: Reading): Promise<{ manifest: ListedManife
     if (stat === undefined) throw missingForeign(file)
     const { specId, sequence } = manifest
     const key = { file, version: stat.version, context: `${print} ${specId} ${sequence}` }
-    const entries = await cache.entries(key, async () =>
-      readForeignManifest(await readWhole(reader, file, calls), file, manifest, context),
-    )
+    const read = async () => readForeignManifest(await readWhole(reader, file, calls), file, manifest, context)
+    const entries = await cache.entries(key, read, calls)
     return { manifest, entries }
   })
 }

@@ -43,6 +43,7 @@ export class SnapshotReader {
     if (snapshot === undefined) return []
     const file = storePathOf(place, snapshot['manifest-list'])
     const known = this.#lists.get(file)
+    options.cacheUse?.note(known !== undefined)
     if (known) return known
     const manifests = readManifestList(await this.#read(file, options), file)
     const counted = manifests.reduce((sum, manifest) => sum + manifest.addedFiles + manifest.existingFiles, 0)
@@ -122,6 +123,7 @@ export class SnapshotReader {
   async #entries(manifest: ManifestFile, place: TablePlace, options: CallOptions): Promise<ReadEntry[]> {
     const file = storePathOf(place, manifest.path)
     const known = this.#manifests.get(file)
+    options.cacheUse?.note(known !== undefined)
     if (known) return known
     const bytes = await this.#read(file, options)
     if (bytes.length !== manifest.sizeBytes)
