@@ -4,6 +4,7 @@ import {
   type CompletionSource,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completionKeymap,
 } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
@@ -104,6 +105,7 @@ function selectedText({ state }: EditorView): string {
 
 function base(setup: EditorSetup): Extension[] {
   const run = (view: EditorView) => {
+    closeCompletion(view)
     setup.onRun(selectedText(view) || view.state.doc.toString())
     return true
   }

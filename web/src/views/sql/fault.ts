@@ -21,7 +21,7 @@ export function lineOf(text: string, offset: number): { line: number; column: nu
 function placeOf({ details, message, status }: ApiError, sql: string): number | undefined {
   const { position } = details
   if (typeof position === 'number') return unitsOf(sql, position)
-  if (status !== 400) return undefined
+  if (status < 400 || status >= 500) return undefined
   for (const [, name = ''] of message.matchAll(/"([^"]+)"/g)) {
     const found = wordIn(sql, name)
     if (found !== undefined) return found

@@ -164,6 +164,9 @@ function Failure({ run: { asked, error } }: { run: Run }): JSX.Element {
   return (
     <div class="sql-failure">
       <ErrorBox error={error!} />
+      {/one query at a time/.test(error!.message) && (
+        <p>The text has several queries. Select one of them and run it: only what is selected is sent.</p>
+      )}
       {place && (
         <p class="quiet small">
           Line {place.line}, column {place.column}

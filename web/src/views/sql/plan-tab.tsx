@@ -64,7 +64,7 @@ function Tables({ plan: { tables } }: { plan: Explanation }): JSX.Element {
             <tr>
               <th scope="col">Table</th>
               <th scope="col">Files</th>
-              <th scope="col" class="sql-share" />
+              <td class="sql-share" />
               <th scope="col" class="number">
                 Rows
               </th>
