@@ -43,6 +43,8 @@ export interface Fault {
 
 /** An editor that is there. */
 export interface EditorHandle {
+  /** The text as it is now. */
+  value(): string
   /** The text is replaced unless it is the same. */
   setValue(value: string): void
   setSchema(schema: SQLNamespace): void
@@ -69,6 +71,7 @@ export function createEditor(setup: EditorSetup): EditorHandle {
     }),
   })
   return {
+    value: () => view.state.doc.toString(),
     setValue: (value) => {
       if (value !== view.state.doc.toString()) {
         view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: value } })

@@ -36,6 +36,8 @@ export function Editor(props: EditorProps): JSX.Element {
   const now = useRef(props)
   now.current = props
   const [handle, setHandle] = useState<EditorHandle>()
+  // What the editor itself told, and has not come back yet: while somebody types fast, `value` is behind.
+  const told = useRef(new Set<string>())
   useEffect(() => {
     let made: EditorHandle | undefined
     let gone = false
@@ -51,7 +53,10 @@ export function Editor(props: EditorProps): JSX.Element {
         readOnly,
         schema: (now.current.schema ?? {}) as Record<string, string[]>,
         complete: now.current.complete,
-        onChange: (text) => now.current.onChange(text),
+        onChange: (text) => {
+          told.current.add(text)
+          now.current.onChange(text)
+        },
         onRun: (text) => now.current.onRun?.(text),
       })
       setHandle(made)
@@ -63,7 +68,11 @@ export function Editor(props: EditorProps): JSX.Element {
       made?.destroy()
     }
   }, [language, readOnly])
-  useEffect(() => handle?.setValue(value), [handle, value])
+  useEffect(() => {
+    if (!handle) return
+    if (!told.current.has(value)) handle.setValue(value)
+    if (handle.value() === value) told.current = new Set([value])
+  }, [handle, value])
   useEffect(() => handle?.setSchema((schema ?? {}) as Record<string, string[]>), [handle, schema])
   useEffect(() => handle?.setFaults(faults ?? []), [handle, faults])
   return (
