@@ -8,6 +8,8 @@ export interface FailureContext {
   timeoutMs?: number
   /** True while a user's SQL runs: whatever does not fit is the user's to correct. */
   userSql?: boolean
+  /** True for a statement that was made from the user's: places in it would mean nothing to them. */
+  isDerived?: boolean
   /** The text of the statement, in which DuckDB's message points at a place. */
   sql?: string | undefined
   /** Why the statement was interrupted, when it was for another reason than the signal's. */
@@ -37,7 +39,7 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
     shortage(message, error) ??
     damagedFile(message, text, error) ??
     (context.userSql ? unfitParameters(text, error) : undefined) ??
-    (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error, context.sql) : undefined) ??
+    (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error, context) : undefined) ??
     new SkepError('INTERNAL', `the engine failed: ${text.slice(0, 300)}`, {}, { cause: error })
   )
 }
@@ -118,10 +120,15 @@ function unfitParameters(text: string, cause: unknown): SkepError | undefined {
   return new SkepError('ARGUMENT_INVALID', `params: ${reason}`, { argument: 'params' }, { cause })
 }
 
-function invalidSql(message: string, text: string, cause: unknown, sql: string | undefined): SkepError {
-  return new SkepError('SQL_INVALID', text.replace(/^Invalid (Input )?Error: /i, ''), linePosition(message, sql), {
-    cause,
-  })
+function invalidSql(message: string, text: string, cause: unknown, { isDerived, sql }: FailureContext): SkepError {
+  return new SkepError(
+    'SQL_INVALID',
+    text.replace(/^Invalid (Input )?Error: /i, ''),
+    isDerived ? {} : linePosition(message, sql),
+    {
+      cause,
+    },
+  )
 }
 
 /** The place that the echo of a line points at, in characters from the beginning of the statement. Of a long line the echo has a part. */
