@@ -1,5 +1,6 @@
 /** Rows and columns that may be many: only what is in sight is drawn. */
 import type { JSX } from 'preact'
+import { memo } from 'preact/compat'
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
 import * as format from '../format.ts'
 import { toast } from '../toasts.ts'
@@ -62,8 +63,8 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
     own.current?.scrollTo(0, 0)
   }, [columns])
   const gutter = String(rows).length * 8 + 12 + GUTTER
-  const widths = fitted.map((width, index) => changed[index] ?? width)
-  const edges = edgesOf(widths)
+  const widths = useMemo(() => fitted.map((width, index) => changed[index] ?? width), [fitted, changed])
+  const edges = useMemo(() => edgesOf(widths), [widths])
   useView(own, setView)
   const first = Math.max(0, Math.floor(view.top / ROW_HEIGHT) - OVERSCAN)
   const end = Math.min(rows, Math.ceil((view.top + view.height) / ROW_HEIGHT) + OVERSCAN)
@@ -138,6 +139,7 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
   }
   const bounds = chosen && boundsOf(chosen)
   const width = gutter + edges.at(-1)!
+  const slots = Math.ceil(view.height / ROW_HEIGHT) + 2 * OVERSCAN + 2
   return (
     <>
       <div
@@ -188,41 +190,21 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
           </div>
         </div>
         <div class="grid-body" role="rowgroup" style={{ width: px(width), height: px(rows * ROW_HEIGHT) }}>
-          {Array.from({ length: Math.max(0, end - first) }, (_, offset) => {
-            const row = first + offset
+          {Array.from({ length: slots }, (_, slot) => {
+            const row = first + ((slot - (first % slots) + slots) % slots)
+            if (row >= end) return null
+            const isChosen = bounds && row >= bounds.rows[0] && row < bounds.rows[1]
             return (
-              <div
-                key={row}
-                class="grid-row"
-                role="row"
-                aria-rowindex={row + 2}
-                style={{ top: px(row * ROW_HEIGHT), height: px(ROW_HEIGHT), width: px(width) }}
-              >
-                <span class="grid-gutter" aria-hidden="true" style={{ width: px(gutter) }}>
-                  {row + 1}
-                </span>
-                {columns.slice(...range).map((column, across) => {
-                  const index = range[0] + across
-                  const value = format.cell(cell(row, index))
-                  return (
-                    <div
-                      key={index}
-                      id={cellId(id, { row, column: index })}
-                      class="grid-cell"
-                      role="gridcell"
-                      aria-colindex={index + 1}
-                      aria-selected={isIn(bounds, row, index)}
-                      data-place={`${row}:${index}`}
-                      data-active={(chosen?.to.row === row && chosen.to.column === index) || undefined}
-                      data-number={isRight(column) || undefined}
-                      data-null={value === undefined || undefined}
-                      style={{ left: px(gutter + edges[index]!), width: px(widths[index]!) }}
-                    >
-                      {shown(value, column.type)}
-                    </div>
-                  )
-                })}
-              </div>
+              <Row
+                // A row that comes takes the elements of one that leaves, where they are: `aria-rowindex` has the order.
+                key={slot}
+                {...{ id, row, columns, cell, edges, widths, gutter, width }}
+                first={range[0]}
+                end={range[1]}
+                chosenFirst={isChosen ? bounds.columns[0] : 0}
+                chosenEnd={isChosen ? bounds.columns[1] : 0}
+                active={chosen?.to.row === row ? chosen.to.column : -1}
+              />
             )
           })}
         </div>
@@ -238,6 +220,61 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
   )
 }
 
+interface RowProps {
+  id: string
+  row: number
+  columns: readonly GridColumn[]
+  cell: GridProps['cell']
+  edges: readonly number[]
+  widths: readonly number[]
+  gutter: number
+  width: number
+  /** Columns that are drawn: `[first, end)`; and those that are chosen. */
+  first: number
+  end: number
+  chosenFirst: number
+  chosenEnd: number
+  /** The column of the active cell; -1 in other rows. */
+  active: number
+}
+
+/** A row. While one scrolls, those that stay in sight are not worked out again. */
+const Row = memo(function Row(props: RowProps): JSX.Element {
+  const { id, row, columns, cell, edges, widths, gutter, width, first, end } = props
+  return (
+    <div
+      class="grid-row"
+      role="row"
+      aria-rowindex={row + 2}
+      style={{ top: px(row * ROW_HEIGHT), height: px(ROW_HEIGHT), width: px(width) }}
+    >
+      <span class="grid-gutter" aria-hidden="true" style={{ width: px(gutter) }}>
+        {row + 1}
+      </span>
+      {columns.slice(first, end).map((column, across) => {
+        const index = first + across
+        const value = format.cell(cell(row, index))
+        return (
+          <div
+            key={index}
+            id={props.active === index ? cellId(id, { row, column: index }) : undefined}
+            class="grid-cell"
+            role="gridcell"
+            aria-colindex={index + 1}
+            aria-selected={index >= props.chosenFirst && index < props.chosenEnd}
+            data-active={props.active === index || undefined}
+            data-number={isRight(column) || undefined}
+            data-null={value === undefined || undefined}
+            style={{ width: px(widths[index]!), marginLeft: across === 0 ? px(edges[first]!) : undefined }}
+          >
+            {shown(value, column.type)}
+          </div>
+        )
+      })}
+    </div>
+  )
+})
+
 function px(size: number): string {
   return `${size}px`
 }
@@ -252,20 +289,15 @@ function shown(value: string | undefined, type: string): string {
   return type.startsWith('TIMESTAMP') ? value.replace('T', ' ') : value.slice(0, 400)
 }
 
-function isIn(bounds: ReturnType<typeof boundsOf> | undefined, row: number, column: number): boolean {
-  if (!bounds) return false
-  const { rows, columns } = bounds
-  return row >= rows[0] && row < rows[1] && column >= columns[0] && column < columns[1]
-}
-
 function cellId(id: string, { row, column }: Place): string {
   return `${id}-${row}-${column}`
 }
 
 function placeOf({ target }: Event): Place | undefined {
-  const place = target instanceof HTMLElement ? target.closest<HTMLElement>('[data-place]')?.dataset.place : undefined
-  const [row, column] = place?.split(':').map(Number) ?? []
-  return row === undefined || column === undefined ? undefined : { row, column }
+  const cell = target instanceof HTMLElement ? target.closest('[role=gridcell]') : null
+  if (!cell) return undefined
+  const row = Number(cell.parentElement!.getAttribute('aria-rowindex')) - 2
+  return { row, column: Number(cell.getAttribute('aria-colindex')) - 1 }
 }
 
 /** Follows what is in sight. */
