@@ -20,21 +20,22 @@ export const printShort = printQuery
 
 const WIDTH = 76
 
-/** The document as people write it: what fits into a line stands in one. */
-export function printPretty(value: Json, indent = ''): string {
-  const line = oneLine(value)
+/** The document as people write it: what fits into a line stands in one. `leaf` prints what is neither list nor object. */
+export function printPretty(value: Json, leaf: (value: Json) => string = printQuery, indent = ''): string {
+  const line = oneLine(value, leaf)
   if (line.length + indent.length <= WIDTH || value === null || typeof value !== 'object') return line
   const inner = `${indent}  `
+  const print = (item: Json) => printPretty(item, leaf, inner)
   const [open, close, parts] = Array.isArray(value)
-    ? ['[', ']', value.map((item) => printPretty(item, inner))]
-    : ['{', '}', Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${printPretty(item, inner)}`)]
+    ? ['[', ']', value.map(print)]
+    : ['{', '}', Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${print(item)}`)]
   return `${open}\n${parts.map((part) => inner + part).join(',\n')}\n${indent}${close}`
 }
 
-function oneLine(value: Json): string {
-  if (value === null || typeof value !== 'object') return printQuery(value)
-  if (Array.isArray(value)) return `[${value.map(oneLine).join(', ')}]`
-  const parts = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${oneLine(item)}`)
+function oneLine(value: Json, leaf: (value: Json) => string): string {
+  if (value === null || typeof value !== 'object') return leaf(value)
+  if (Array.isArray(value)) return `[${value.map((item) => oneLine(item, leaf)).join(', ')}]`
+  const parts = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${oneLine(item, leaf)}`)
   return parts.length === 0 ? '{}' : `{ ${parts.join(', ')} }`
 }
 
