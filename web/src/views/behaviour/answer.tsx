@@ -42,12 +42,18 @@ function AnswerOf({ value }: { value: Answer }): JSX.Element {
         </div>
       )}
       {funnel && <FunnelBars stages={stages} />}
-      <div class="bh-matched">
-        <Stats>
-          <Stat label={funnel ? 'Actors looked at' : 'Actors that match'}>{format.number(query.matchingGroups)}</Stat>
-          <Stat label="Their rows">{format.number(query.matchingGroupRows)}</Stat>
-        </Stats>
-      </div>
+      {funnel ? (
+        <p class="quiet">
+          Of {format.counted(query.matchingGroups, 'actor')} with {format.counted(query.matchingGroupRows, 'row')}.
+        </p>
+      ) : (
+        <div class="bh-funnel">
+          <Stats>
+            <Stat label="Actors that match">{format.number(query.matchingGroups)}</Stat>
+            <Stat label="Their rows">{format.number(query.matchingGroupRows)}</Stat>
+          </Stats>
+        </div>
+      )}
       {warnings?.map(({ code, message }) => (
         <div key={code + message} class="bh-note">
           <Icon name="alert" />

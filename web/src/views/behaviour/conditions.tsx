@@ -3,11 +3,12 @@ import type { JSX } from 'preact'
 import { TARGET_OPERATORS } from '../../../../src/behaviour/grammar.ts'
 import type { TargetOperator, TargetType } from '../../../../src/behaviour/types.ts'
 import { Button } from '../../components/basics.tsx'
+import { Menu } from '../../components/popups.tsx'
 import { toast } from '../../toasts.ts'
 import { type ColumnChoice, firstValue, isNumberClass, numberIn, targetable, typedValue } from './columns.ts'
-import { idOf, isObject, type Json, type JsonObject, patched, replaced } from './document.ts'
+import { copied, idOf, isObject, type Json, type JsonObject, patched, replaced } from './document.ts'
 import { isPlainRelation, newFilter, newStep, withoutCondition, withTargetType } from './edits.ts'
-import { RowsField } from './filters.tsx'
+import { AddFilter, filterItems, RowsField } from './filters.tsx'
 import { isClauseForm, kindOfCondition, pathOfTargetField, readTarget, type Target, writeTarget } from './forms.ts'
 import { Choice, ColumnField, DraftField, Faults, FragmentField, Section, textOfScalar } from './parts.tsx'
 import { RulesField } from './rules.tsx'
@@ -60,6 +61,7 @@ export function ConditionsField({ value, onChange, whole }: ClauseProps): JSX.El
           place={k}
           onChange={(next) => write(replaced(conditions, k, next))}
           onRemove={() => remove(k)}
+          onDuplicate={() => add(patched(copied(condition as JsonObject), { name: undefined }))}
           whole={(next) => whole(patched(clause, { conditions: replaced(conditions, k, next) }))}
         />
       ))}
@@ -116,12 +118,14 @@ function ConditionCard({
   place,
   onChange,
   onRemove,
+  onDuplicate,
   whole,
 }: {
   value: Json
   place: number
   onChange(value: Json): void
   onRemove(): void
+  onDuplicate(): void
   whole(value: Json): Json
 }): JSX.Element {
   const path = `/query/conditions/${place}`
@@ -145,7 +149,15 @@ function ConditionCard({
           onChange={(name) => onChange(patched(value, { name }))}
         />
         <span class="bh-push" />
-        <Button tone="quiet" icon="close" label={`Remove ${label}`} onClick={onRemove} />
+        {kind === 'rows' && <AddFilter value={value} label={label} onChange={onChange} />}
+        <Menu
+          label={`More for ${label}`}
+          items={[
+            ...(kind === 'rows' ? filterItems(value, onChange) : []),
+            { label: 'Duplicate', run: onDuplicate },
+            { label: 'Remove', tone: 'danger', run: onRemove },
+          ]}
+        />
       </div>
       {kind === 'rows' ? (
         <>

@@ -3,8 +3,8 @@ import type { JSX } from 'preact'
 import { OPERATORS } from '../../../../src/behaviour/operators.ts'
 import type { FilterOperator } from '../../../../src/behaviour/types.ts'
 import { Button } from '../../components/basics.tsx'
-import { Menu } from '../../components/popups.tsx'
-import { comparable, isTimeClass, operatorsFor } from './columns.ts'
+import type { MenuItem } from '../../components/popups.tsx'
+import { type ColumnChoice, comparable, isTimeClass, operatorsFor } from './columns.ts'
 import { idOf, type Json, type JsonObject, keepId, replaced, type Scalar, without } from './document.ts'
 import { newFilter, withColumn, withOperator } from './edits.ts'
 import { type Comparison, type Group, pathOfRow, readFilter, readRows, writeFilter, writeRows } from './forms.ts'
@@ -49,34 +49,48 @@ export function RowsField({
           onRemove={parts.length > 1 ? () => write(without(parts, k)) : undefined}
         />
       ))}
-      <AddFilter label={label} onAdd={(filter) => write([...parts, filter])} />
     </div>
   )
 }
 
-function AddFilter({ label, onAdd }: { label: string; onAdd(filter: Json): void }): JSX.Element {
-  const column = () => stepColumn.peek() ?? comparable(columns.peek())[0]
-  const group = (kind: 'or' | 'and') => ({ [kind]: [newFilter(column()), newFilter(column())] })
+/** A button that adds a comparison to a condition or step. */
+export function AddFilter({
+  value,
+  label,
+  onChange,
+}: {
+  value: JsonObject
+  label: string
+  onChange(value: JsonObject): void
+}): JSX.Element {
   return (
-    <div class="row bh-add">
-      <Button
-        tone="quiet"
-        icon="plus"
-        aria-label={`Add a filter to ${label}`}
-        onClick={() => onAdd(newFilter(column()))}
-      >
-        and
-      </Button>
-      <Menu
-        label={`More filters for ${label}`}
-        items={[
-          { label: 'Any of several (or)', run: () => onAdd(group('or')) },
-          { label: 'All of several (and)', run: () => onAdd(group('and')) },
-          { label: 'None of it (not)', run: () => onAdd({ not: newFilter(column()) }) },
-        ]}
-      />
-    </div>
+    <Button
+      tone="quiet"
+      icon="plus"
+      aria-label={`Add a filter to ${label}`}
+      onClick={() => onChange(withFilter(value, newFilter(likelyColumn())))}
+    >
+      filter
+    </Button>
   )
+}
+
+/** What a menu adds to the filters of a condition or step. */
+export function filterItems(value: JsonObject, onChange: (value: JsonObject) => void): MenuItem[] {
+  const filter = () => newFilter(likelyColumn())
+  return [
+    { label: 'And any of several', run: () => onChange(withFilter(value, { or: [filter(), filter()] })) },
+    { label: 'And not', run: () => onChange(withFilter(value, { not: filter() })) },
+  ]
+}
+
+function withFilter(value: JsonObject, filter: Json): JsonObject {
+  const rows = readRows(value)
+  return rows ? writeRows(value, { ...rows, parts: [...rows.parts, filter] }) : value
+}
+
+function likelyColumn(): ColumnChoice | undefined {
+  return stepColumn.peek() ?? comparable(columns.peek())[0]
 }
 
 function FilterField(props: FilterProps): JSX.Element {
@@ -109,7 +123,6 @@ function FilterField(props: FilterProps): JSX.Element {
 function GroupField({ form, path, label, onChange, onRemove }: FilterProps & { form: Group }): JSX.Element {
   const { kind, parts } = form
   const write = (next: Json[]) => onChange({ [kind]: next })
-  const column = () => stepColumn.peek() ?? comparable(columns.peek())[0]
   return (
     <div class="bh-group">
       <div class="row apart">
@@ -139,7 +152,7 @@ function GroupField({ form, path, label, onChange, onRemove }: FilterProps & { f
           tone="quiet"
           icon="plus"
           aria-label={`Add to ${label}`}
-          onClick={() => write([...parts, newFilter(column())])}
+          onClick={() => write([...parts, newFilter(likelyColumn())])}
         >
           {kind}
         </Button>

@@ -1,5 +1,5 @@
 /** The behaviour view: `#/behaviour/TABLE?q=…&at=…&pool=…`. */
-import type { JSX } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { call } from '../../api/api.ts'
 import { useResource } from '../../api/resource.ts'
@@ -40,7 +40,7 @@ export function BehaviourView(): JSX.Element {
   return <TableBehaviour key={name} name={name} list={value} />
 }
 
-function Frame({ children }: { children: JSX.Element }): JSX.Element {
+function Frame({ children }: { children: ComponentChildren }): JSX.Element {
   return (
     <div class="view">
       <h1 class="unseen">Behaviour</h1>
@@ -140,14 +140,12 @@ function TableBehaviour({ name, list }: { name: string; list: readonly TableSumm
     const fit = list.filter(hasKeys)
     return (
       <Frame>
-        <>
-          {fit.length > 0 && (
-            <div class="bh-top">
-              <TableChoice name={name} list={list} />
-            </div>
-          )}
-          <NoKeys name={name} />
-        </>
+        {fit.length > 0 && (
+          <div class="bh-top">
+            <TableChoice name={name} list={list} />
+          </div>
+        )}
+        <NoKeys name={name} />
       </Frame>
     )
   }
@@ -316,12 +314,10 @@ function TimeTravel({ name }: { name: string }): JSX.Element | null {
   const { at } = route.value.query
   const { value = [] } = useResource((signal) => call('snapshots', { params: { table: name }, signal }), [name])
   if (value.length < 2 && at === undefined) return null
-  const options = value
-    .toReversed()
-    .map(({ id, time }, k) => ({
-      value: k === 0 ? '' : String(id),
-      label: k === 0 ? 'as of now' : `as of ${timeOf(time)}`,
-    }))
+  const options = value.toReversed().map(({ id, time }, k) => ({
+    value: k === 0 ? '' : String(id),
+    label: k === 0 ? 'as of now' : `as of ${timeOf(time)}`,
+  }))
   return (
     <Choice
       label="As of"
@@ -390,8 +386,8 @@ function Words(): JSX.Element | null {
         <h2>In words</h2>
       </summary>
       <ul>
-        {words.map((line) => (
-          <li key={line} data-inner={line.startsWith(' ') || undefined}>
+        {words.map((line, k) => (
+          <li key={`${k} ${line}`} data-inner={line.startsWith(' ') || undefined}>
             {line.trim()}
           </li>
         ))}

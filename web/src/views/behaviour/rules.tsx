@@ -40,6 +40,7 @@ export function RulesField({ value, path, of, onChange }: RulesProps): JSX.Eleme
       step.within === undefined &&
       step.after === undefined,
   )
+  const hasMore = value.ties !== undefined || value.sameRow !== undefined || value.hold !== undefined
   const order = typeof value.order === 'string' ? value.order : 'ordered'
   const ties = value.sameRow === true ? 'sameRow' : typeof value.ties === 'string' ? value.ties : 'never'
   return (
@@ -79,17 +80,25 @@ export function RulesField({ value, path, of, onChange }: RulesProps): JSX.Eleme
           path={`${path}/order`}
           onChange={(next) => change({ order: next === 'ordered' ? undefined : next })}
         />
-        <Choice
-          label={`Equal times in ${of}`}
-          value={ties}
-          options={TIES.map((option) => ({ ...option, disabled: option.value === 'sameRow' && order === 'any' }))}
-          path={`${path}/ties`}
-          onChange={(next) =>
-            change({ ties: next === 'never' ? undefined : 'stepOrder', sameRow: next === 'sameRow' ? true : undefined })
-          }
-        />
       </div>
-      <HoldField value={value} path={path} of={of} onChange={onChange} />
+      <details class="bh-more" open={hasMore}>
+        <summary>Equal times, columns that stay the same</summary>
+        <div class="bh-line">
+          <Choice
+            label={`Equal times in ${of}`}
+            value={ties}
+            options={TIES.map((option) => ({ ...option, disabled: option.value === 'sameRow' && order === 'any' }))}
+            path={`${path}/ties`}
+            onChange={(next) =>
+              change({
+                ties: next === 'never' ? undefined : 'stepOrder',
+                sameRow: next === 'sameRow' ? true : undefined,
+              })
+            }
+          />
+          <HoldField value={value} path={path} of={of} onChange={onChange} />
+        </div>
+      </details>
       <Faults path={`${path}/within`} />
       <Faults path={`${path}/maxDuration`} />
       <Faults path={`${path}/order`} />

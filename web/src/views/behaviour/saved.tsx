@@ -163,7 +163,7 @@ export function CopyDialog({ onClose }: { onClose(): void }): JSX.Element {
   }
   return (
     <Dialog title="Use this query elsewhere" wide onClose={onClose}>
-      <Tabs label="Ways to use the query" tabs={WAYS} value={way} onChange={setWay}>
+      <Tabs label="Ways to use the query" tabs={WAYS} value={way} onChange={(next) => setWay(next)}>
         <div class="stack" style={{ paddingTop: 'var(--gap-3)', gap: 'var(--gap-3)' }}>
           <pre class="bh-snippet" tabIndex={0}>
             {texts[way]}

@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { Badge, Button } from '../../components/basics.tsx'
 import { Menu, type MenuItem } from '../../components/popups.tsx'
-import { spanOf } from './columns.ts'
+import { isNumberClass, spanOf } from './columns.ts'
 import {
   copied,
   idOf,
@@ -17,10 +17,10 @@ import {
   without,
 } from './document.ts'
 import { newStep, settled } from './edits.ts'
-import { RowsField } from './filters.tsx'
+import { AddFilter, filterItems, RowsField } from './filters.tsx'
 import { isNegative, readStep } from './forms.ts'
 import { DraftField, Faults, FragmentField, textOfScalar } from './parts.tsx'
-import { restructure, stepColumn, timeColumn } from './state.ts'
+import { restructure, stepColumn, table, timeColumn } from './state.ts'
 
 interface StepsProps {
   /** What has the steps: a funnel or a condition. */
@@ -58,6 +58,10 @@ export function StepsField({ value, path, of, onChange, whole }: StepsProps): JS
     setOver(undefined)
   }
   const first = steps.findIndex((step) => !isNegative(step))
+  const isTimed = (k: number) => {
+    const step = steps[k]!
+    return k > first && isObject(step) && !isNegative(step) && step.optional !== true && value.order !== 'any'
+  }
   return (
     <div class="bh-steps">
       <ol ref={list} aria-label={`Steps of ${of}`}>
@@ -83,9 +87,7 @@ export function StepsField({ value, path, of, onChange, whole }: StepsProps): JS
                 path={`${path}/sequence/${k}`}
                 sequence={value}
                 place={k}
-                isTimed={
-                  k > first && !isNegative(step) && isObject(step) && step.optional !== true && value.order !== 'any'
-                }
+                isTimed={isTimed(k)}
                 onChange={(next) => write(replaced(steps, k, next))}
               />
             )}
@@ -118,7 +120,9 @@ export function StepsField({ value, path, of, onChange, whole }: StepsProps): JS
       if (isObject(step)) arrange(replaced(steps, k, patched(step, { [key]: on })))
     }
     const isPlain = isObject(step) && step.optional !== true && step.rowFound !== false
+    const writeStep = (next: JsonObject) => write(replaced(steps, k, next))
     return [
+      ...(isObject(step) && readStep(step) ? filterItems(step, writeStep) : []),
       {
         label: 'Duplicate',
         run: () =>
@@ -128,6 +132,9 @@ export function StepsField({ value, path, of, onChange, whole }: StepsProps): JS
       },
       ...(k > 0 ? [{ label: 'Move up', run: () => move(k, k - 1) }] : []),
       ...(k < steps.length - 1 ? [{ label: 'Move down', run: () => move(k, k + 1) }] : []),
+      ...(isTimed(k) && isObject(step) && step.after === undefined
+        ? [{ label: 'At least … after the step before', run: flag('after', firstSpan()) }]
+        : []),
       ...(isPlain
         ? [
             { label: 'Make it optional', run: flag('optional', true) },
@@ -147,6 +154,12 @@ export function StepsField({ value, path, of, onChange, whole }: StepsProps): JS
   }
 }
 
+/** A span to begin with. */
+function firstSpan(): Json {
+  const isBare = isNumberClass(timeColumn.peek()?.class) && table.peek()?.keys.timeUnit === undefined
+  return isBare ? 1 : '1h'
+}
+
 /** What lies between a step and the one before: how soon it has to come. */
 function Joint({
   value,
@@ -163,7 +176,6 @@ function Joint({
   isTimed: boolean
   onChange(value: Json): void
 }): JSX.Element {
-  const has = (key: string) => isObject(value) && value[key] !== undefined
   const word = isNegative(value)
     ? 'without'
     : sequence.order === 'any'
@@ -183,14 +195,15 @@ function Joint({
             {...{ value, path, onChange }}
             placeholder="any time"
           />
-          <SpanField
-            label={`Step ${place + 1}: at least how long after the step before`}
-            word="after at least"
-            field="after"
-            {...{ value, path, onChange }}
-            placeholder="none"
-            isQuiet={!has('after')}
-          />
+          {value.after !== undefined && (
+            <SpanField
+              label={`Step ${place + 1}: at least how long after the step before`}
+              word="after at least"
+              field="after"
+              {...{ value, path, onChange }}
+              placeholder="no time"
+            />
+          )}
         </>
       )}
       <Faults path={`${path}/within`} />
@@ -206,14 +219,13 @@ interface SpanProps {
   value: JsonObject
   path: string
   placeholder: string
-  isQuiet?: boolean
   onChange(value: JsonObject): void
 }
 
 /** A span of time, such as `30d`; empty for none. */
-export function SpanField({ label, word, field, value, path, placeholder, isQuiet, onChange }: SpanProps): JSX.Element {
+export function SpanField({ label, word, field, value, path, placeholder, onChange }: SpanProps): JSX.Element {
   return (
-    <span class="bh-span" data-quiet={isQuiet || undefined}>
+    <span class="bh-span">
       <span class="quiet">{word}</span>
       <DraftField<Json | undefined>
         label={label}
@@ -294,6 +306,7 @@ function StepCard({
         {isNegative(value) && <Badge tone="bad">must not happen</Badge>}
         {isObject(value) && value.optional === true && <Badge tone="accent">optional</Badge>}
         <span class="bh-push" />
+        {rows && isObject(value) && <AddFilter value={value} label={label} onChange={onChange} />}
         <Menu label={`More for ${label}`} items={items} />
       </div>
       {rows && isObject(value) ? (
