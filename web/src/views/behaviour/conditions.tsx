@@ -7,9 +7,17 @@ import { Menu } from '../../components/popups.tsx'
 import { toast } from '../../toasts.ts'
 import { type ColumnChoice, firstValue, isNumberClass, numberIn, targetable, typedValue } from './columns.ts'
 import { copied, idOf, isObject, type Json, type JsonObject, patched, replaced } from './document.ts'
-import { isPlainRelation, newFilter, newStep, withoutCondition, withTargetType } from './edits.ts'
+import {
+  isPlainRelation,
+  newFilter,
+  newStep,
+  takesZero,
+  withoutCondition,
+  withTarget,
+  withTargetType,
+} from './edits.ts'
 import { AddFilter, filterItems, RowsField } from './filters.tsx'
-import { isClauseForm, kindOfCondition, pathOfTargetField, readTarget, type Target, writeTarget } from './forms.ts'
+import { isClauseForm, kindOfCondition, pathOfTargetField, readTarget, type Target } from './forms.ts'
 import { Choice, ColumnField, DraftField, Faults, FragmentField, Section, textOfScalar } from './parts.tsx'
 import { RulesField } from './rules.tsx'
 import { columns, stepColumn } from './state.ts'
@@ -210,7 +218,7 @@ function TargetField({
   onChange(value: Json): void
 }): JSX.Element {
   const target = value.target === undefined ? ONE : (readTarget(value.target) ?? ONE)
-  const write = (next: Target) => onChange(patched(value, { target: writeTarget(next) }))
+  const write = (next: Target) => onChange(withTarget(value, next))
   const at = (key: 'column' | 'op' | 'value') => `${path}/target${pathOfTargetField(target, key)}`
   const taken = targetable(columns.value, target.type)
   const column = columns.value.find(({ name }) => name === target.column)
@@ -260,14 +268,16 @@ function TargetField({
         size={isExtreme(target) && !isNumberClass(column?.class) ? 20 : 8}
         onChange={(next) => write({ ...target, value: next })}
       />
-      <label class="bh-check">
-        <input
-          type="checkbox"
-          checked={value.includeZero === true}
-          onChange={(event) => onChange(patched(value, { includeZero: event.currentTarget.checked || undefined }))}
-        />
-        or no such row
-      </label>
+      {takesZero(target.type) && (
+        <label class="bh-check">
+          <input
+            type="checkbox"
+            checked={value.includeZero === true}
+            onChange={(event) => onChange(patched(value, { includeZero: event.currentTarget.checked || undefined }))}
+          />
+          or no such row
+        </label>
+      )}
       <span class="quiet">where</span>
       <Faults path={`${path}/target`} below />
     </div>

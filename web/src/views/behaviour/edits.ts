@@ -12,15 +12,13 @@ import type { AggregationType, FilterOperator, TargetType } from '../../../../sr
 import { aggregable, type ColumnChoice, firstValue, operatorsFor, targetable } from './columns.ts'
 import { isObject, isScalar, type Json, type JsonObject, LIMITS, patched, without } from './document.ts'
 import type { Aggregation, Comparison, Target } from './forms.ts'
-import { isNegative } from './forms.ts'
+import { isNegative, writeTarget } from './forms.ts'
 
 /** A comparison of a column before anybody has said with what. */
 export function newFilter(column: ColumnChoice | undefined): Json {
-  return writeShort(column?.name ?? '', '==', firstValue(column))
-}
-
-function writeShort(column: string, op: FilterOperator, value: Json): Json {
-  return [column, op, value]
+  const op = operatorsFor(column)[0]!
+  const value = OPERATORS[op].operand === 'none' ? [] : [firstValue(column)]
+  return [column?.name ?? '', op, ...value]
 }
 
 /** A step before anybody has said which rows. */
@@ -34,7 +32,8 @@ export function withOperator(form: Comparison, op: FilterOperator, column: Colum
   const first = old[0] ?? firstValue(column)
   const value = { none: undefined, value: first, list: old.length > 0 ? old : [first], range: [first, old[1] ?? first] }
   const { operand } = OPERATORS[op]
-  return { ...form, op, value: OPERATORS[form.op].operand === operand ? form.value : value[operand] }
+  const isKept = OPERATORS[form.op].operand === operand && form.value !== undefined
+  return { ...form, op, value: isKept ? form.value : value[operand] }
 }
 
 /** The comparison of another column; what does not fit to it is chosen anew. */
@@ -70,6 +69,17 @@ export function withTargetType(target: Target, type: TargetType, columns: readon
         ? firstValue(column)
         : numberFrom(target.value)
   return { type, column: column.name, op, value, notation }
+}
+
+/** Whether actors without any row can satisfy a target of a type. */
+export function takesZero(type: TargetType): boolean {
+  return type === 'count' || type === 'distinct'
+}
+
+/** The condition with a target, without what does not go with it. */
+export function withTarget(condition: JsonObject, target: Target): JsonObject {
+  const includeZero = takesZero(target.type) ? condition.includeZero : undefined
+  return patched(condition, { target: writeTarget(target), includeZero })
 }
 
 function wholeNumber(value: Json): number | bigint {
