@@ -118,7 +118,7 @@ function base(setup: EditorSetup): Extension[] {
     THEME,
     placeholder(setup.placeholder),
     EditorState.readOnly.of(setup.readOnly),
-    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false' }),
+    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false', tabindex: '0' }),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) setup.onChange(update.state.doc.toString())
     }),

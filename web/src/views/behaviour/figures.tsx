@@ -9,7 +9,7 @@ export function Figures({ title, figures }: { title: string; figures: readonly F
   if (figures.length === 0) return null
   return (
     <section class="bh-figures" aria-label={title}>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {figures.map((figure, k) => (
         <FigureOf key={`${k} ${figure.title}`} figure={figure} />
       ))}
@@ -20,8 +20,8 @@ export function Figures({ title, figures }: { title: string; figures: readonly F
 function FigureOf({ figure }: { figure: Figure }): JSX.Element {
   const { title, isMap, parts } = figure
   return (
-    <section class="bh-figure" aria-label={title}>
-      <h4>{title}</h4>
+    <div class="bh-figure" role="group" aria-label={title}>
+      <h3>{title}</h3>
       <div
         class="bh-figure-parts"
         tabIndex={parts.length > 1 ? 0 : undefined}
@@ -39,7 +39,7 @@ function FigureOf({ figure }: { figure: Figure }): JSX.Element {
           </div>
         ))}
       </div>
-    </section>
+    </div>
   )
 }
 

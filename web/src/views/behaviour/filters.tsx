@@ -104,7 +104,7 @@ function FilterField(props: FilterProps): JSX.Element {
       <div class="row apart">
         <span class="bh-word">not</span>
         <span class="row">
-          <Button tone="quiet" aria-label={`Turn ${label} round`} onClick={() => onChange(keepId(value, form.of))}>
+          <Button tone="quiet" aria-label={`drop “not” of ${label}`} onClick={() => onChange(keepId(value, form.of))}>
             drop “not”
           </Button>
           {onRemove && <Button tone="quiet" icon="close" label={`Remove ${label}`} onClick={onRemove} />}
@@ -151,7 +151,7 @@ function GroupField({ form, path, label, onChange, onRemove }: FilterProps & { f
         <Button
           tone="quiet"
           icon="plus"
-          aria-label={`Add to ${label}`}
+          aria-label={`${kind}: add to ${label}`}
           onClick={() => write([...parts, newFilter(likelyColumn())])}
         >
           {kind}

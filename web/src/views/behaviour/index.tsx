@@ -419,6 +419,7 @@ function useStarters(name: string): readonly Starter[] | undefined {
           .map((entry) => entry.value)
           .filter((text): text is string => typeof text === 'string' && text !== '')
         if (texts.length > 1) {
+          // Steps that are added from now on ask for values of this column.
           state.stepColumn.value = column
           return startersOf(column.name, texts)
         }

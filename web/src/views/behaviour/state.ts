@@ -8,9 +8,10 @@ import { route, setQuery } from '../../route.ts'
 import type { TableDescription } from '../../session.ts'
 import { toast } from '../../toasts.ts'
 import { check, type Fault, faultsOfDetails, faultsOfForm } from './check.ts'
-import { type ColumnChoice, columnsOf } from './columns.ts'
+import { type ColumnChoice, columnsOf, comparable } from './columns.ts'
 import { isSame, type Json, printPretty, printShort, readText } from './document.ts'
 import type { Asked } from './snippets.ts'
+import { stepColumns } from './starters.ts'
 
 /** What a query took. */
 export interface Stats {
@@ -165,7 +166,7 @@ export function openTable(next: TableDescription): void {
   clearTimeout(timer)
   batch(() => {
     table.value = next
-    stepColumn.value = undefined
+    stepColumn.value = stepColumns(columns.peek(), next.keys)[0] ?? comparable(columns.peek())[0]
     answer.value = undefined
     failure.value = undefined
     query.value = {}
