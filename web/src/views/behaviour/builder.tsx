@@ -63,8 +63,8 @@ function FunnelField({
     )
   }
   const remove = (
-    <Button tone="quiet" onClick={() => onChange(undefined)}>
-      Remove funnel
+    <Button tone="quiet" aria-label="Remove the funnel" onClick={() => onChange(undefined)}>
+      Remove
     </Button>
   )
   return (

@@ -170,12 +170,12 @@ function Workbench({ name, list }: { name: string; list: readonly TableSummary[]
   const isEmpty = isObject(state.query.value) && Object.keys(state.query.value).length === 0
   const begin = ({ query }: Starter) => {
     state.setDocument(query)
-    void state.run()
+    void runAndShow()
   }
   const keys = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return
     event.preventDefault()
-    void state.run()
+    void runAndShow()
   }
   useEffect(() => {
     addEventListener('keydown', keys)
@@ -343,6 +343,13 @@ function PoolChoice(): JSX.Element {
   )
 }
 
+/** Runs the query; where the answer comes below the query, leads to it. */
+async function runAndShow(): Promise<void> {
+  await state.run()
+  const place = document.querySelector('.bh-right')
+  if (place && place.getBoundingClientRect().top > innerHeight / 2) place.scrollIntoView({ block: 'start' })
+}
+
 /** The button that runs, how far it is, and the button that ends it. */
 function RunLine(): JSX.Element {
   const going = state.progress.value
@@ -360,7 +367,7 @@ function RunLine(): JSX.Element {
         </>
       ) : (
         <>
-          <Button tone="primary" icon="play" disabled={isFaulty} onClick={() => void state.run()}>
+          <Button tone="primary" icon="play" disabled={isFaulty} onClick={() => void runAndShow()}>
             Run
           </Button>
           {isFaulty ? <span class="bh-fault">{faultLine()}</span> : <span class="small quiet bh-hint">Ctrl Enter</span>}
