@@ -1,8 +1,8 @@
 /** What connections may do to a server: how long heads and bodies take to come, how large heads are, how many there are. */
-import type { ServerOptions } from 'node:http'
+import type { ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PassThrough, type Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SETTINGS, type Settings } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { errorOf } from './reply.ts'
@@ -19,8 +19,8 @@ type Limits = Pick<Settings, 'headersMs' | 'bodyMs' | 'keepAliveMs' | 'connectio
 /** The limits of the connections of one server. */
 export class Connections {
   readonly #limits: Limits
-  /** Those on which an answer may have begun, so that nothing else may be written there. */
-  readonly #answering = new WeakSet<Socket>()
+  /** The answers that are not complete on each of them. */
+  readonly #answers = new Map<Socket, Set<ServerResponse>>()
   readonly #open = new Set<Socket>()
 
   constructor(limits: Limits) {
@@ -37,7 +37,12 @@ export class Connections {
       maxHeaderSize: SETTINGS.headerBytes.default,
     }
     const clientErrorHandler = (error: NodeJS.ErrnoException, socket: Socket) => {
-      if (!socket.writable || this.#answering.has(socket)) socket.destroy()
+      // Nothing may get into an answer that has begun.
+      const hasBegun = this.#answers
+        .get(socket)
+        ?.values()
+        .some(({ headersSent }) => headersSent)
+      if (!socket.writable || hasBegun) socket.destroy()
       else answerBroken(error, socket)
     }
     return { http, keepAliveTimeout: keepAliveMs, clientErrorHandler }
@@ -53,16 +58,24 @@ export class Connections {
     })
     // Node itself takes connections on which no request ever began for busy.
     app.addHook('preClose', async () => {
-      for (const socket of this.#open) if (!this.#answering.has(socket)) socket.destroySoon()
+      for (const socket of this.#open) if (!this.#answers.has(socket)) socket.destroySoon()
     })
-    app.addHook('onRequest', async (request, reply) => {
-      const { socket } = request.raw
-      this.#answering.add(socket)
-      reply.raw.once('close', () => this.#answering.delete(socket))
+    app.addHook('onRequest', async (request, reply) => this.#answering(request.raw.socket, reply.raw))
+    app.addHook('preParsing', async (request, reply, payload) => {
+      if (!hasBody(request) || request.routeOptions.config.readsBody) return payload
+      const body = timed(payload as Readable, bodyMs)
+      readToItsEnd(body, { of: payload as Readable, reply })
+      return body
     })
-    app.addHook('preParsing', async (request, _reply, payload) =>
-      hasBody(request) && !request.routeOptions.config.readsBody ? timed(payload as Readable, bodyMs) : payload,
-    )
+  }
+
+  #answering(socket: Socket, answer: ServerResponse): void {
+    const answers = this.#answers.get(socket) ?? new Set()
+    this.#answers.set(socket, answers.add(answer))
+    answer.once('close', () => {
+      answers.delete(answer)
+      if (answers.size === 0) this.#answers.delete(socket)
+    })
   }
 }
 
@@ -78,6 +91,21 @@ function timed(body: Readable, limitMs: number): Readable {
   body.once('error', (error) => copy.destroy(error))
   body.once('close', () => body.readableEnded || copy.destroy(new SkepError('CANCELLED', 'the caller left', {})))
   return body.pipe(copy)
+}
+
+/** Sees to what is answered before it was read: it is read then, as the next request stands behind it, or the connection ends. */
+function readToItsEnd(body: Readable, { of, reply }: { of: Readable; reply: FastifyReply }): void {
+  const giveUp = () => {
+    if (!of.readableEnded) of.destroy()
+  }
+  reply.raw.once('close', () => {
+    if (body.destroyed) giveUp()
+    else body.resume()
+  })
+  // Who reads it is told by itself; nobody does after the answer.
+  body.once('error', () => {
+    if (reply.raw.writableFinished) giveUp()
+  })
 }
 
 /** The error for what comes too slowly. */
