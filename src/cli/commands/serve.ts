@@ -4,6 +4,7 @@ import { readToken, SETTINGS } from '../../config.ts'
 import type { LogLevel } from '../../server/log.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type CommandContext, defineCommand } from '../command.ts'
+import { keepHeapSmall } from '../heap.ts'
 import { packageVersion, pageFolder } from '../package-root.ts'
 
 /** Serves the warehouse over HTTP until it is told to end. */
@@ -27,6 +28,7 @@ export const serveCommand = defineCommand({
     { line: 'SKEP_TOKEN=secret skep serve --host 0.0.0.0', does: 'for other machines' },
   ],
   run: async ({ flags, ...context }) => {
+    keepHeapSmall()
     const { host, port, 'log-level': level } = flags
     await serveWarehouse(context, { host, port, level: level as LogLevel | undefined })
   },
