@@ -35,6 +35,13 @@ const ask = async (sql: string, accept: string, path = '/api/v1/sql') =>
     body: JSON.stringify({ sql }),
   })
 
+/** How often a byte is among others. */
+function countOf(bytes: Uint8Array, byte: number): number {
+  let count = 0
+  for (let at = bytes.indexOf(byte); at >= 0; at = bytes.indexOf(byte, at + 1)) count++
+  return count
+}
+
 describe(`${ROWS} rows`, () => {
   test.each([
     ['application/x-ndjson', '/api/v1/sql', 0],
@@ -46,7 +53,7 @@ describe(`${ROWS} rows`, () => {
       let lines = 0
       let last = ''
       for await (const piece of answer.body!) {
-        for (const byte of piece as Uint8Array) if (byte === 10) lines++
+        lines += countOf(piece as Uint8Array, 10)
         last = Buffer.from(piece as Uint8Array)
           .subarray(-200)
           .toString()
@@ -65,7 +72,7 @@ describe(`${ROWS} rows`, () => {
       let quotes = 0
       let tail = ''
       for await (const piece of answer.body!) {
-        for (const byte of piece as Uint8Array) if (byte === 34) quotes++
+        quotes += countOf(piece as Uint8Array, 34)
         tail = (tail + Buffer.from(piece as Uint8Array).toString('latin1')).slice(-2000)
       }
       // Each row has one text.

@@ -28,7 +28,6 @@ export const serveCommand = defineCommand({
     { line: 'SKEP_TOKEN=secret skep serve --host 0.0.0.0', does: 'for other machines' },
   ],
   run: async ({ flags, ...context }) => {
-    keepHeapSmall()
     const { host, port, 'log-level': level } = flags
     await serveWarehouse(context, { host, port, level: level as LogLevel | undefined })
   },
@@ -64,6 +63,7 @@ export async function serveWarehouse(
     log,
     traces: await openTraces(terminal.env, { log, version }),
   })
+  keepHeapSmall()
   if (json) await document({ url: server.url, warehouse: warehouse.root })
   else await confirm(`${warehouse.root} is served at ${server.url}; Ctrl-C ends it`)
   if (!signal.aborted) await once(signal, 'abort')
