@@ -1,4 +1,4 @@
-/** Builds `dist/`: the library, the client and the command as bundles, and type declarations. `node scripts/build.ts` */
+/** Builds `dist/`: the library, the client and the command as bundles, type declarations, and the web page. `node scripts/build.ts` */
 import { execFile } from 'node:child_process'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -138,3 +138,4 @@ await rm(dist, { recursive: true, force: true })
 await writeLicences(await bundle())
 await bundleClient()
 await declare()
+await promisify(execFile)(process.execPath, [join(root, 'scripts/build-web.ts')])

@@ -56,7 +56,7 @@ export function columnsBetween(edges: readonly number[], left: number, right: nu
 /** The cell that a key leads to; `undefined` for keys that lead nowhere. */
 export function moved(
   { row, column }: Place,
-  event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey'>,
+  event: { key: string; ctrlKey: boolean; metaKey: boolean },
   { rows, columns, page }: { rows: number; columns: number; page: number },
 ): Place | undefined {
   const all = event.ctrlKey || event.metaKey

@@ -6,7 +6,7 @@ import { useResource } from '../../api/resource.ts'
 import { Bar, ErrorBox, Ghost } from '../../components/basics.tsx'
 import { Grid } from '../../components/grid.tsx'
 import * as format from '../../format.ts'
-import type { TableDescription } from '../../session.ts'
+import { type TableDescription, tablesVersion } from '../../session.ts'
 import { type DataFile, fileName, partitionsOf } from './partitions.ts'
 
 /** Most partitions that are drawn one by one. */
@@ -18,6 +18,7 @@ export function FilesTab({ described, at }: { described: TableDescription; at: s
   const { value, error, reload } = useResource(
     (signal) => call('files', { params: { table: name }, query: at === undefined ? {} : { at }, signal }),
     [name, at],
+    tablesVersion.value,
   )
   if (error) return <ErrorBox error={error} onRetry={() => void reload()} />
   if (!value) return <Ghost lines={6} />
