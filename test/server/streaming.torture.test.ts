@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { load } from '../../bench/server-load.ts'
 import { type Lab, openLab } from '../conformance/import-lab.ts'
 import { runs, tortureTimeout } from '../torture.ts'
 import { CONTRIBUTIONS, eventually, leftOver } from './lab.ts'
@@ -131,6 +132,24 @@ test(
       const listed = (await (await fetch(`${server.url}/api/v1/queries`)).json()) as { state: string }[]
       return listed.every(({ state }) => state !== 'running')
     })
+  },
+  tortureTimeout(60_000),
+)
+
+test(
+  'under the load of 200 clients nothing but 429 goes wrong, and the memory does not grow on and on',
+  async () => {
+    const report = await load({
+      url: server.url,
+      clients: 200,
+      seconds: runs(6, 60),
+      memory: () => server.memory().now,
+    })
+    expect([...report.wrong]).toEqual([])
+    expect(report.requests - report.busy).toBeGreaterThan(100)
+    const half = Math.floor(report.memory.length / 2)
+    const grown = Math.max(...report.memory.slice(half)) - Math.max(...report.memory.slice(0, half + 1))
+    expect(grown, `megabytes: ${report.memory.join(' ')}`).toBeLessThan(100)
   },
   tortureTimeout(60_000),
 )
