@@ -113,6 +113,34 @@ function packed(bars: readonly TimeBar[], slackMs: number): TimeBar[][] {
   return lines.map((line) => line.bars)
 }
 
+/** The phases of a query in the time that went by: what the tasks at work did at each moment; waiting is when none was at work. */
+export function passedPhases({ taskTimes = [], phases }: QueryWork): Record<Stretch['phase'], number> | undefined {
+  if (!phases || taskTimes.length === 0) return undefined
+  const passed = { queue: 0, plan: phases.plan.totalMs, fetch: 0, scan: 0, merge: phases.merge.totalMs }
+  const changes = taskTimes.flatMap(changesOf).toSorted((a, b) => a.atMs - b.atMs)
+  const now = { fetch: 0, scan: 0 }
+  let beforeMs = 0
+  for (const { atMs, phase, by } of changes) {
+    const ms = Math.max(0, atMs - beforeMs)
+    const atWork = now.fetch + now.scan
+    if (atWork === 0) passed.queue += ms
+    else for (const each of ['fetch', 'scan'] as const) passed[each] += (ms * now[each]) / atWork
+    now[phase] += by
+    beforeMs = Math.max(beforeMs, atMs)
+  }
+  return passed
+}
+
+function changesOf(task: TaskTime): { atMs: number; phase: 'fetch' | 'scan'; by: 1 | -1 }[] {
+  const fetched = beganMs(task) + task.fetchMs
+  return [
+    { atMs: beganMs(task), phase: 'fetch', by: 1 },
+    { atMs: fetched, phase: 'fetch', by: -1 },
+    { atMs: fetched, phase: 'scan', by: 1 },
+    { atMs: doneMs(task), phase: 'scan', by: -1 },
+  ]
+}
+
 /** Round times along a timeline, from 0 on, about so many. */
 export function ticksOf(totalMs: number, most: number): number[] {
   const rough = totalMs / most
