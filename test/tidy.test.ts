@@ -21,7 +21,7 @@ interface Layer {
 
 function readSources(folder: string): Source[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
+    .filter((name) => /\.tsx?$/.test(name) && !name.includes('node_modules'))
     .map((name) => {
       const path = `${folder}/${name.replaceAll('\\', '/')}`
       return { path, text: readFileSync(join(ROOT, path), 'utf8') }
@@ -75,6 +75,23 @@ function layerFaults(sources: readonly Source[], layers: readonly Layer[]): stri
       return other > own && !looking ? [`${path} imports ${target}, a lower layer`] : []
     })
   })
+}
+
+/** What of the sources a browser can run, beside the pure layers. */
+const FOR_BROWSERS = ['src/api/', 'src/client/', 'src/common/']
+
+/** Imports of the web page that are neither its own, nor of packages, nor of what a browser can run. */
+function pageFaults(files: readonly Source[], layers: readonly Layer[]): string[] {
+  return files.flatMap(({ path, text }) =>
+    importsOf(text).flatMap(({ specifier, typeOnly }) => {
+      if (specifier.startsWith('node:') && path !== 'web/vite.config.ts') return [`${path} imports ${specifier}`]
+      if (!specifier.startsWith('.')) return []
+      const target = normalize(join(dirname(path), specifier)).replaceAll('\\', '/')
+      const layer = layers[rankOf(target, layers)]
+      const allowed = target.startsWith('web/') || typeOnly || (layer?.pure ?? false)
+      return allowed || FOR_BROWSERS.includes(layer?.path ?? '') ? [] : [`${path} imports ${target}`]
+    }),
+  )
 }
 
 /** Exports without a doc comment, as `path:line name`. */
@@ -170,6 +187,7 @@ const FACTS: Record<string, readonly string[]> = {
 
 const layers = readLayers(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'))
 const sources = readSources('src')
+const page = readSources('web')
 const tests = readSources('test').filter(({ path }) => path !== 'test/tidy.test.ts')
 
 describe('the sources', () => {
@@ -177,6 +195,11 @@ describe('the sources', () => {
     expect(layers.length).toBeGreaterThan(10)
     expect(sources.length).toBeGreaterThan(50)
     expect(layerFaults(sources, layers)).toEqual([])
+  })
+
+  test('are seen by the web page only where a browser can run them', () => {
+    expect(page.length).toBeGreaterThan(20)
+    expect(pageFaults(page, layers)).toEqual([])
   })
 
   test('have every layer that is listed', () => {
@@ -192,11 +215,11 @@ describe('the sources', () => {
   })
 
   test('document every export', () => {
-    expect(sources.flatMap(undocumentedExports)).toEqual([])
+    expect([...sources, ...page].flatMap(undocumentedExports)).toEqual([])
   })
 
   test(`have no file of more than ${MOST_LINES} lines`, () => {
-    const long = [...sources, ...readSources('scripts')]
+    const long = [...sources, ...page, ...readSources('scripts')]
       .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
       .filter(({ lines }) => lines > MOST_LINES)
     expect(long).toEqual([])
@@ -259,6 +282,15 @@ describe('the checks themselves', () => {
     const check = (text: string) => layerFaults([{ path: 'src/client/x.ts', text }], below)
     expect(check("import type { X } from '../b.ts'")).toEqual([])
     expect(check("import { x } from '../b.ts'")).toHaveLength(1)
+  })
+
+  test('keep the web page away from what needs a machine', () => {
+    const check = (text: string) => pageFaults([{ path: 'web/src/x.ts', text }], drawing)
+    expect(
+      check("import { a } from '../../src/a/a.ts'\nimport type { B } from '../../src/b.ts'\nimport './x.css'"),
+    ).toEqual([])
+    expect(check("import { b } from '../../src/b.ts'")).toEqual(['web/src/x.ts imports src/b.ts'])
+    expect(check("import { readFile } from 'node:fs'")).toEqual(['web/src/x.ts imports node:fs'])
   })
 
   test('find undocumented exports', () => {

@@ -87,10 +87,14 @@ function Header({ view, onKeys }: { view: ViewName; onKeys(): void }): JSX.Eleme
   const icon = ({ system: 'system', light: 'sun', dark: 'moon' } as const)[theme.value]
   return (
     <header class="header">
-      <a class="brand" href={hrefOf('tables')} aria-label={`Skep${value ? `, warehouse ${value.warehouse}` : ''}`}>
+      <a class="brand" href={hrefOf('tables')}>
         <Logo />
         <span>Skep</span>
-        {value && <span class="brand-place truncate">{value.warehouse}</span>}
+        {value && (
+          <span class="brand-place truncate" title={`Warehouse ${value.warehouse}`}>
+            {value.warehouse}
+          </span>
+        )}
       </a>
       <nav class="header-tabs" aria-label="Views">
         {VIEWS.map((name) => (

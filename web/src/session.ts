@@ -1,5 +1,5 @@
 /** Who we are to the server, and the tables that it has: what several views need. */
-import { computed } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import type { ResponseOf } from '../../src/api/contract.ts'
 import { call } from './api/api.ts'
 import { resource } from './api/resource.ts'
@@ -33,8 +33,12 @@ export function describe(table: string, at?: string): Promise<TableDescription> 
   return asked
 }
 
+/** Grows whenever tables have changed: what shows one loads it again. */
+export const tablesVersion = signal(0)
+
 /** Loads the list of tables again, and forgets what was known of each. */
 export async function forgetTables(): Promise<void> {
   described.clear()
+  tablesVersion.value++
   await tables.reload()
 }

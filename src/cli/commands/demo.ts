@@ -1,20 +1,25 @@
 /** `skep demo`. */
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { BehaviouralQuery } from '../../behaviour/types.ts'
-import { isSkepError } from '../../errors.ts'
+import { isSkepError, SkepError } from '../../errors.ts'
 import type { Warehouse } from '../../warehouse.ts'
 import { type CommandContext, defineCommand, type FlagSpecs } from '../command.ts'
 import { behaviourLines } from '../output/behaviour.ts'
 import { counted, durationText, sizeText } from '../output/numbers.ts'
 import { alignmentOf, cellText, drawTable } from '../output/table.ts'
-import { packageRoot } from '../package-root.ts'
+import { packageRoot, pageFolder } from '../package-root.ts'
+import { serveWarehouse } from './serve.ts'
 import { tablesCommand } from './tables.ts'
 
 const FLAGS = {
   keep: { help: 'Makes the tables in the warehouse and leaves them there; a second run then imports nothing.' },
+  serve: { help: 'Serves the warehouse afterwards, with the web page, until Ctrl-C.' },
+  port: { value: 'N', help: 'With `--serve`: the port to listen on, 0 for a free one; 4213 when absent.' },
 } as const satisfies FlagSpecs
 
 type Context = CommandContext<typeof FLAGS>
@@ -22,13 +27,17 @@ type Context = CommandContext<typeof FLAGS>
 /** Shows what Skep does, on real data. */
 export const demoCommand = defineCommand({
   summary: 'Makes a warehouse from real data and asks it a few questions',
-  usage: 'skep demo [--keep]',
+  usage: 'skep demo [--keep] [--serve] [--port N]',
   description: 'Imports events of open-source projects and, where they are installed, three million flights.',
   arguments: [],
   flags: FLAGS,
-  examples: [{ line: 'skep demo --keep', does: 'a warehouse to go on with' }],
+  examples: [
+    { line: 'skep demo --keep', does: 'a warehouse to go on with' },
+    { line: 'skep demo --serve', does: 'the same questions in a browser' },
+  ],
   run: async (context) => {
     const started = performance.now()
+    requirePlain(context)
     if (context.flags.keep) return await present(context, await context.open(), started)
     const folder = await mkdtemp(join(tmpdir(), 'skep-demo-'))
     try {
@@ -45,6 +54,30 @@ async function present(context: Context, warehouse: Warehouse, started: number):
   const report = await runDemo(context, warehouse)
   if (context.json) return await context.document(report)
   await say(context, ...closing(context, warehouse, performance.now() - started))
+  if (context.flags.serve) await serve(context, warehouse)
+}
+
+/** @throws ARGUMENT_INVALID for `--json` with `--serve`, and for `--port` without */
+function requirePlain({ flags, json }: Context): void {
+  if (flags.serve && json) {
+    throw new SkepError('ARGUMENT_INVALID', '--serve has no result to write as JSON; leave out --json', {
+      argument: 'serve',
+    })
+  }
+  if (flags.port !== undefined && !flags.serve) {
+    throw new SkepError('ARGUMENT_INVALID', '--port is for --serve', { argument: 'port' })
+  }
+}
+
+/** Serves the warehouse, with the page, which in a clone may have to be built first. */
+async function serve(context: Context, warehouse: Warehouse): Promise<void> {
+  const script = join(packageRoot(), 'scripts/build-web.ts')
+  if (!existsSync(join(pageFolder(), 'index.html')) && existsSync(script)) {
+    context.note('building the web page')
+    await promisify(execFile)(process.execPath, [script], { signal: context.signal })
+  }
+  await say(context, '')
+  await serveWarehouse({ ...context, open: async () => warehouse }, { port: context.flags.port, level: 'warn' })
 }
 
 /** What the demo answered, for `--json`. */

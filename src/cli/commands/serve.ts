@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readToken, SETTINGS } from '../../config.ts'
 import type { LogLevel } from '../../server/log.ts'
 import { wholeNumber } from '../arguments.ts'
-import { defineCommand } from '../command.ts'
+import { type CommandContext, defineCommand } from '../command.ts'
 import { packageVersion, pageFolder } from '../package-root.ts'
 
 /** Serves the warehouse over HTTP until it is told to end. */
@@ -26,27 +26,43 @@ export const serveCommand = defineCommand({
     { line: 'skep serve', does: 'http://127.0.0.1:4213' },
     { line: 'SKEP_TOKEN=secret skep serve --host 0.0.0.0', does: 'for other machines' },
   ],
-  run: async ({ flags, open, json, signal, document, confirm, terminal }) => {
-    const port = flags.port === undefined ? undefined : wholeNumber('port', flags.port, 0)
-    const [{ Server }, { openLog }, { openTraces }] = await Promise.all([
-      import('../../server/server.ts'),
-      import('../../server/log.ts'),
-      import('../../server/traces.ts'),
-    ])
-    const warehouse = await open()
-    const version = packageVersion()
-    const log = openLog((flags['log-level'] ?? warehouse.settings.logLevel) as LogLevel, terminal.stderr)
-    await using server = await Server.start(warehouse, {
-      ...(flags.host === undefined ? {} : { host: flags.host }),
-      ...(port === undefined ? {} : { port }),
-      token: readToken(terminal.env),
-      version,
-      page: pageFolder(),
-      log,
-      traces: await openTraces(terminal.env, { log, version }),
-    })
-    if (json) await document({ url: server.url, warehouse: warehouse.root })
-    else await confirm(`${warehouse.root} is served at ${server.url}; Ctrl-C ends it`)
-    if (!signal.aborted) await once(signal, 'abort')
+  run: async ({ flags, ...context }) => {
+    const { host, port, 'log-level': level } = flags
+    await serveWarehouse(context, { host, port, level: level as LogLevel | undefined })
   },
 })
+
+/** Where a warehouse is served, and what of it is logged, as the flags have it. */
+interface Serving {
+  host?: string | undefined
+  port: string | undefined
+  level: LogLevel | undefined
+}
+
+/** Serves the warehouse of a command until the command is told to end. @throws ARGUMENT_INVALID */
+export async function serveWarehouse(
+  { open, json, signal, document, confirm, terminal }: Omit<CommandContext, 'flags'>,
+  { host, port, level }: Serving,
+): Promise<void> {
+  const number = port === undefined ? undefined : wholeNumber('port', port, 0)
+  const [{ Server }, { openLog }, { openTraces }] = await Promise.all([
+    import('../../server/server.ts'),
+    import('../../server/log.ts'),
+    import('../../server/traces.ts'),
+  ])
+  const warehouse = await open()
+  const version = packageVersion()
+  const log = openLog(level ?? (warehouse.settings.logLevel as LogLevel), terminal.stderr)
+  await using server = await Server.start(warehouse, {
+    ...(host === undefined ? {} : { host }),
+    ...(number === undefined ? {} : { port: number }),
+    token: readToken(terminal.env),
+    version,
+    page: pageFolder(),
+    log,
+    traces: await openTraces(terminal.env, { log, version }),
+  })
+  if (json) await document({ url: server.url, warehouse: warehouse.root })
+  else await confirm(`${warehouse.root} is served at ${server.url}; Ctrl-C ends it`)
+  if (!signal.aborted) await once(signal, 'abort')
+}

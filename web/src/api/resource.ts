@@ -37,16 +37,18 @@ export function resource<T>(load: (signal: AbortSignal) => Promise<T>): Resource
   return { state, reload, cancel: () => controller?.abort() }
 }
 
-/** Loads something for a component whenever one of `inputs` has changed; a load that is not wanted any more is cancelled. */
+/**
+ * Loads something for a component whenever one of `inputs` has changed; a load that is not wanted any more is cancelled. When
+ * only `version` has changed, the old value stays until the new one is there.
+ */
 export function useResource<T>(
   load: (signal: AbortSignal) => Promise<T>,
   inputs: readonly unknown[],
+  version?: unknown,
 ): Loaded<T> & { reload(): Promise<void> } {
   const own = useMemo(() => resource(load), inputs)
-  useEffect(() => {
-    void own.reload()
-    return () => own.cancel()
-  }, [own])
+  useEffect(() => void own.reload(), [own, version])
+  useEffect(() => () => own.cancel(), [own])
   const { state, reload } = own
   const now = state.value
   return { ...now, isLoading: now.isLoading || (!('value' in now) && !now.error), reload }

@@ -223,7 +223,7 @@ export function Ghost({ lines = 5, height = 28 }: { lines?: number; height?: num
     <div role="status" class="stack" style={{ gap: 'var(--gap-2)' }}>
       <span class="unseen">Loading</span>
       {Array.from({ length: lines }, (_, line) => (
-        <div key={line} class="ghost" style={{ height, width: `${100 - ((line * 17) % 40)}%` }} />
+        <div key={line} class="ghost" style={{ height: `${height}px`, width: `${100 - ((line * 17) % 40)}%` }} />
       ))}
     </div>
   )

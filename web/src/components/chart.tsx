@@ -48,5 +48,5 @@ export function Chart({ label, height, draw, inputs }: ChartProps): JSX.Element 
     drawn.setAttribute('aria-hidden', 'true')
     own.current!.replaceChildren(drawn)
   }, [plot, width, height, ...inputs])
-  return <figure ref={own} class="chart" role="img" aria-label={label} style={{ height }} />
+  return <figure ref={own} class="chart" role="img" aria-label={label} style={{ height: `${height}px` }} />
 }

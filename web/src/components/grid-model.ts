@@ -3,8 +3,10 @@
 /** A column of a grid. */
 export interface GridColumn {
   name: string
-  /** DuckDB's name of the type; numbers stand at the right. */
+  /** DuckDB's name of the type; numbers stand at the right. Empty for what is no column of a table. */
   type: string
+  /** Where its values stand, if that does not follow from the type. */
+  align?: 'right'
 }
 
 /** A cell. */
@@ -27,8 +29,8 @@ export const WIDTHS = { least: 48, first: 72, mostFirst: 360, most: 1200 } as co
 /** Widths that fit the names and the values of some rows. */
 export function fitWidths(columns: readonly GridColumn[], texts: (column: number) => readonly string[]): number[] {
   return columns.map(({ name, type }, index) => {
-    const head = name.length * 7.2 + 34
-    const kind = type.length * 6 + 24
+    const head = name.length * 8.2 + 32
+    const kind = type.length * 7.4 + 28
     const longest = texts(index).reduce((most, text) => Math.max(most, text.length), 0)
     return Math.round(clamp(Math.max(head, Math.min(kind, 130), longest * 7.6 + 26), WIDTHS.first, WIDTHS.mostFirst))
   })
@@ -54,7 +56,7 @@ export function columnsBetween(edges: readonly number[], left: number, right: nu
 /** The cell that a key leads to; `undefined` for keys that lead nowhere. */
 export function moved(
   { row, column }: Place,
-  event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey'>,
+  event: { key: string; ctrlKey: boolean; metaKey: boolean },
   { rows, columns, page }: { rows: number; columns: number; page: number },
 ): Place | undefined {
   const all = event.ctrlKey || event.metaKey

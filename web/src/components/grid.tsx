@@ -148,7 +148,7 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
         onPointerMove={drag}
         onDblClick={(event) => setOpened(placeOf(event))}
       >
-        <div class="grid-head" role="rowgroup" style={{ width, height: HEAD_HEIGHT }}>
+        <div class="grid-head" role="rowgroup" style={{ width: px(width), height: px(HEAD_HEIGHT) }}>
           <div role="row" aria-rowindex={1}>
             {columns.slice(...range).map((column, offset) => {
               const index = range[0] + offset
@@ -158,12 +158,12 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                   class="grid-name"
                   role="columnheader"
                   aria-colindex={index + 1}
-                  data-number={format.isNumeric(column.type) || undefined}
-                  style={{ left: gutter + edges[index]!, width: widths[index] }}
-                  title={`${column.name} (${column.type})`}
+                  data-number={isRight(column) || undefined}
+                  style={{ left: px(gutter + edges[index]!), width: px(widths[index]!) }}
+                  title={column.type ? `${column.name} (${column.type})` : column.name}
                 >
                   <span class="truncate">{column.name}</span>
-                  <span class="grid-type truncate">{column.type}</span>
+                  {column.type && <span class="grid-type truncate">{column.type}</span>}
                   <Resizer
                     onResize={(step, from) => resize(index, from + step)}
                     width={widths[index]!}
@@ -174,7 +174,7 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
             })}
           </div>
         </div>
-        <div class="grid-body" role="rowgroup" style={{ width, height: rows * ROW_HEIGHT }}>
+        <div class="grid-body" role="rowgroup" style={{ width: px(width), height: px(rows * ROW_HEIGHT) }}>
           {Array.from({ length: Math.max(0, end - first) }, (_, offset) => {
             const row = first + offset
             return (
@@ -183,9 +183,9 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                 class="grid-row"
                 role="row"
                 aria-rowindex={row + 2}
-                style={{ top: row * ROW_HEIGHT, height: ROW_HEIGHT, width }}
+                style={{ top: px(row * ROW_HEIGHT), height: px(ROW_HEIGHT), width: px(width) }}
               >
-                <span class="grid-gutter" aria-hidden="true" style={{ width: gutter }}>
+                <span class="grid-gutter" aria-hidden="true" style={{ width: px(gutter) }}>
                   {row + 1}
                 </span>
                 {columns.slice(...range).map((column, across) => {
@@ -201,11 +201,11 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                       aria-selected={isIn(bounds, row, index)}
                       data-place={`${row}:${index}`}
                       data-active={(chosen?.to.row === row && chosen.to.column === index) || undefined}
-                      data-number={format.isNumeric(column.type) || undefined}
+                      data-number={isRight(column) || undefined}
                       data-null={value === undefined || undefined}
-                      style={{ left: gutter + edges[index]!, width: widths[index] }}
+                      style={{ left: px(gutter + edges[index]!), width: px(widths[index]!) }}
                     >
-                      {value?.slice(0, 400) ?? 'null'}
+                      {shown(value, column.type)}
                     </div>
                   )
                 })}
@@ -223,6 +223,20 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
       )}
     </>
   )
+}
+
+function px(size: number): string {
+  return `${size}px`
+}
+
+function isRight({ type, align }: GridColumn): boolean {
+  return align === 'right' || format.isNumeric(type)
+}
+
+/** Times with a space are easier to read; what is copied is as it came. */
+function shown(value: string | undefined, type: string): string {
+  if (value === undefined) return 'null'
+  return type.startsWith('TIMESTAMP') ? value.replace('T', ' ') : value.slice(0, 400)
 }
 
 function isIn(bounds: ReturnType<typeof boundsOf> | undefined, row: number, column: number): boolean {

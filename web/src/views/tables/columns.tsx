@@ -1,5 +1,6 @@
 /** The columns of a table, and how the values of the chosen one are distributed. */
 import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
 import { Badge, Bar } from '../../components/basics.tsx'
 import * as format from '../../format.ts'
 import { route, setQuery } from '../../route.ts'
@@ -13,7 +14,12 @@ export function ColumnsTab({ described, at }: { described: TableDescription; at:
   const { columns, keys, rows, name } = described
   const asked = route.value.query.column
   const chosen = columns.find((column) => column.name === asked) ?? columns[0]
-  const choose = (column: string) => setQuery({ column: column === columns[0]?.name ? undefined : column })
+  const panel = useRef<HTMLDivElement>(null)
+  const choose = (column: string) => {
+    setQuery({ column: column === columns[0]?.name ? undefined : column })
+    // Below the list, on narrow screens, nobody would see it change.
+    requestAnimationFrame(() => panel.current?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }))
+  }
   return (
     <div class="columns">
       <section class="card scroller" tabIndex={0} aria-label={`Columns of ${name}`}>
@@ -41,9 +47,11 @@ export function ColumnsTab({ described, at }: { described: TableDescription; at:
           </tbody>
         </table>
       </section>
-      {chosen && rows > 0 && (
-        <Distribution key={`${chosen.name} ${at}`} table={name} column={chosen.name} type={chosen.type} at={at} />
-      )}
+      <div ref={panel} class="columns-panel">
+        {chosen && rows > 0 && (
+          <Distribution key={`${chosen.name} ${at}`} table={name} column={chosen.name} type={chosen.type} at={at} />
+        )}
+      </div>
     </div>
   )
 }

@@ -5,6 +5,7 @@ import { useResource } from '../../api/resource.ts'
 import { Bar, ErrorBox, Ghost, Stat, Stats } from '../../components/basics.tsx'
 import { Chart } from '../../components/chart.tsx'
 import * as format from '../../format.ts'
+import { tablesVersion } from '../../session.ts'
 import { type ColumnDistribution, type Histogram, numericEdges, summary } from './histogram.ts'
 
 /** The values of a column. */
@@ -27,6 +28,7 @@ export function Distribution({
         signal,
       })) as ColumnDistribution,
     [table, column, at],
+    tablesVersion.value,
   )
   return (
     <section class="card padded distribution" aria-label={`Values of ${column}`} aria-busy={!value && !error}>

@@ -6,7 +6,7 @@ import { useResource } from '../../api/resource.ts'
 import { Bar, ErrorBox, Ghost } from '../../components/basics.tsx'
 import { Grid } from '../../components/grid.tsx'
 import * as format from '../../format.ts'
-import type { TableDescription } from '../../session.ts'
+import { type TableDescription, tablesVersion } from '../../session.ts'
 import { type DataFile, fileName, partitionsOf } from './partitions.ts'
 
 /** Most partitions that are drawn one by one. */
@@ -18,6 +18,7 @@ export function FilesTab({ described, at }: { described: TableDescription; at: s
   const { value, error, reload } = useResource(
     (signal) => call('files', { params: { table: name }, query: at === undefined ? {} : { at }, signal }),
     [name, at],
+    tablesVersion.value,
   )
   if (error) return <ErrorBox error={error} onRetry={() => void reload()} />
   if (!value) return <Ghost lines={6} />
@@ -64,11 +65,11 @@ function FileGrid({ files }: { files: readonly DataFile[] }): JSX.Element {
   const keys = useMemo(() => [...new Set(files.flatMap(({ partition }) => Object.keys(partition)))], [files])
   const columns = useMemo(
     () => [
-      { name: 'file', type: 'VARCHAR' },
+      { name: 'file', type: '' },
       ...keys.map((name) => ({ name, type: 'partition' })),
-      { name: 'rows', type: 'BIGINT' },
-      { name: 'size', type: 'BIGINT' },
-      { name: 'sorted', type: 'BOOLEAN' },
+      { name: 'rows', type: '', align: 'right' as const },
+      { name: 'size', type: '', align: 'right' as const },
+      { name: 'sorted', type: '' },
     ],
     [keys],
   )

@@ -10,6 +10,8 @@ export interface FileKind {
 export interface GuessedColumn {
   name: string
   kind: 'text' | 'integer' | 'number' | 'time' | 'other'
+  /** One of its values, where it is of integers. */
+  sample?: number
 }
 
 const TYPES = { parquet: 'application/vnd.apache.parquet', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
@@ -40,7 +42,8 @@ export function tableNameOf(fileName: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z\d]+/g, '_')
     .replaceAll(/^_+|_+$/g, '')
-  return /^[a-z]/.test(name) ? name : `t_${name || 'able'}`
+  if (name === '') return 'table_1'
+  return /^[a-z]/.test(name) ? name : `t_${name}`
 }
 
 const ACTOR =
@@ -78,10 +81,12 @@ export function columnsOfText(text: string, format: 'csv' | 'ndjson'): GuessedCo
 function columnsOfCsv([head = '', ...rows]: readonly string[]): GuessedColumn[] {
   const mark = [',', ';', '\t', '|'].toSorted((a, b) => head.split(b).length - head.split(a).length)[0]!
   const values = rows.map((row) => fieldsOf(row, mark))
-  return fieldsOf(head, mark).map((name, index) => ({
-    name,
-    kind: kindOfValues(values.map((row) => row[index] ?? '')),
-  }))
+  return fieldsOf(head, mark).map((name, index) =>
+    columnOf(
+      name,
+      values.map((row) => row[index] ?? ''),
+    ),
+  )
 }
 
 function fieldsOf(line: string, mark: string): string[] {
@@ -106,7 +111,7 @@ function columnsOfJson(lines: readonly string[]): GuessedColumn[] {
       found.set(name, [...(found.get(name) ?? []), value === null ? '' : text])
     }
   }
-  return [...found].map(([name, values]) => ({ name, kind: kindOfValues(values) }))
+  return [...found].map(([name, values]) => columnOf(name, values))
 }
 
 function objectOf(line: string): object {
@@ -116,6 +121,11 @@ function objectOf(line: string): object {
   } catch {
     return {}
   }
+}
+
+function columnOf(name: string, values: readonly string[]): GuessedColumn {
+  const kind = kindOfValues(values)
+  return { name, kind, ...(kind === 'integer' && { sample: Number(values.find(Boolean)) }) }
 }
 
 function kindOfValues(values: readonly string[]): GuessedColumn['kind'] {

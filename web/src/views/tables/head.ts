@@ -36,10 +36,17 @@ async function columnsOfParquet(file: File): Promise<GuessedColumn[]> {
   const { parquetMetadataAsync, parquetSchema } = await import('hyparquet')
   const slice = async (start: number, end?: number) => await file.slice(start, end).arrayBuffer()
   const metadata = await parquetMetadataAsync({ byteLength: file.size, slice })
-  return parquetSchema(metadata).children.map(({ element, children }) => ({
-    name: element.name,
-    kind: children.length > 0 ? 'other' : parquetKind(element),
-  }))
+  const samples = new Map(
+    metadata.row_groups[0]?.columns.map(({ meta_data: meta }) => [
+      meta?.path_in_schema.join('.'),
+      Number(meta?.statistics?.max_value ?? meta?.statistics?.max),
+    ]),
+  )
+  return parquetSchema(metadata).children.map(({ element, children }) => {
+    const sample = samples.get(element.name)
+    const kind = children.length > 0 ? 'other' : parquetKind(element)
+    return { name: element.name, kind, ...(kind === 'integer' && sample && { sample }) }
+  })
 }
 
 function parquetKind(element: {

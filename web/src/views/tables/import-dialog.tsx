@@ -10,7 +10,7 @@ import * as format from '../../format.ts'
 import { go, hrefOf } from '../../route.ts'
 import { forgetTables, tables } from '../../session.ts'
 import { toast } from '../../toasts.ts'
-import { type GuessedColumn, guessActor, guessTime, kindOf, tableNameOf } from './guess.ts'
+import { type GuessedColumn, guessActor, guessTime, guessUnit, kindOf, tableNameOf } from './guess.ts'
 import { columnsOf } from './head.ts'
 import type { Wanted } from './import-state.ts'
 
@@ -59,7 +59,8 @@ export function ImportDialog({ wanted, onClose }: { wanted: Wanted; onClose(): v
     const kind = kindOf(files[0]!.name)
     if (!kind) return
     columns.value = await columnsOf(files[0]!, kind)
-    form.value = { ...form.value, actor: guessActor(columns.value) ?? '', time: guessTime(columns.value) ?? '' }
+    const time = guessTime(columns.value) ?? ''
+    form.value = { ...form.value, actor: guessActor(columns.value) ?? '', time, unit: unitOf(columns.value, time) }
   }
   const close = () => {
     controller.abort()
@@ -116,6 +117,10 @@ export function ImportDialog({ wanted, onClose }: { wanted: Wanted; onClose(): v
       {error.value && <ErrorBox error={error.value} />}
     </Dialog>
   )
+}
+
+function unitOf(columns: readonly GuessedColumn[], time: string): Unit {
+  return guessUnit(columns.find(({ name }) => name === time)?.sample ?? Date.now())
 }
 
 function unitNeeded(columns: readonly GuessedColumn[], time: string): boolean {
@@ -238,7 +243,7 @@ function KeyFields({
         hint="When it was"
         value={form.time}
         options={[none, ...names]}
-        onChange={(time) => onChange({ time })}
+        onChange={(time) => onChange({ time, unit: unitOf(columns, time) })}
       />
       {unitNeeded(columns, form.time) && (
         <Select label="Its unit" value={form.unit} options={UNITS} onChange={(unit) => onChange({ unit })} />

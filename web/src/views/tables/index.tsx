@@ -81,10 +81,16 @@ function TableOfTables({ tables }: { tables: readonly TableSummary[] }): JSX.Ele
         <thead>
           <tr>
             <th scope="col">Name</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Actor</th>
-            <th scope="col">Time</th>
-            <th scope="col" class="number">
+            <th scope="col" class="roomy">
+              Kind
+            </th>
+            <th scope="col" class="roomy">
+              Actor
+            </th>
+            <th scope="col" class="roomy">
+              Time
+            </th>
+            <th scope="col" class="number roomy">
               Columns
             </th>
             <th scope="col" class="number">
@@ -115,12 +121,12 @@ function TableRow({ table }: { table: TableSummary }): JSX.Element {
         </a>
         {table.error && <span class="tables-error">{table.error.message}</span>}
       </td>
-      <td>
+      <td class="roomy">
         <KindBadge table={table} />
       </td>
-      <td class="mono">{table.actor ?? <span class="quiet">–</span>}</td>
-      <td class="mono">{table.time ?? <span class="quiet">–</span>}</td>
-      <td class="number">{format.number(table.columns)}</td>
+      <td class="mono roomy">{table.actor ?? <span class="quiet">–</span>}</td>
+      <td class="mono roomy">{table.time ?? <span class="quiet">–</span>}</td>
+      <td class="number roomy">{format.number(table.columns)}</td>
       <td class="number">{format.number(table.rows)}</td>
       <td class="number">{format.bytes(table.bytes)}</td>
     </tr>

@@ -5,7 +5,7 @@ import { useResource } from '../../api/resource.ts'
 import { ErrorBox, Ghost } from '../../components/basics.tsx'
 import { Grid } from '../../components/grid.tsx'
 import * as format from '../../format.ts'
-import type { TableDescription } from '../../session.ts'
+import { type TableDescription, tablesVersion } from '../../session.ts'
 
 const FIRST = 200
 
@@ -16,6 +16,7 @@ export function PreviewTab({ described, at }: { described: TableDescription; at:
   const { value, error, reload } = useResource(
     (signal) => call('sql', { body: { sql, ...(at !== undefined && { at: { [name]: at } }) }, signal }),
     [sql, at],
+    tablesVersion.value,
   )
   if (error) return <ErrorBox error={error} onRetry={() => void reload()} />
   if (!value) return <Ghost lines={12} height={26} />

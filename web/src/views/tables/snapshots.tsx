@@ -7,12 +7,17 @@ import { Badge, Button, ErrorBox, Ghost } from '../../components/basics.tsx'
 import { Icon } from '../../components/icons.tsx'
 import * as format from '../../format.ts'
 import { hrefOf, setQuery } from '../../route.ts'
+import { tablesVersion } from '../../session.ts'
 
 type Snapshot = ResponseOf<'snapshots'>[number]
 
 /** The snapshots tab. */
 export function SnapshotsTab({ table, at }: { table: string; at: string | undefined }): JSX.Element {
-  const { value, error, reload } = useResource((signal) => call('snapshots', { params: { table }, signal }), [table])
+  const { value, error, reload } = useResource(
+    (signal) => call('snapshots', { params: { table }, signal }),
+    [table],
+    tablesVersion.value,
+  )
   if (error) return <ErrorBox error={error} onRetry={() => void reload()} />
   if (!value) return <Ghost lines={5} height={56} />
   if (value.length === 0) return <p class="quiet">There is no history yet: the first import begins it.</p>

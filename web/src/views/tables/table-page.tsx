@@ -9,7 +9,7 @@ import { Icon } from '../../components/icons.tsx'
 import { Menu, type MenuItem } from '../../components/popups.tsx'
 import * as format from '../../format.ts'
 import { go, hrefOf, route, setQuery } from '../../route.ts'
-import { describe, forgetTables, mayWrite, type TableDescription } from '../../session.ts'
+import { describe, forgetTables, mayWrite, type TableDescription, tablesVersion } from '../../session.ts'
 import { toast } from '../../toasts.ts'
 import { ColumnsTab } from './columns.tsx'
 import { FilesTab } from './files.tsx'
@@ -24,7 +24,7 @@ type TabName = 'columns' | 'preview' | 'files' | 'snapshots'
 export function TablePage({ table }: { table: string }): JSX.Element {
   const { query } = route.value
   const { at } = query
-  const { value, error, reload } = useResource(() => describe(table, at), [table, at])
+  const { value, error, reload } = useResource(() => describe(table, at), [table, at], tablesVersion.value)
   return (
     <div class="view tables-page">
       <a class="tables-back" href={hrefOf('tables')}>
@@ -120,7 +120,11 @@ function Figures({ described }: { described: TableDescription | undefined }): JS
 }
 
 function StateBanner({ at, table }: { at: string; table: string }): JSX.Element {
-  const { value } = useResource((signal) => call('snapshots', { params: { table }, signal }), [table])
+  const { value } = useResource(
+    (signal) => call('snapshots', { params: { table }, signal }),
+    [table],
+    tablesVersion.value,
+  )
   const snapshot = value?.find(({ id }) => String(id) === at)
   return (
     <div class="tables-state" role="status">
