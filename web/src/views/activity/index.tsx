@@ -239,8 +239,8 @@ function QueryRow({ record, costs }: { record: QueryRecord; costs: boolean }): J
       <td class="number wide">
         <Took record={record} />
       </td>
-      <td class="number wider">{or(rows, format.number)}</td>
-      <td class="number wide">{or(bytes, format.bytes)}</td>
+      <td class="number wider">{or(rows || undefined, format.number)}</td>
+      <td class="number wide">{or(bytes || undefined, format.bytes)}</td>
       {costs && <td class="number wide">{or(cost, dollars)}</td>}
     </tr>
   )

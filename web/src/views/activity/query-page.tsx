@@ -116,7 +116,9 @@ function Text({ query }: { query: QueryDetail }): JSX.Element | null {
 
 function indented(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2)
+    const lines = JSON.stringify(JSON.parse(text), null, 2)
+    // Lists of plain values fit into one line; a line break is never within a text of JSON.
+    return lines.replaceAll(/\[\n\s+([^[\]{}]*?)\n\s*\]/g, (_, list: string) => `[${list.replaceAll(/\n\s+/g, ' ')}]`)
   } catch {
     // It was cut, or never was JSON: it is shown as it came.
     return text
@@ -128,7 +130,7 @@ function Figures({ query }: { query: QueryDetail }): JSX.Element {
   const verb = kind === 'import' || kind === 'register' ? '' : ' read'
   return (
     <Stats>
-      <Stat label="Took">
+      <Stat label={isActive(query) ? 'Runs for' : 'Took'}>
         <Took record={query} />
       </Stat>
       {queuedMs !== undefined && (

@@ -4,7 +4,15 @@ import type { JSX } from 'preact'
 import { Badge } from '../../components/basics.tsx'
 import * as format from '../../format.ts'
 import type { QueryWork } from './model.ts'
-import { fitsLines, type Lane, type Stretch, type TaskTime, ticksOf, timelineOf } from './timeline-model.ts'
+import {
+  fitsLines,
+  type Lane,
+  passedPhases,
+  type Stretch,
+  type TaskTime,
+  ticksOf,
+  timelineOf,
+} from './timeline-model.ts'
 
 const PHASES: Readonly<Record<Stretch['phase'], { label: string; title: string }>> = {
   queue: { label: 'Wait', title: 'Tasks wait for a worker' },
@@ -23,31 +31,33 @@ export function fine(ms: number): string {
 }
 
 /** The phases as shares of one bar, each with its time. */
-export function Phases({ work: { phases, tasks } }: { work: QueryWork }): JSX.Element | null {
+export function Phases({ work }: { work: QueryWork }): JSX.Element | null {
+  const { phases, tasks } = work
   if (!phases) return null
-  const total = ORDER.reduce((sum, phase) => sum + phases[phase].totalMs, 0)
+  const passed = passedPhases(work)
+  const msOf = (phase: Stretch['phase']) => passed?.[phase] ?? phases[phase].totalMs
+  const total = ORDER.reduce((sum, phase) => sum + msOf(phase), 0)
   const share = (ms: number) => (total > 0 ? ms / total : 0)
   return (
     <section class="card padded stack activity-part" aria-labelledby="activity-phases">
       <div class="row apart">
         <h2 id="activity-phases">Where the time went</h2>
-        {tasks > 1 && <span class="quiet small">all {format.counted(tasks, 'task')} together</span>}
+        {!passed && tasks > 1 && <span class="quiet small">all {format.counted(tasks, 'task')} together</span>}
       </div>
       <div class="phases-bar" aria-hidden="true">
         {ORDER.map((phase) => (
-          <i key={phase} data-phase={phase} style={{ flexGrow: share(phases[phase].totalMs) }} />
+          <i key={phase} data-phase={phase} style={{ flexGrow: share(msOf(phase)) }} />
         ))}
       </div>
       <dl class="phases">
         {ORDER.map((phase) => (
-          <div key={phase} title={PHASES[phase].title}>
+          <div key={phase} title={`${PHASES[phase].title}: ${fine(phases[phase].totalMs)} over all tasks`}>
             <dt>
               <i class="phase-mark" data-phase={phase} aria-hidden="true" />
               {PHASES[phase].label}
             </dt>
             <dd>
-              {fine(phases[phase].totalMs)}{' '}
-              <span class="quiet small">{format.share(share(phases[phase].totalMs))}</span>
+              {fine(msOf(phase))} <span class="quiet small">{format.share(share(msOf(phase)))}</span>
             </dd>
           </div>
         ))}
@@ -63,6 +73,9 @@ export function TaskTimeline({ work }: { work: QueryWork }): JSX.Element | null 
   if (taskTimes.length === 0) return null
   const by = chosen.value ?? (fitsLines(taskTimes) ? 'task' : 'worker')
   const { lanes, totalMs } = timelineOf(work, by)
+  const shown = new Set(
+    lanes.flatMap(({ bars }) => bars.flatMap(({ stretches }) => stretches.map(({ phase }) => phase))),
+  )
   return (
     <section class="card padded stack activity-part" aria-labelledby="activity-tasks">
       <div class="row apart">
@@ -82,7 +95,7 @@ export function TaskTimeline({ work }: { work: QueryWork }): JSX.Element | null 
         )}
       </div>
       <Lines lanes={lanes} totalMs={totalMs} />
-      <Legend phases={by === 'task' ? ORDER : ORDER.filter((phase) => phase !== 'queue')} />
+      <Legend phases={ORDER.filter((phase) => shown.has(phase))} />
       {taskTimes.length < tasks && (
         <p class="quiet small">
           {format.number(taskTimes.length)} of {format.counted(tasks, 'task')} are shown, evenly chosen.
@@ -93,8 +106,8 @@ export function TaskTimeline({ work }: { work: QueryWork }): JSX.Element | null 
   )
 }
 
-function tasksLine({ tasks, coldTasks = 0, failedAttempts = 0 }: QueryWork): string {
-  const parts = [format.number(tasks)]
+function tasksLine({ phases, tasks, coldTasks = 0, failedAttempts = 0 }: QueryWork): string {
+  const parts = [phases ? format.number(tasks) : `${format.number(tasks)} done`]
   if (coldTasks > 0) parts.push(`${format.number(coldTasks)} cold`)
   if (failedAttempts > 0) parts.push(`${format.counted(failedAttempts, 'try', 'tries')} failed`)
   return parts.join(' · ')
@@ -118,7 +131,7 @@ function Lines({ lanes, totalMs }: { lanes: readonly Lane[]; totalMs: number }):
         ))}
         {lanes.map(({ label, bars }, index) => (
           <div key={index} class="timeline-lane">
-            <span class="truncate">{isDense && label.startsWith('Task') && index % 5 !== 0 ? '' : label}</span>
+            <span class="truncate">{isDense && !isNamed(label, index, lanes.length) ? '' : label}</span>
             <div>
               {bars.flatMap(({ title, stretches }) =>
                 stretches.map(({ phase, fromMs, toMs }) => (
@@ -136,6 +149,11 @@ function Lines({ lanes, totalMs }: { lanes: readonly Lane[]; totalMs: number }):
       </div>
     </div>
   )
+}
+
+/** Of thin lines every fifth is named, the first and the last, but none where names would touch. */
+function isNamed(label: string, index: number, count: number): boolean {
+  return !label.startsWith('Task') || (index % 5 === 0 && index > 0 && index < count - 2)
 }
 
 function Legend({ phases }: { phases: readonly Stretch['phase'][] }): JSX.Element {
