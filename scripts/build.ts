@@ -1,10 +1,11 @@
-/** Builds `dist/`: the library and the command as bundles, and type declarations. `node scripts/build.ts` */
+/** Builds `dist/`: the library, the client and the command as bundles, type declarations, and the web page. `node scripts/build.ts` */
 import { execFile } from 'node:child_process'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -54,6 +55,27 @@ async function bundle(): Promise<Metafile> {
   return metafile
 }
 
+/** `skep/client`: one file that needs nothing of Node, and none of our dependencies. */
+async function bundleClient(): Promise<void> {
+  const outfile = join(dist, 'client.js')
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/client/index.ts'],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2023',
+    charset: 'utf8',
+    metafile: true,
+    logLevel: 'warning',
+  })
+  const foreign = Object.keys(metafile.inputs).filter((path) => !path.startsWith('src/'))
+  if (foreign.length > 0) throw new Error(`the client contains what is not ours: ${foreign.join(', ')}`)
+  const { size } = await stat(outfile)
+  console.log(`dist/client.js: ${size} bytes, ${gzipSync(await readFile(outfile)).length} compressed`)
+}
+
 /** Writes the licences of what the bundle contains. */
 async function writeLicences({ inputs }: Metafile): Promise<void> {
   const folders = new Set(Object.keys(inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []))
@@ -67,7 +89,7 @@ async function writeLicences({ inputs }: Metafile): Promise<void> {
   await writeFile(join(dist, 'THIRD-PARTY-LICENCES.txt'), (await Promise.all(texts)).join(separator))
 }
 
-/** Writes `dist/types/`, from the public API on. */
+/** Writes `dist/types/`, from the public APIs on. */
 async function declare(): Promise<void> {
   const config = join(dist, 'tsconfig.json')
   const compilerOptions = {
@@ -79,7 +101,12 @@ async function declare(): Promise<void> {
   }
   await writeFile(
     config,
-    JSON.stringify({ extends: '../tsconfig.json', compilerOptions, include: [], files: ['../src/index.ts'] }),
+    JSON.stringify({
+      extends: '../tsconfig.json',
+      compilerOptions,
+      include: [],
+      files: ['../src/index.ts', '../src/client/index.ts'],
+    }),
   )
   const require = createRequire(import.meta.url)
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
@@ -109,4 +136,6 @@ async function renameSpecifiers(): Promise<void> {
 
 await rm(dist, { recursive: true, force: true })
 await writeLicences(await bundle())
+await bundleClient()
 await declare()
+await promisify(execFile)(process.execPath, [join(root, 'scripts/build-web.ts')])

@@ -16,6 +16,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    license: { fileName: 'THIRD-PARTY-LICENCES.md' },
     chunkSizeWarningLimit: 700,
   },
   server: { proxy: { '/api': { target: api, headers: { origin: api } } } },

@@ -39,7 +39,7 @@ const atText = optional(
 const limits = { maxBytes: optional(Type.Integer({ minimum: 0 })), maxCost: optional(Type.Number({ minimum: 0 })) }
 const asked = { pool: optional(s.PoolName), explain: optional(Type.Boolean()), ...limits }
 
-/** Content types of files that are imported, and the formats that they stand for. */
+/** Content types of files that are imported, and the formats that they stand for; an archive may have files of any one format. */
 export const FILE_TYPES = {
   'application/vnd.apache.parquet': 'parquet',
   'application/x-parquet': 'parquet',
@@ -47,6 +47,7 @@ export const FILE_TYPES = {
   'application/x-ndjson': 'ndjson',
   'application/jsonl': 'ndjson',
   'application/octet-stream': undefined,
+  'application/x-tar': undefined,
 } as const
 
 /** The contract by the names of the routes. */
@@ -102,7 +103,7 @@ export const CONTRACT = {
     response: s.TableSummary,
   },
   import: {
-    summary: 'Brings a file, the body, into a table',
+    summary: 'Brings a file, the body, into a table; or several, as a tar archive, all or none',
     params: table,
     query: s.closed({
       actor: optional(Type.String()),

@@ -6,7 +6,10 @@ import type { Command, FlagSpec, FlagSpecs } from './command.ts'
 
 /** The flags that every command takes. */
 export const GLOBAL_FLAGS = {
-  warehouse: { value: 'DIR', help: 'Folder of the warehouse; `SKEP_WAREHOUSE`, else `./.skep`, when absent.' },
+  warehouse: {
+    value: 'DIR|URL',
+    help: 'Folder of the warehouse, or the address of a server (`http://…`, with `SKEP_TOKEN`); `SKEP_WAREHOUSE`, else `./.skep`, when absent.',
+  },
   json: { help: 'Writes one JSON document to the standard output and nothing else there, errors included.' },
   quiet: { help: 'No progress, notes, warnings or confirmations.' },
   help: { short: 'h', help: 'Shows help, for a command too.' },

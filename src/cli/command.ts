@@ -1,5 +1,6 @@
 /** What a command is: its flags and arguments as data (help, the reference page and the parser read them), and what it does. */
 import type { Warehouse } from '../warehouse.ts'
+import type { CommandWarehouse } from './command-warehouse.ts'
 import type { Progress } from './output/progress.ts'
 import type { Sink } from './output/sink.ts'
 import type { Style } from './output/style.ts'
@@ -79,7 +80,9 @@ export interface CommandContext<F extends FlagSpecs = FlagSpecs> {
   /** Columns of the terminal that the standard output is; undefined elsewhere. */
   width: number | undefined
   /** The warehouse, opened on the first call and closed after the command. */
-  open(): Promise<Warehouse>
+  open(): Promise<CommandWarehouse>
+  /** The same for what only works on a folder. @throws ARGUMENT_INVALID for a server */
+  openFolder(): Promise<Warehouse>
   /** Writes one JSON document to the standard output. */
   document(value: unknown): Promise<void>
   /** Writes a line to the standard output that says what was done, unless `--quiet`. */

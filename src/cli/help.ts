@@ -12,7 +12,7 @@ export function globalHelp(commands: ReadonlyMap<string, Command>, style: Style)
   return [
     'Skep: a serverless data warehouse with behavioural queries built in.',
     '',
-    `${style('bold', 'Usage:')} skep COMMAND … [--warehouse DIR] [--json] [--quiet]`,
+    `${style('bold', 'Usage:')} skep COMMAND … [--warehouse DIR|URL] [--json] [--quiet]`,
     '',
     style('bold', 'Commands:'),
     ...definitions(summaries),

@@ -4,9 +4,9 @@ import { writeCsv, writeNdjson } from '../api/rows.ts'
 import { SETTINGS } from '../config.ts'
 import type { SqlExplanation, SqlOptions, SqlResult } from '../coordinator/calls.ts'
 import type { BuzzDocument } from '../planner/buzz.ts'
-import type { Warehouse } from '../warehouse.ts'
 import { invalid } from './arguments.ts'
 import type { CommandContext, FlagSpecs } from './command.ts'
+import type { CommandWarehouse } from './command-warehouse.ts'
 import { counted, countText, durationText, sizeText } from './output/numbers.ts'
 import { replaceFile, writeOutFile } from './output/out-file.ts'
 import { choiceLines, stageLines } from './output/plan.ts'
@@ -89,7 +89,7 @@ interface Task {
   format: Format
 }
 
-async function toStandardOutput(context: Context, warehouse: Warehouse, task: Task): Promise<void> {
+async function toStandardOutput(context: Context, warehouse: CommandWarehouse, task: Task): Promise<void> {
   const { stdout, style, width } = context
   switch (task.format) {
     case 'csv':
@@ -106,14 +106,14 @@ async function toStandardOutput(context: Context, warehouse: Warehouse, task: Ta
   }
 }
 
-async function collect(context: Context, warehouse: Warehouse, { query, options }: Task): Promise<SqlResult> {
+async function collect(context: Context, warehouse: CommandWarehouse, { query, options }: Task): Promise<SqlResult> {
   using bar = context.progress('query')
   const running = { ...options, onProgress: showingProgress(bar) }
   return await (typeof query === 'string' ? warehouse.sql(query, running) : warehouse.run(query, running))
 }
 
 /** The number of rows written. */
-async function streamRows(context: Context, warehouse: Warehouse, task: Task, sink: Sink): Promise<number> {
+async function streamRows(context: Context, warehouse: CommandWarehouse, task: Task, sink: Sink): Promise<number> {
   using bar = context.progress('query')
   const onProgress = showingProgress(bar)
   await using stream = await warehouse.stream(task.query, { ...task.options, onProgress })
@@ -154,7 +154,7 @@ function tableLines(
   return [...lines, style('dim', `(${notes.filter((note) => note !== '').join(', ')})`)]
 }
 
-async function toFile(context: Context, warehouse: Warehouse, task: Task & { out: string }): Promise<void> {
+async function toFile(context: Context, warehouse: CommandWarehouse, task: Task & { out: string }): Promise<void> {
   const started = performance.now()
   const rows = await writeRows(context, warehouse, task)
   const ms = Math.round(performance.now() - started)
@@ -162,7 +162,7 @@ async function toFile(context: Context, warehouse: Warehouse, task: Task & { out
   context.note(`${counted(rows, 'row')} written to ${task.out} (${task.format}, ${durationText(ms)})`)
 }
 
-async function writeRows(context: Context, warehouse: Warehouse, task: Task & { out: string }): Promise<number> {
+async function writeRows(context: Context, warehouse: CommandWarehouse, task: Task & { out: string }): Promise<number> {
   const { out, format, query, options } = task
   switch (format) {
     case 'parquet':
@@ -187,7 +187,7 @@ async function writeRows(context: Context, warehouse: Warehouse, task: Task & { 
 
 async function explain(
   context: Context,
-  warehouse: Warehouse,
+  warehouse: CommandWarehouse,
   query: string | BuzzDocument,
   options: SqlOptions,
 ): Promise<void> {

@@ -4,6 +4,7 @@ import { SkepError, toSkepError } from '../errors.ts'
 import type { Warehouse } from '../warehouse.ts'
 import { checkLine, commandIndex, GLOBAL_FLAGS, invalid, readLine } from './arguments.ts'
 import type { Command, CommandContext, Terminal } from './command.ts'
+import type { CommandWarehouse } from './command-warehouse.ts'
 import { COMMANDS, loadCommands } from './commands.ts'
 import { showProgress } from './output/progress.ts'
 import { PipeClosed, type Sink, streamSink } from './output/sink.ts'
@@ -45,15 +46,27 @@ async function dispatch(argv: readonly string[], terminal: Terminal, stdout: Sin
   if (line.flags.help) return await showHelp(name, command, terminal, stdout, line.flags.json === true)
   if (line.flags.version) return await showVersion(stdout, line.flags.json === true)
   checkLine(name, command, line)
-  let opened: Promise<Warehouse> | undefined
-  const open = () => {
-    opened ??= openWarehouse(line.flags.warehouse as string | undefined, terminal)
-    return opened
+  const place = placeOf(line.flags.warehouse as string | undefined, terminal)
+  let folder: Promise<Warehouse> | undefined
+  let served: Promise<CommandWarehouse> | undefined
+  const openFolder = async () => {
+    folder ??= openWarehouse(name, place, terminal)
+    return await folder
+  }
+  const open = async () => {
+    if (!isAddress(place)) return await openFolder()
+    served ??= openServed(place, terminal, signal)
+    return await served
   }
   try {
-    await command.run({ ...contextOf(line.flags, terminal, stdout, signal), arguments: line.arguments, open })
+    await command.run({
+      ...contextOf(line.flags, terminal, stdout, signal),
+      arguments: line.arguments,
+      open,
+      openFolder,
+    })
   } finally {
-    await (await opened?.catch(() => undefined))?.close()
+    for (const opened of [folder, served]) await (await opened?.catch(() => undefined))?.close()
   }
 }
 
@@ -96,8 +109,28 @@ async function showVersion(stdout: Sink, json: boolean): Promise<void> {
   await stdout.write(`${json ? JSON.stringify({ version }) : version}\n`)
 }
 
-async function openWarehouse(location: string | undefined, { env }: Terminal): Promise<Warehouse> {
-  if (location === '') throw invalid('warehouse', '--warehouse needs the name of a folder')
+/** Where the warehouse is: a folder, or the address of a server; undefined for the folder that is the default. */
+function placeOf(location: string | undefined, { env }: Terminal): string | undefined {
+  if (location === '') throw invalid('warehouse', '--warehouse needs the name of a folder, or the address of a server')
+  return location ?? (isAddress(env.SKEP_WAREHOUSE) ? env.SKEP_WAREHOUSE : undefined)
+}
+
+function isAddress(place: string | undefined): place is string {
+  return place !== undefined && /^https?:/i.test(place)
+}
+
+async function openServed(url: string, { env }: Terminal, signal: AbortSignal): Promise<CommandWarehouse> {
+  const { ServedWarehouse } = await import('./served-warehouse.ts')
+  return new ServedWarehouse(url, { env, signal })
+}
+
+async function openWarehouse(name: string, location: string | undefined, { env }: Terminal): Promise<Warehouse> {
+  if (isAddress(location)) {
+    throw invalid(
+      'warehouse',
+      `\`skep ${name}\` works on a folder, and ${location} is a server; name the folder with --warehouse`,
+    )
+  }
   const { Warehouse } = await import('../warehouse.ts')
   return await Warehouse.open(location, { env })
 }
@@ -107,7 +140,7 @@ function contextOf(
   terminal: Terminal,
   stdout: Sink,
   signal: AbortSignal,
-): Omit<CommandContext, 'arguments' | 'open'> {
+): Omit<CommandContext, 'arguments' | 'open' | 'openFolder'> {
   const quiet = flags.quiet === true
   const note = (line: string) => {
     if (!quiet) terminal.stderr.write(`${line}\n`)

@@ -15,6 +15,6 @@ export function atText(at: AtOption | undefined): string | undefined {
 export function atDocument(at: AtOption | undefined): Exclude<AtOption, Date> | undefined {
   if (!(at instanceof Date)) return at as Exclude<AtOption, Date> | undefined
   if (!Number.isNaN(at.getTime())) return at.toISOString()
-  const message = `"${at}" is neither an ISO 8601 time nor a snapshot id`
+  const message = `at: "${at}" is neither an ISO 8601 time nor a snapshot id`
   throw new SkepError('ARGUMENT_INVALID', message, { argument: 'at' })
 }

@@ -10,6 +10,8 @@ export interface ConnectOptions {
   token?: string
   /** Used instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch
+  /** Ends all calls with `CANCELLED`. */
+  signal?: AbortSignal
 }
 
 /** What the body of a request may be. */
@@ -34,20 +36,26 @@ export class Connection {
   readonly url: string
   readonly #token: string | undefined
   readonly #fetch: typeof globalThis.fetch
+  readonly #signal: AbortSignal | undefined
 
   /** @throws ARGUMENT_INVALID for what is no address of a server */
-  constructor(url: string | URL, { token, fetch = (...call) => globalThis.fetch(...call) }: ConnectOptions) {
+  constructor(url: string | URL, options: ConnectOptions) {
+    const { token, fetch = (...call) => globalThis.fetch(...call), signal } = options
     this.url = readAddress(url)
     this.#token = token
     this.#fetch = fetch
+    this.#signal = signal
   }
 
   /** The answer to a call; its body is still to be read. @throws what the server says, SERVER_UNREACHABLE, CANCELLED */
   async send(name: EndpointName, call: RouteCall, accept = 'application/json'): Promise<Response> {
-    const { signal } = call
+    const signal = this.#signalOf(call)
     if (signal?.aborted) throw cancelled(signal.reason)
     const response = await this.#guarded(name, call, () =>
-      this.#fetch(`${this.url}${pathOf(name, call.params)}${queryText(call.query)}`, this.#request(name, call, accept)),
+      this.#fetch(
+        `${this.url}${pathOf(name, call.params)}${queryText(call.query)}`,
+        this.#request(name, { ...call, signal }, accept),
+      ),
     )
     if (response.ok) return response
     const text = await this.#guarded(name, call, () => response.text())
@@ -85,11 +93,10 @@ export class Connection {
     }
   }
 
-  /** The pieces of the body that answers a call. */
-  async *pieces(name: EndpointName, call: RouteCall, accept: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const response = await this.send(name, call, accept)
-    const reader = response.body?.getReader()
-    if (!reader) throw strange(this.url, response.status)
+  /** The pieces of a body that `send` answered with. */
+  async *pieces(name: EndpointName, call: RouteCall, { body, status }: Response): AsyncGenerator<Uint8Array> {
+    const reader = body?.getReader()
+    if (!reader) throw strange(this.url, status)
     try {
       for (;;) {
         const { done, value } = await this.#guarded(name, call, () => reader.read())
@@ -110,16 +117,20 @@ export class Connection {
     return { url: this.url, isChange: !READING.has(name) && ENDPOINTS[name].method !== 'GET' }
   }
 
-  async #guarded<T>(name: EndpointName, { signal }: RouteCall, run: () => Promise<T>): Promise<T> {
+  async #guarded<T>(name: EndpointName, call: RouteCall, run: () => Promise<T>): Promise<T> {
     try {
       return await run()
     } catch (cause) {
       const own = ownError(cause)
       if (own) throw own
-      if (signal?.aborted) throw cancelled(cause)
+      if (call.signal?.aborted || this.#signal?.aborted) throw cancelled(cause)
       if (cause instanceof SyntaxError) throw unreachable(this.#lost(name), 'the answer broke off', cause)
       throw unreachable(this.#lost(name), reasonOf(cause), cause)
     }
+  }
+
+  #signalOf({ signal }: RouteCall): AbortSignal | undefined {
+    return signal && this.#signal ? AbortSignal.any([signal, this.#signal]) : (signal ?? this.#signal)
   }
 
   #request(name: EndpointName, { document, body, type, signal }: RouteCall, accept: string): RequestInit {

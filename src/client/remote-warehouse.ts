@@ -84,10 +84,17 @@ export class RemoteWarehouse implements WarehouseSurface {
     return await openStream(this.#connection, name, call, options.onProgress)
   }
 
-  /** The pieces of the Parquet file that holds the rows of a query, or of a Buzz document. A loop that ends well has had all of them. */
-  parquet(query: string | BuzzDocument, options: SqlOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  /** The rows of a query, or of a Buzz document, as the pieces of a Parquet file: a loop that ends well has had all of them. */
+  async parquet(
+    query: string | BuzzDocument,
+    options: SqlOptions = {},
+  ): Promise<{ rows: number; pieces: AsyncIterable<Uint8Array> }> {
     const { name, call } = queryCall(query, options)
-    return this.#connection.pieces(name, call, 'application/vnd.apache.parquet')
+    const response = await this.#connection.send(name, call, 'application/vnd.apache.parquet')
+    return {
+      rows: Number(response.headers.get('skep-rows')),
+      pieces: this.#connection.pieces(name, call, response),
+    }
   }
 
   /** The rows of a Buzz document, given as JSON or as an object: those of its last step. */

@@ -133,6 +133,11 @@ export const LIMITS = {
     default: 100_000,
     help: 'Rows of a sample that tells where a bucket too large for one file is cut.',
   },
+  archiveHeaderBytes: {
+    unit: 'bytes',
+    default: 64 * 1024,
+    help: 'Largest header of a tar archive that describes the next file: its name, where that is long.',
+  },
   firstLineCharacters: {
     unit: 'characters',
     default: 1_048_576,

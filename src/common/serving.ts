@@ -99,6 +99,13 @@ export const SERVING = {
     minimum: 1,
     help: 'A file of which fewer than 64 KiB come in so long is given up.',
   },
+  readStallMs: {
+    variable: 'SKEP_READ_STALL_MS',
+    unit: 'ms',
+    default: 120_000,
+    minimum: 1,
+    help: 'A caller that takes nothing of the answer to its query for so long is cut off, and the query cancelled.',
+  },
   keepAliveMs: {
     variable: 'SKEP_KEEP_ALIVE_MS',
     unit: 'ms',
@@ -125,6 +132,7 @@ export const SERVING = {
     default: 5000,
     help: 'Time that cancelled queries have to end, and then connections, when a server ends.',
   },
+  connectionCheckMs: { unit: 'ms', default: 1000, help: 'How often connections are held to these times.' },
   logCharacters: { unit: 'count', default: 1000, help: 'Longest text of a query in the log.' },
   traceIntervalMs: { unit: 'ms', default: 2000, help: 'How often traces are sent to their collector.' },
   traceExportMs: { unit: 'ms', default: 3000, help: 'Longest time that sending them may take, tries included.' },

@@ -16,7 +16,7 @@ import { ANSWERED, type Handlers, type ServerContext } from './context.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { DATASET_HANDLERS } from './funnel-rocket/handlers.ts'
 import { QUERY_HANDLERS, TABLE_HANDLERS } from './handlers.ts'
-import { observeRequests, reportDefect } from './observe.ts'
+import { observeRequest, observeRequests, reportDefect } from './observe.ts'
 import { OPERATION_HANDLERS } from './operations.ts'
 import { addPage, PAGE_PATHS } from './page.ts'
 import { errorOf, sendError } from './reply.ts'
@@ -53,8 +53,13 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     requestIdHeader: false,
-    frameworkErrors: (error, _request, reply) => void sendError(reply as FastifyReply, error),
+    frameworkErrors: (error, request, reply) => {
+      observeRequest(context, request as FastifyRequest, reply as FastifyReply)
+      void sendError(reply as FastifyReply, error)
+    },
   })
+  // What a client expects beyond "100-continue" may be left out of account, and has an answer of ours then.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
   app.decorateRequest('caller')
   app.decorateRequest('text', '')
   app.setValidatorCompiler(validating)
@@ -65,7 +70,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   })
   app.setNotFoundHandler(async (request, reply) => {
     if (request.method === 'OPTIONS' && isPreflight(context.access, request)) return await reply.code(204).send()
-    return await sendError(reply, unknownRoute(app, request))
+    return await sendError(reply, unknownRoute(request))
   })
   readJson(app)
   observeRequests(app, context)
@@ -200,10 +205,10 @@ function withTypes(error: SkepError, { routeOptions }: FastifyRequest): SkepErro
   })
 }
 
-function unknownRoute(app: FastifyInstance, request: FastifyRequest): SkepError {
+function unknownRoute(request: FastifyRequest): SkepError {
   const [path = ''] = request.url.split('?')
   const allowed = allowedMethods(path)
-  if (allowed.length === 0 || app.hasRoute({ method: request.method, url: path })) {
+  if (allowed.length === 0 || allowed.includes(request.method)) {
     return new SkepError('ROUTE_NOT_FOUND', `there is nothing at ${path}; /api/v1/openapi.json lists what there is`, {})
   }
   return new SkepError('METHOD_NOT_ALLOWED', `${request.method} is not for ${path}; ${allowed.join(', ')} are`, {

@@ -1,8 +1,8 @@
 /** What connections may do to a server: how long heads and bodies take to come, how large heads are, how many there are. */
-import type { ServerOptions } from 'node:http'
+import type { ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PassThrough, type Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SETTINGS, type Settings } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { errorOf } from './reply.ts'
@@ -16,14 +16,12 @@ declare module 'fastify' {
 
 type Limits = Pick<Settings, 'headersMs' | 'bodyMs' | 'keepAliveMs' | 'connections'>
 
-/** How often connections are looked at. */
-const CHECK_MS = 1000
-
 /** The limits of the connections of one server. */
 export class Connections {
   readonly #limits: Limits
-  /** Those on which an answer may have begun, so that nothing else may be written there. */
-  readonly #answering = new WeakSet<Socket>()
+  /** The answers that are not complete on each of them. */
+  readonly #answers = new Map<Socket, Set<ServerResponse>>()
+  readonly #open = new Set<Socket>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -35,11 +33,16 @@ export class Connections {
     const http: ServerOptions = {
       headersTimeout: headersMs,
       requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
+      connectionsCheckingInterval: Math.min(SETTINGS.connectionCheckMs.default, headersMs),
       maxHeaderSize: SETTINGS.headerBytes.default,
     }
     const clientErrorHandler = (error: NodeJS.ErrnoException, socket: Socket) => {
-      if (!socket.writable || this.#answering.has(socket)) socket.destroy()
+      // Nothing may get into an answer that has begun.
+      const hasBegun = this.#answers
+        .get(socket)
+        ?.values()
+        .some(({ headersSent }) => headersSent)
+      if (!socket.writable || hasBegun) socket.destroy()
       else answerBroken(error, socket)
     }
     return { http, keepAliveTimeout: keepAliveMs, clientErrorHandler }
@@ -49,14 +52,30 @@ export class Connections {
   limit(app: FastifyInstance): void {
     const { bodyMs, connections } = this.#limits
     app.server.maxConnections = connections
-    app.addHook('onRequest', async (request, reply) => {
-      const { socket } = request.raw
-      this.#answering.add(socket)
-      reply.raw.once('close', () => this.#answering.delete(socket))
+    app.server.on('connection', (socket) => {
+      this.#open.add(socket)
+      socket.once('close', () => this.#open.delete(socket))
     })
-    app.addHook('preParsing', async (request, _reply, payload) =>
-      hasBody(request) && !request.routeOptions.config.readsBody ? timed(payload as Readable, bodyMs) : payload,
-    )
+    // Node itself takes connections on which no request ever began for busy.
+    app.addHook('preClose', async () => {
+      for (const socket of this.#open) if (!this.#answers.has(socket)) socket.destroySoon()
+    })
+    app.addHook('onRequest', async (request, reply) => this.#answering(request.raw.socket, reply.raw))
+    app.addHook('preParsing', async (request, reply, payload) => {
+      if (!hasBody(request) || request.routeOptions.config.readsBody) return payload
+      const body = timed(payload as Readable, bodyMs)
+      readToItsEnd(body, { of: payload as Readable, reply })
+      return body
+    })
+  }
+
+  #answering(socket: Socket, answer: ServerResponse): void {
+    const answers = this.#answers.get(socket) ?? new Set()
+    this.#answers.set(socket, answers.add(answer))
+    answer.once('close', () => {
+      answers.delete(answer)
+      if (answers.size === 0) this.#answers.delete(socket)
+    })
   }
 }
 
@@ -72,6 +91,21 @@ function timed(body: Readable, limitMs: number): Readable {
   body.once('error', (error) => copy.destroy(error))
   body.once('close', () => body.readableEnded || copy.destroy(new SkepError('CANCELLED', 'the caller left', {})))
   return body.pipe(copy)
+}
+
+/** Sees to what is answered before it was read: it is read then, as the next request stands behind it, or the connection ends. */
+function readToItsEnd(body: Readable, { of, reply }: { of: Readable; reply: FastifyReply }): void {
+  const giveUp = () => {
+    if (!of.readableEnded) of.destroy()
+  }
+  reply.raw.once('close', () => {
+    if (body.destroyed) giveUp()
+    else body.resume()
+  })
+  // Who reads it is told by itself; nobody does after the answer.
+  body.once('error', () => {
+    if (reply.raw.writableFinished) giveUp()
+  })
 }
 
 /** The error for what comes too slowly. */
@@ -95,7 +129,7 @@ function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
   // Who sends without an end does not read either.
-  setTimeout(() => socket.destroy(), CHECK_MS).unref()
+  setTimeout(() => socket.destroy(), SETTINGS.connectionCheckMs.default).unref()
 }
 
 const REASONS: Record<number, string> = { 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }

@@ -20,7 +20,7 @@ type Observed = Pick<ServerContext, 'metrics' | 'traces' | 'log' | 'reported'>
 export function observeRequests(app: FastifyInstance, context: Observed): void {
   app.decorateRequest('span')
   app.decorateRequest('queryId')
-  app.addHook('onRequest', async (request, reply) => observe(context, request, reply))
+  app.addHook('onRequest', async (request, reply) => observeRequest(context, request, reply))
 }
 
 /** Watches all queries. */
@@ -40,10 +40,11 @@ const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 /** The caller left before there was an answer. */
 const GONE = 499
 
-function observe({ metrics, traces, log }: Observed, request: FastifyRequest, reply: FastifyReply): void {
+/** Watches a request until its connection is done with it. */
+export function observeRequest({ metrics, traces, log }: Observed, request: FastifyRequest, reply: FastifyReply): void {
   const began = performance.now()
   const { method } = request
-  const route = request.routeOptions.url ?? UNKNOWN
+  const route = request.routeOptions?.url ?? UNKNOWN
   reply.header('x-request-id', request.id)
   request.span = traces?.begin({ method, route, headers: request.headers })
   reply.raw.once('close', () => {

@@ -138,6 +138,7 @@ export class Queries {
   readonly #log: QueryLog
   readonly #live = new Map<string, LiveQuery>()
   readonly #watchers: QueryWatcher[] = []
+  readonly #ending = new AbortController()
 
   constructor(log: QueryLog) {
     this.#log = log
@@ -178,8 +179,14 @@ export class Queries {
     return live?.record ?? (await this.get(id))
   }
 
+  /** Aborted, with the error that callers are told, when all are cancelled. */
+  get ending(): AbortSignal {
+    return this.#ending.signal
+  }
+
   /** Cancels all; their callers are told this error. */
   cancelAll(reason: SkepError): void {
+    this.#ending.abort(reason)
     for (const query of this.#live.values()) query.cancel(reason)
   }
 

@@ -1,7 +1,7 @@
 /** How answers and errors leave the server. */
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
-import { isSkepError, SkepError, toSkepError } from '../errors.ts'
+import { type ErrorCode, isSkepError, SkepError, toSkepError } from '../errors.ts'
 import { failureOf, isFunnelRocket } from './funnel-rocket/failure.ts'
 
 /** The types of bodies. */
@@ -13,6 +13,9 @@ export const TYPES = {
   events: 'text/event-stream',
 } as const
 
+/** Errors after which a body may be left that nobody reads. */
+const UNREAD: ReadonlySet<string> = new Set<ErrorCode>(['BODY_LIMIT', 'REQUEST_TIMEOUT', 'SERVER_CLOSING'])
+
 /** Answers with an error in its own status. */
 export async function sendError(reply: FastifyReply, cause: unknown): Promise<FastifyReply> {
   const error = errorOf(cause)
@@ -20,7 +23,7 @@ export async function sendError(reply: FastifyReply, cause: unknown): Promise<Fa
     reply.header('retry-after', String(Math.ceil(error.details.retryAfterMs / 1000)))
   if (isSkepError(error, 'SERVER_CLOSING')) reply.header('retry-after', '5')
   // What was not read of the body is not waited for.
-  if (isSkepError(error, 'REQUEST_TIMEOUT')) reply.header('connection', 'close')
+  if (UNREAD.has(error.code)) reply.header('connection', 'close')
   if (isSkepError(error, 'TOKEN_INVALID')) reply.header('www-authenticate', 'Bearer')
   if (isSkepError(error, 'METHOD_NOT_ALLOWED')) reply.header('allow', error.details.allowed.join(', '))
   const body = isFunnelRocket(reply.request.url) ? failureOf(error) : { error }

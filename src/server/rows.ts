@@ -193,8 +193,8 @@ async function writeParquet({ call, live, query, options }: Going): Promise<void
   const path = join(folder, 'rows.parquet')
   try {
     await mkdir(folder, { recursive: true })
-    const { stats } = await warehouse.exportParquet(query, path, options)
-    const output = new Output(call.reply, { 'content-type': TYPES.parquet })
+    const { rows, stats } = await warehouse.exportParquet(query, path, options)
+    const output = new Output(call.reply, { 'content-type': TYPES.parquet, 'skep-rows': String(rows) })
     try {
       for await (const piece of createReadStream(path)) await output.write(piece as Buffer)
       live.finish(figuresOf(stats))

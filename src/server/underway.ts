@@ -2,9 +2,11 @@
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
 import type { TaskProgress, TaskWatch } from '../coordinator/run-figures.ts'
+import { isSkepError } from '../errors.ts'
 import { ANSWERED, type Call } from './context.ts'
 import { Events } from './events.ts'
 import type { LiveQuery, QueryAsked, QueryFigures } from './queries.ts'
+import { watchReader } from './reader.ts'
 import { errorOf, TYPES } from './reply.ts'
 
 /** How a query is run. */
@@ -28,6 +30,7 @@ export async function underway<T>(
   const { request } = reply
   const live = context.queries.begin(asked, { requestId: request.id, span: request.span })
   request.queryId = live.id
+  watchReader(reply, live.signal, context.settings.readStallMs)
   const leave = () => {
     if (!reply.raw.writableFinished) live.cancel()
   }
@@ -58,10 +61,14 @@ export async function aside<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const leave = () => controller.abort()
+  const { ending } = context.queries
+  const signal = AbortSignal.any([controller.signal, ending])
   reply.raw.once('close', leave)
   try {
-    using _place = await context.admission.enter(controller.signal)
-    return await work(controller.signal)
+    using _place = await context.admission.enter(signal)
+    return await work(signal)
+  } catch (cause) {
+    throw ending.aborted && isSkepError(cause, 'CANCELLED') ? ending.reason : cause
   } finally {
     reply.raw.off('close', leave)
   }

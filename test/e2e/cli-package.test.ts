@@ -1,5 +1,6 @@
 /** The package as it is built: its command on plain Node, its API and types as a consumer sees them. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -114,8 +115,23 @@ console.log(JSON.stringify(await warehouse.query('events', ${TWO_STEPS})))`
     }
   })
 
+  test('serves the web page that it brings', async () => {
+    const server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--json'], { cwd: folder, stdio: 'pipe' })
+    try {
+      const [line] = (await once(server.stdout, 'data')) as [Buffer]
+      const { url } = JSON.parse(String(line)) as { url: string }
+      const page = await (await fetch(url)).text()
+      const [script] = /assets\/[\w-]+\.js/.exec(page) ?? []
+      expect((await fetch(`${url}/${script}`)).headers.get('content-type')).toMatch(/^text\/javascript/)
+    } finally {
+      server.kill('SIGINT')
+      await once(server, 'exit')
+    }
+  })
+
   test('names what it contains of others', async () => {
     expect(await readdir(join(ROOT, 'dist'))).toContain('THIRD-PARTY-LICENCES.txt')
+    expect(await readdir(join(ROOT, 'dist/web'))).toContain('THIRD-PARTY-LICENCES.md')
   })
 })
 

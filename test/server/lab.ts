@@ -152,7 +152,10 @@ export function faultOf({ status, headers, text }: Answer): string | undefined {
   if (status < 400) return undefined
   if (!/^application\/json\b/.test(headers.get('content-type') ?? '')) return `type ${headers.get('content-type')}`
   const { error, ...others } = readJson(text) as { error?: Partial<Record<'code' | 'message' | 'details', unknown>> }
-  if (Object.keys(others).length > 0 || Object.keys(error ?? {}).join() !== 'code,message,details') return text
+  // The Funnel Rocket paths say the same in their own words as well.
+  const { success, errorMessage, ...unknown } = others as { success?: unknown; errorMessage?: unknown }
+  if (success !== undefined && (success !== false || errorMessage !== error?.message)) return text
+  if (Object.keys(unknown).length > 0 || Object.keys(error ?? {}).join() !== 'code,message,details') return text
   const entry = Object.hasOwn(ERROR_CODES, String(error!.code)) ? ERROR_CODES[error!.code as ErrorCode] : undefined
   if (!entry) return `unknown code ${String(error!.code)}`
   if (entry.kind === 'internal') return `INTERNAL: ${text}`

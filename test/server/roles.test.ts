@@ -4,16 +4,16 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CONTRACT, type Contract } from '../../src/api/contract.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName, pathOf, type Role } from '../../src/api/endpoints.ts'
+import { readSettings } from '../../src/config.ts'
 import { Access } from '../../src/server/access.ts'
 import { buildApp } from '../../src/server/app.ts'
 import type { ServerContext } from '../../src/server/context.ts'
+import { openLog, SILENT } from '../../src/server/log.ts'
 import { codeOf, type ServerLab, startLab, TOKENS } from './lab.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -92,13 +92,8 @@ describe('a token', () => {
   let lab: ServerLab
   const logged: string[] = []
   beforeAll(async () => {
-    const sink = new Writable({
-      write: (piece, _encoding, done) => {
-        logged.push(String(piece))
-        done()
-      },
-    })
-    lab = await startLab({ tokens: true, token: OWN, log: pino({ level: 'trace' }, sink) })
+    const log = openLog('debug', { write: (line) => logged.push(line) })
+    lab = await startLab({ tokens: true, token: OWN, log })
   })
   afterAll(() => lab[Symbol.asyncDispose]())
 
@@ -172,7 +167,7 @@ describe('a token', () => {
 describe('a route', () => {
   test('without a role makes the server fail', async () => {
     const access = new Access({ host: '127.0.0.1', token: undefined, tokensFile: '', hosts: '', cors: '' })
-    const context = { access, version: '0.0.0' } as ServerContext
+    const context = { access, settings: readSettings({}), log: SILENT, version: '0.0.0' } as ServerContext
     const build = async (config: { role?: Endpoint['role'] } | undefined) => {
       const app = await buildApp(context)
       app.get('/naked', { ...(config && { config }) }, async () => 'served')

@@ -38,7 +38,7 @@ export const demoCommand = defineCommand({
   run: async (context) => {
     const started = performance.now()
     requirePlain(context)
-    if (context.flags.keep) return await present(context, await context.open(), started)
+    if (context.flags.keep) return await present(context, await context.openFolder(), started)
     const folder = await mkdtemp(join(tmpdir(), 'skep-demo-'))
     try {
       const { Warehouse } = await import('../../warehouse.ts')

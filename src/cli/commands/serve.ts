@@ -9,7 +9,7 @@ import { packageVersion, pageFolder } from '../package-root.ts'
 /** Serves the warehouse over HTTP until it is told to end. */
 export const serveCommand = defineCommand({
   summary: 'Serves the warehouse over HTTP, with a web page',
-  usage: 'skep serve [--host ADDRESS] [--port N] [--log-level LEVEL]',
+  usage: 'skep serve [--host ADDRESS] [--port N] [--log-level debug|info|warn|error|silent]',
   description:
     'On the loopback address anybody of this machine is an admin, unless SKEP_TOKEN or SKEP_TOKENS_FILE name tokens; elsewhere one of them is needed. Ctrl-C ends it: running queries get their time, new ones are refused.',
   arguments: [],
@@ -41,7 +41,7 @@ interface Serving {
 
 /** Serves the warehouse of a command until the command is told to end. @throws ARGUMENT_INVALID */
 export async function serveWarehouse(
-  { open, json, signal, document, confirm, terminal }: Omit<CommandContext, 'flags'>,
+  { openFolder, json, signal, document, confirm, terminal }: Omit<CommandContext, 'flags'>,
   { host, port, level }: Serving,
 ): Promise<void> {
   const number = port === undefined ? undefined : wholeNumber('port', port, 0)
@@ -50,7 +50,7 @@ export async function serveWarehouse(
     import('../../server/log.ts'),
     import('../../server/traces.ts'),
   ])
-  const warehouse = await open()
+  const warehouse = await openFolder()
   const version = packageVersion()
   const log = openLog(level ?? (warehouse.settings.logLevel as LogLevel), terminal.stderr)
   await using server = await Server.start(warehouse, {

@@ -2,6 +2,7 @@
 import type { BehaviouralQuery } from '../../behaviour/types.ts'
 import type { ANSWERED, Call, Handlers } from '../context.ts'
 import { figuresOf } from '../rows.ts'
+import { aside } from '../underway.ts'
 import { datasetTable, listDatasets, partsDocument } from './datasets.ts'
 import { answerJob } from './job.ts'
 import { register } from './register.ts'
@@ -21,7 +22,7 @@ export const DATASET_HANDLERS: Pick<Handlers, DatasetRoute> = {
     const { warehouse } = context
     const table = await datasetTable(warehouse, params.name, { files: true })
     const schema = isTrue(query.full) ? fullSchema : shortSchema
-    return await whileAsked(call, async (signal) => await schema(warehouse, table, signal))
+    return await aside(call, async (signal) => await schema(warehouse, table, signal))
   },
   datasetParts: async ({ context, params }) =>
     partsDocument(await datasetTable(context.warehouse, params.name, { files: true })),
@@ -59,20 +60,4 @@ async function query(call: AnyCall, table: string, text: string, stream: boolean
 async function sizeOf({ context }: AnyCall, name: string, parts: number): Promise<{ totalSize?: number }> {
   const { files, bytes } = await context.warehouse.describe(name)
   return files === parts ? { totalSize: bytes } : {}
-}
-
-/** What `work` gives in a place of its own, for as long as its caller waits. */
-async function whileAsked<T>(
-  { context, reply }: Pick<Call, 'context' | 'reply'>,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController()
-  const leave = () => controller.abort()
-  reply.raw.once('close', leave)
-  try {
-    using _place = await context.admission.enter(controller.signal)
-    return await work(controller.signal)
-  } finally {
-    reply.raw.off('close', leave)
-  }
 }

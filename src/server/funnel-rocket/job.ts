@@ -42,7 +42,7 @@ export async function answerJob(
       else await sendJson(call.reply, text)
       return ANSWERED
     } catch (cause) {
-      if (!(await lines?.failed(errorOf(cause)))) throw cause
+      if (!(await lines?.failed(errorOf(live.errorOf(cause))))) throw cause
       live.fail(cause)
       return ANSWERED
     }
