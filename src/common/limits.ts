@@ -29,6 +29,11 @@ export const LIMITS = {
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
   progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
   paramCharacters: { unit: 'characters', default: 1024, help: 'Longest parameter in the path of a request.' },
+  streamBeatMs: {
+    unit: 'ms',
+    default: 15_000,
+    help: 'How often a stream of progress says at least that its query is at work.',
+  },
   streamBeginMs: {
     unit: 'ms',
     default: 200,

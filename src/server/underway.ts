@@ -112,8 +112,13 @@ export async function sendJson(reply: FastifyReply, text: string | Uint8Array, s
 
 /** The stream of documents of a query. */
 export function eventsOf(call: Pick<Call, 'context' | 'reply' | 'request'>, live: LiveQuery): Events {
-  const { streamBeginMs, progressMs } = SETTINGS
-  const options = { isSse: acceptsSse(call), beginMs: streamBeginMs.default, intervalMs: progressMs.default }
+  const { streamBeginMs, streamBeatMs, progressMs } = SETTINGS
+  const options = {
+    isSse: acceptsSse(call),
+    beginMs: streamBeginMs.default,
+    beatMs: streamBeatMs.default,
+    intervalMs: progressMs.default,
+  }
   return new Events(call.reply, live, options)
 }
 
