@@ -400,4 +400,14 @@ export const LIMITS = {
     default: 4000,
     help: 'Longest text of a query, or message of an error, that the log keeps.',
   },
+  queryLogTasks: {
+    unit: 'count',
+    default: 200,
+    help: 'Tasks of a query whose times the log keeps; of a query that has more, every second one, or every fourth, and so on.',
+  },
+  queryLogDetailed: {
+    unit: 'count',
+    default: 20,
+    help: 'Newest queries in tasks of which the log keeps these times; of older ones it keeps the sums.',
+  },
 } as const satisfies Record<string, LimitEntry>
