@@ -24,7 +24,7 @@ const query = (document: unknown) => encodeURIComponent(JSON.stringify(document)
 const step = (event: string) => ({ filter: ['event', '==', event] })
 const FUNNEL = {
   funnel: {
-    sequence: [step('docs'), { ...step('source'), within: '90d' }, step('tests'), step('ci')],
+    sequence: [step('docs'), { ...step('source'), within: '90d' }, step('tests')],
     stepAggregations: [{ column: 'project', type: 'groupsPerValue', top: 5 }],
   },
 }
@@ -36,7 +36,7 @@ const PICTURES: readonly Picture[] = [
   {
     name: 'funnel',
     hash: `#/behaviour/contributions?q=${query(FUNNEL)}`,
-    height: 840,
+    height: 850,
     ready: async (page) => await page.getByRole('group', { name: 'Actors per project', exact: true }).waitFor(),
   },
   {

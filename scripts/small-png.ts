@@ -53,8 +53,7 @@ function decode(png: Buffer): { width: number; height: number; pixels: Uint32Arr
     if (name === 'IDAT') parts.push(data)
     at += size + 12
   }
-  if (!head || head[8] !== 8 || (head[9] !== 2 && head[9] !== 6) || head[12] !== 0)
-    throw new Error('no plain RGB picture')
+  if (head?.[8] !== 8 || (head[9] !== 2 && head[9] !== 6) || head[12] !== 0) throw new Error('no plain RGB picture')
   const [width, height, channels] = [head.readUInt32BE(0), head.readUInt32BE(4), head[9] === 6 ? 4 : 3]
   const bytes = unfiltered(inflateSync(Buffer.concat(parts)), width * channels, height, channels)
   const pixels = new Uint32Array(width * height)

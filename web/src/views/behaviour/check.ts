@@ -1,9 +1,10 @@
 /** What a query means, and what is wrong with it, told while it is written: by the functions that the server uses, without asking it. */
+
+import type { ResponseOf } from '../../../../src/api/contract.ts'
 import { explainQuery } from '../../../../src/behaviour/explain.ts'
 import { expandQuery, validateQuery } from '../../../../src/behaviour/validate.ts'
 import { parseType } from '../../../../src/common/data-type.ts'
 import { isSkepError, type Violation } from '../../../../src/errors.ts'
-import type { TableDescription } from '../../session.ts'
 import { type Json, LIMITS } from './document.ts'
 
 /** Something wrong at a place, a JSON Pointer. */
@@ -19,7 +20,7 @@ export interface Checked {
 }
 
 /** What the query says on the table. */
-export function check(query: Json, table: Pick<TableDescription, 'columns' | 'keys'>): Checked {
+export function check(query: Json, table: Pick<ResponseOf<'table'>, 'columns' | 'keys'>): Checked {
   const columns = table.columns.map(({ name, type }, id) => ({ id, name, type: parseType(type), required: false }))
   const known = { columns, keys: table.keys as { actor?: string; time?: string } }
   try {
@@ -56,12 +57,4 @@ export function faultsOfDetails({ message, details }: { message: string; details
 /** The faults at a place; with `below`, also at the parts of it. */
 export function faultsAt(faults: readonly Fault[], path: string, below = false): readonly Fault[] {
   return faults.filter((fault) => fault.path === path || (below && fault.path.startsWith(`${path}/`)))
-}
-
-/** The faults at or below `path` that none of the `fields` shows. */
-export function faultsBeside(faults: readonly Fault[], path: string, fields: readonly string[]): readonly Fault[] {
-  const shown = fields.map((field) => path + field)
-  return faultsAt(faults, path, true).filter(
-    (fault) => !shown.some((field) => fault.path === field || fault.path.startsWith(`${field}/`)),
-  )
 }

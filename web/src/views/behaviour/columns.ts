@@ -1,9 +1,10 @@
 /** The columns of a table as queries know them, and values as text in fields. */
+
+import type { ResponseOf } from '../../../../src/api/contract.ts'
 import { AGGREGATIONS, TARGETS } from '../../../../src/behaviour/grammar.ts'
 import { classOf, operatorsOf, type TypeClass } from '../../../../src/behaviour/operators.ts'
 import type { AggregationType, FilterOperator, TargetType } from '../../../../src/behaviour/types.ts'
 import { type DataType, parseType } from '../../../../src/common/data-type.ts'
-import type { TableDescription } from '../../session.ts'
 import { isScalar, type Json, readText, type Scalar } from './document.ts'
 
 /** A column, or a field of a struct by its dotted path. */
@@ -17,7 +18,7 @@ export interface ColumnChoice {
 }
 
 /** The columns of a table and the fields of its structs. */
-export function columnsOf({ columns }: Pick<TableDescription, 'columns'>): ColumnChoice[] {
+export function columnsOf({ columns }: Pick<ResponseOf<'table'>, 'columns'>): ColumnChoice[] {
   return columns.flatMap(({ name, type, min, max }) =>
     leaves(name, parseType(type)).map((leaf) => ({ ...leaf, min, max })),
   )
