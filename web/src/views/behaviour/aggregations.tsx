@@ -22,7 +22,7 @@ const TYPES: readonly { value: AggregationType | ''; label: string }[] = [
   { value: 'quantiles', label: 'quantiles of' },
   { value: 'sumPerValue', label: 'sum per' },
   { value: 'meanPerValue', label: 'mean per' },
-  { value: '', label: 'the usual of' },
+  { value: '', label: 'rows and actors per' },
 ]
 
 interface ListProps {

@@ -140,11 +140,24 @@ function RunLine(): JSX.Element {
           <Button tone="primary" icon="play" disabled={isFaulty} onClick={() => void runAndShow()}>
             Run
           </Button>
-          {isFaulty ? <span class="bh-fault">{faultLine()}</span> : <span class="small quiet bh-hint">Ctrl Enter</span>}
+          {isFaulty ? (
+            <button type="button" class="bh-fault bh-lead" onClick={showFault}>
+              {faultLine()}
+            </button>
+          ) : (
+            <span class="small quiet bh-hint">Ctrl Enter</span>
+          )}
         </>
       )}
     </div>
   )
+}
+
+/** Leads to the first field at which something is wrong. */
+function showFault(): void {
+  const place = document.querySelector('.bh-left .bh-fault')
+  place?.scrollIntoView({ block: 'center' })
+  place?.parentElement?.querySelector<HTMLElement>('[aria-invalid], [data-faulty] input, textarea')?.focus()
 }
 
 function faultLine(): string {
