@@ -128,7 +128,7 @@ function base(setup: EditorSetup): Extension[] {
     THEME,
     placeholder(setup.placeholder),
     EditorState.readOnly.of(setup.readOnly),
-    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false' }),
+    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false', tabindex: '0' }),
     EditorView.updateListener.of((update) => {
       const told = update.transactions.some((one) => one.annotation(FROM_OUTSIDE))
       if (update.docChanged && !told) setup.onChange(update.state.doc.toString())
