@@ -57,7 +57,9 @@ async function outcomeOf(call: () => Promise<unknown>): Promise<unknown> {
 function withoutTimes(value: unknown): unknown {
   if (value === undefined) return undefined
   return JSON.parse(
-    JSON.stringify(value, (key, item) => (/^ms$|Ms$|^(cold|warm)Tasks$|^(hits|misses)$/.test(key) ? 0 : item)),
+    JSON.stringify(value, (key, item) =>
+      /^ms$|Ms$|^(cold|warm)Tasks$|^(hits|misses|doneTasks)$/.test(key) ? 0 : item,
+    ),
   )
 }
 

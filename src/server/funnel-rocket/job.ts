@@ -31,8 +31,11 @@ export async function answerJob(
     const lines = stream ? new JobLines(call.reply, status) : undefined
     try {
       using _place = await placeFor(call, live)
-      const onProgress = (_fraction: number, tasks?: TaskProgress) => lines?.progress(tasks)
-      const { document, figures, tasks } = await work({ signal: live.signal, onProgress })
+      const onProgress = (fraction: number, tasks?: TaskProgress) => {
+        live.tell(fraction, tasks)
+        lines?.progress(tasks)
+      }
+      const { document, figures, tasks } = await work({ signal: live.signal, onProgress, ...live.watch })
       const text = JSON.stringify({ success: true, requestId: live.id, ...document })
       live.finish(figures)
       if (lines) await lines.done(text, tasks)

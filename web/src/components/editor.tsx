@@ -35,6 +35,7 @@ export function Editor(props: EditorProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null)
   const now = useRef(props)
   now.current = props
+  const told = useRef<string[]>([])
   const [handle, setHandle] = useState<EditorHandle>()
   useEffect(() => {
     let made: EditorHandle | undefined
@@ -51,7 +52,10 @@ export function Editor(props: EditorProps): JSX.Element {
         readOnly,
         schema: (now.current.schema ?? {}) as Record<string, string[]>,
         complete: now.current.complete,
-        onChange: (text) => now.current.onChange(text),
+        onChange: (text) => {
+          told.current.push(text)
+          now.current.onChange(text)
+        },
         onRun: (text) => now.current.onRun?.(text),
       })
       setHandle(made)
@@ -63,7 +67,12 @@ export function Editor(props: EditorProps): JSX.Element {
       made?.destroy()
     }
   }, [language, readOnly])
-  useEffect(() => handle?.setValue(value), [handle, value])
+  useEffect(() => {
+    // A value that we told ourselves comes back after more may have been typed.
+    const known = told.current.lastIndexOf(value)
+    told.current = told.current.slice(known + 1)
+    if (known < 0) handle?.setValue(value)
+  }, [handle, value])
   useEffect(() => handle?.setSchema((schema ?? {}) as Record<string, string[]>), [handle, schema])
   useEffect(() => handle?.setFaults(faults ?? []), [handle, faults])
   return (
