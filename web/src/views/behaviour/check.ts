@@ -57,11 +57,3 @@ export function faultsOfDetails({ message, details }: { message: string; details
 export function faultsAt(faults: readonly Fault[], path: string, below = false): readonly Fault[] {
   return faults.filter((fault) => fault.path === path || (below && fault.path.startsWith(`${path}/`)))
 }
-
-/** The faults at or below `path` that none of the `fields` shows. */
-export function faultsBeside(faults: readonly Fault[], path: string, fields: readonly string[]): readonly Fault[] {
-  const shown = fields.map((field) => path + field)
-  return faultsAt(faults, path, true).filter(
-    (fault) => !shown.some((field) => fault.path === field || fault.path.startsWith(`${field}/`)),
-  )
-}
