@@ -164,7 +164,15 @@ export const CONTRACT = {
   },
   sql: {
     summary: 'The rows of a query in SQL',
-    query: s.closed({ stream }),
+    query: s.closed({
+      stream,
+      rows: optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'Most rows of a stream of rows; where the query has more, `{"more":true}` follows the last',
+        }),
+      ),
+    }),
     body: s.closed({
       sql: Type.String(),
       params: optional(Type.Union([Type.Array(s.Json), Type.Record(Type.String(), s.Json)])),

@@ -8,6 +8,8 @@ export interface FailureContext {
   timeoutMs?: number
   /** True while a user's SQL runs: whatever does not fit is the user's to correct. */
   userSql?: boolean
+  /** The text of the statement, in which DuckDB's message points at a place. */
+  sql?: string | undefined
   /** Why the statement was interrupted, when it was for another reason than the signal's. */
   ended?: SkepError | undefined
 }
@@ -35,7 +37,7 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
     shortage(message, error) ??
     damagedFile(message, text, error) ??
     (context.userSql ? unfitParameters(text, error) : undefined) ??
-    (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error) : undefined) ??
+    (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error, context.sql) : undefined) ??
     new SkepError('INTERNAL', `the engine failed: ${text.slice(0, 300)}`, {}, { cause: error })
   )
 }
@@ -116,11 +118,46 @@ function unfitParameters(text: string, cause: unknown): SkepError | undefined {
   return new SkepError('ARGUMENT_INVALID', `params: ${reason}`, { argument: 'params' }, { cause })
 }
 
-function invalidSql(message: string, text: string, cause: unknown): SkepError {
-  return new SkepError('SQL_INVALID', text.replace(/^Invalid (Input )?Error: /i, ''), linePosition(message), { cause })
+function invalidSql(message: string, text: string, cause: unknown, sql: string | undefined): SkepError {
+  return new SkepError('SQL_INVALID', text.replace(/^Invalid (Input )?Error: /i, ''), linePosition(message, sql), {
+    cause,
+  })
 }
 
-function linePosition(message: string): { position?: number } {
-  const match = /\nLINE (\d+): (.*)\n(\s*)\^/.exec(message)
-  return match && match[1] === '1' ? { position: Math.max(0, match[3]!.length - 'LINE 1: '.length) } : {}
+/** The place that the echo of a line points at, in characters from the beginning of the statement. Of a long line the echo has a part. */
+function linePosition(message: string, sql: string | undefined): { position?: number } {
+  const [, number = '', echo = '', indent = ''] = /\nLINE (\d+): (.*)\n(\s*)\^/.exec(message) ?? []
+  const width = indent.length - `LINE ${number}: `.length
+  if (number === '' || width < 0) return {}
+  if (sql === undefined) return number === '1' && !echo.startsWith('...') ? { position: width } : {}
+  const lines = sql.split('\n')
+  const line = lines[Number(number) - 1]
+  if (line === undefined) return {}
+  const isCut = echo.startsWith('...') && !line.startsWith('...')
+  const begin = isCut ? plain(line).indexOf(plain(echo.slice(3).replace(/\.\.\.$/, ''))) : 0
+  if (begin < 0) return {}
+  const before = lines.slice(0, Number(number) - 1).reduce((sum, text) => sum + [...text].length + 1, 0)
+  return {
+    position: before + [...line.slice(0, begin)].length + charactersIn(line.slice(begin), isCut ? width - 3 : width),
+  }
+}
+
+function plain(line: string): string {
+  return line.replaceAll(/\s/g, ' ')
+}
+
+const WIDE =
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u
+
+/** How many characters a terminal shows in so many columns: some take two, some none. */
+function charactersIn(text: string, columns: number): number {
+  let left = columns
+  let count = 0
+  for (const character of text) {
+    const width = WIDE.test(character) ? 2 : /[\p{M}\p{Cc}]/u.test(character) ? 0 : 1
+    if (left <= 0 && width > 0) break
+    left -= width
+    count++
+  }
+  return count
 }

@@ -120,7 +120,7 @@ export class Session implements Disposable {
 
   /** Runs a statement and keeps its whole result. @throws what {@link fromDuckDB} makes of DuckDB's error */
   async run(sql: string, options: RunOptions = {}): Promise<DuckDBMaterializedResult> {
-    return this.#guard(options, () => {
+    return this.#guard({ ...options, sql }, () => {
       const bound = bindable(options.params)
       const pending = this.#limits.memory && options.userSql
       return pending ? runPending(this.connection, sql, bound) : this.connection.run(sql, bound.values, bound.types)
@@ -135,7 +135,7 @@ export class Session implements Disposable {
 
   /** Starts a query whose chunks are fetched with {@link fetch}: memory stays bounded whatever the size of the result. */
   async stream(sql: string, options: RunOptions = {}): Promise<DuckDBResult> {
-    return this.#guard(options, () => {
+    return this.#guard({ ...options, sql }, () => {
       const bound = bindable(options.params)
       const pending = this.#limits.memory !== undefined
       return pending
@@ -173,7 +173,7 @@ export class Session implements Disposable {
     this.close()
   }
 
-  async #guard<T>(options: RunOptions, step: () => Promise<T>): Promise<T> {
+  async #guard<T>(options: RunOptions & Pick<FailureContext, 'sql'>, step: () => Promise<T>): Promise<T> {
     throwIfEnded(options)
     const watch = new StatementWatch(this.connection, { ...options, ...this.#watched(options) })
     const running = step()

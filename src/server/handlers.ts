@@ -27,6 +27,7 @@ export const QUERY_HANDLERS: Pick<Handlers, 'sql' | 'query' | 'run' | 'queries' 
       options,
       explain: call.body.explain ?? false,
       stream: streamOf(call.query),
+      ...(call.query.rows !== undefined && { mostRows: call.query.rows }),
     })
   },
   run: async (call) => {

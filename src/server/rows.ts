@@ -24,6 +24,8 @@ export interface RowsQuery {
   explain: boolean
   /** `rows`: columns, progress, rows in batches and statistics, each as a line. */
   stream: boolean | 'rows'
+  /** Of a stream of rows. */
+  mostRows?: number
 }
 
 /** A query that runs for a call. */
@@ -176,12 +178,21 @@ async function withFirst<T>(batches: AsyncIterable<T>): Promise<AsyncIterable<T>
   })()
 }
 
-/** Columns, rows in batches as lists of values, and statistics, each as one document. */
-async function writeEvents({ call, live, query, options }: Going, events: Events): Promise<void> {
+/** Columns, rows in batches as lists of values, and statistics, each as one document. Of more rows than are wanted, the others are not computed. */
+async function writeEvents({ call, live, query, options, mostRows }: Going, events: Events): Promise<void> {
   await using rows: SqlStream = await call.context.warehouse.stream(query, options)
   const batches = await withFirst(rows.batches)
   await events.send('columns', [JSON.stringify(rows.columns)])
-  for await (const batch of batches) await events.send('rows', [JSON.stringify(batch)])
+  let left = mostRows ?? Number.POSITIVE_INFINITY
+  for await (const batch of batches) {
+    const taken = batch.length > left ? batch.slice(0, left) : batch
+    if (taken.length > 0) await events.send('rows', [JSON.stringify(taken)])
+    if (taken.length < batch.length) {
+      await events.send('more', ['true'])
+      break
+    }
+    left -= taken.length
+  }
   const stats = rows.stats()
   live.finish(figuresOf(stats))
   await events.done('stats', [JSON.stringify(stats)])

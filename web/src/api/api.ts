@@ -9,6 +9,8 @@ export interface CallOptions<N extends EndpointName> {
   params?: ParamsOf<N>
   query?: QueryOf<N>
   body?: BodyOf<N>
+  /** The content type that the answer is wanted in; JSON when absent. */
+  accept?: string
   signal?: AbortSignal | undefined
 }
 
@@ -82,11 +84,16 @@ function documentOf(line: string): Record<string, unknown> {
   return document
 }
 
-async function send<N extends EndpointName>(name: N, options: CallOptions<N>): Promise<Response> {
-  const { body, signal } = options
+/** The answer of a route, whose body has not been read. @throws ApiError */
+export async function send<N extends EndpointName>(name: N, options: CallOptions<N>): Promise<Response> {
+  const { body, signal, accept } = options
   const { method } = ENDPOINTS[name]
   for (;;) {
-    const headers = { ...authorization(), ...(body !== undefined && { 'content-type': 'application/json' }) }
+    const headers = {
+      ...authorization(),
+      ...(accept !== undefined && { accept }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    }
     const init = { method, headers, ...(body !== undefined && { body: textOf(body) }), ...(signal && { signal }) }
     let response: Response
     try {

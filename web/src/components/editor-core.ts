@@ -4,6 +4,7 @@ import {
   type CompletionSource,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completionKeymap,
 } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
@@ -50,6 +51,8 @@ export interface EditorHandle {
   insert(text: string): void
   /** What is selected; empty when nothing is. */
   selected(): string
+  /** Where the selection is, as offsets; the cursor when nothing is selected. */
+  selection(): { from: number; to: number }
   focus(): void
   destroy(): void
 }
@@ -87,6 +90,7 @@ export function createEditor(setup: EditorSetup): EditorHandle {
       view.focus()
     },
     selected: () => selectedText(view),
+    selection: () => ({ from: view.state.selection.main.from, to: view.state.selection.main.to }),
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   }
@@ -106,6 +110,7 @@ function selectedText({ state }: EditorView): string {
 
 function base(setup: EditorSetup): Extension[] {
   const run = (view: EditorView) => {
+    closeCompletion(view)
     setup.onRun(selectedText(view) || view.state.doc.toString())
     return true
   }

@@ -30,6 +30,10 @@ export interface GridProps {
   cell(row: number, column: number): unknown
   /** Height of the grid as CSS; all rows up to a screen when absent. */
   height?: string
+  /** The column that the rows are in the order of, by whoever gives them. */
+  sort?: { column: number; descending: boolean } | undefined
+  /** Called for a click on the name of a column, and for `s` on one of its cells. */
+  onSort?: (column: number) => void
 }
 
 const HEAD_HEIGHT = 46
@@ -40,7 +44,7 @@ const SAMPLE = 60
 const COPIED = 2_000_000
 
 /** A grid for results: columns can be resized, cells are chosen by keys or pointer, copied, and opened with Enter. */
-export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Element {
+export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridProps): JSX.Element {
   const own = useRef<HTMLDivElement>(null)
   const id = useId()
   const [view, setView] = useState({ top: 0, left: 0, width: 1200, height: 640 })
@@ -105,6 +109,10 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
       take()
       return setChosen({ from: { row: 0, column: 0 }, to: { row: rows - 1, column: columns.length - 1 } })
     }
+    if (event.key === 's' && !control && !event.altKey && onSort) {
+      take()
+      return onSort(at.column)
+    }
     if (event.key === 'Enter' && chosen) {
       take()
       return setOpened(at)
@@ -158,9 +166,14 @@ export function Grid({ label, columns, rows, cell, height }: GridProps): JSX.Ele
                   class="grid-name"
                   role="columnheader"
                   aria-colindex={index + 1}
+                  aria-sort={sort?.column === index ? (sort.descending ? 'descending' : 'ascending') : undefined}
                   data-number={isRight(column) || undefined}
+                  data-sorts={onSort ? true : undefined}
                   style={{ left: px(gutter + edges[index]!), width: px(widths[index]!) }}
-                  title={column.type ? `${column.name} (${column.type})` : column.name}
+                  title={
+                    (column.type ? `${column.name} (${column.type})` : column.name) + (onSort ? '; click to sort' : '')
+                  }
+                  onClick={() => onSort?.(index)}
                 >
                   <span class="truncate">{column.name}</span>
                   {column.type && <span class="grid-type truncate">{column.type}</span>}
@@ -298,7 +311,15 @@ function Resizer({
     handle.addEventListener('pointermove', move)
     handle.addEventListener('pointerup', () => handle.removeEventListener('pointermove', move), { once: true })
   }
-  return <span class="grid-resizer" aria-hidden="true" onPointerDown={start} onDblClick={onFit} />
+  return (
+    <span
+      class="grid-resizer"
+      aria-hidden="true"
+      onPointerDown={start}
+      onClick={(event) => event.stopPropagation()}
+      onDblClick={onFit}
+    />
+  )
 }
 
 function Value({ column, value, onClose }: { column: GridColumn; value: unknown; onClose(): void }): JSX.Element {

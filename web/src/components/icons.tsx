@@ -12,6 +12,7 @@ const PATHS = {
   upload: 'M8 10.5V2.5M4.8 5.5L8 2.3l3.2 3.2M2.5 10v3.5h11V10',
   back: 'M10 3L5 8l5 5',
   down: 'M4 6l4 4l4-4',
+  list: 'M2.5 4h11M2.5 8h11M2.5 12h7',
   more: 'M3.5 8h.1M8 8h.1M12.5 8h.1',
   table: 'M2 3h12v10H2zM2 6.3h12M6 6.3V13',
   clock: 'M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2M8 4.8V8l2.2 1.6',
