@@ -117,7 +117,9 @@ describe.skipIf(noBrowser)('the SQL view', () => {
     await expect.poll(async () => (await records()).find(({ text }) => text === sql)?.state).toBe('running')
     await page.keyboard.press('Escape')
     await summary(page).getByText('cancelled').waitFor()
-    await expect.poll(async () => (await records()).find(({ text }) => text === sql)?.state).toBe('cancelled')
+    await expect
+      .poll(async () => (await records()).find(({ text }) => text === sql)?.state, { timeout: 15_000 })
+      .toBe('cancelled')
     await page.getByRole('button', { name: 'Run' }).waitFor()
   })
 

@@ -9,7 +9,6 @@ import { Icon } from '../../components/icons.tsx'
 import { useShortcuts } from '../../keys.ts'
 import { hrefOf, type QueryChange, route, setQuery } from '../../route.ts'
 import { mayWrite } from '../../session.ts'
-import { stored } from '../../stored.ts'
 import { toast } from '../../toasts.ts'
 import { AsOfBanner, AsOfDialog } from './as-of.tsx'
 import { completeFunctions } from './completion.ts'
@@ -46,13 +45,13 @@ export function SqlView(): JSX.Element {
   useShortcuts([{ keys: 'e', label: 'Go to the editor', run: () => editor.current?.focus() }])
   const isBlank = text.value.trim() === ''
   const hasFailed = last?.state === 'failed' && !last.columns && query.tab !== 'plan'
-  const height = ownHeight.value || heightOf(text.value)
+  const height = heightOf(text.value)
   return (
     <div class="view sql" style={{ '--sql-editor': `${height}px` }}>
       <h1 class="unseen">SQL</h1>
       <Toolbar {...{ isRunning, isBlank }} onRun={go} onOpen={setDialog} onExplain={() => explainOnly(asked())} />
       {query.at && <AsOfBanner at={query.at} />}
-      <div class="sql-editor" onPointerUp={keepHeight}>
+      <div class="sql-editor">
         <Editor
           label="SQL"
           language="sql"
@@ -183,21 +182,12 @@ function useFaults(last: Run | undefined) {
   )
 }
 
-/** Pixels that the editor was drawn to; 0 while it follows its text. */
-const ownHeight = stored('sql.height', 0)
 const LINE = 20.15
 const LINES = { least: 5, most: 14 } as const
 
 function heightOf(sql: string): number {
   const lines = clamp(sql.split('\n').length + 1, LINES.least, LINES.most)
   return Math.round(lines * LINE + 26)
-}
-
-function keepHeight({ currentTarget }: { currentTarget: HTMLElement }): void {
-  const height = currentTarget.offsetHeight
-  if (currentTarget.style.height === '' || Math.abs(height - (ownHeight.value || heightOf(text.value))) < 5) return
-  currentTarget.style.height = ''
-  ownHeight.value = height
 }
 
 /** What is selected, or the whole text. */
