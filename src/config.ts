@@ -1,5 +1,6 @@
 /** Every setting and limit of Skep, in one table: name, unit, default, environment variable. Those inside, which have no variable, are in `common/limits.ts`, those of a server in `common/serving.ts`. Compared with `docs/reference/settings.md` by a test. */
 import { availableParallelism } from 'node:os'
+import { LANGUAGE_LIMITS } from './common/language-limits.ts'
 import { LIMITS, type LimitUnit } from './common/limits.ts'
 import { SERVING } from './common/serving.ts'
 import { SkepError } from './errors.ts'
@@ -385,14 +386,9 @@ export const SETTINGS = {
     help: 'Of a hundred tasks of a stage, those that may be started so; one at least.',
   },
   progressMs: { unit: 'ms', default: 200, help: 'How often the progress of the tasks of a query is told at most.' },
-  filterDepth: { unit: 'levels', default: 100, help: 'Levels of nested filters, or of parentheses in a relation.' },
-  jsonDepth: { unit: 'levels', default: 200, help: 'Levels of nested JSON in a query.' },
   jsonValueDepth: { unit: 'levels', default: 1000, help: 'Levels of nested JSON in a value that SQL takes apart.' },
   sqlDepth: { unit: 'levels', default: 3000, help: 'Levels of the tree that SQL is parsed into.' },
-  anyOrderSteps: { unit: 'count', default: 16, help: 'Steps of a sequence with `order: "any"`.' },
-  predicates: { unit: 'count', default: 63, help: 'Distinct row filters in one behavioural query.' },
-  violations: { unit: 'count', default: 1000, help: 'Violations that one error lists.' },
-  topDefault: { unit: 'count', default: 10, help: 'Entries of a map aggregation when the query does not say `top`.' },
+  ...LANGUAGE_LIMITS,
   ...SERVING,
   ...LIMITS,
 } as const satisfies Record<string, SettingEntry>

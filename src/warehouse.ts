@@ -345,8 +345,10 @@ export class Warehouse implements AsyncDisposable {
 
   /** Columns, keys, sizes and value ranges of a table; with `files`, each of its files. @throws TABLE_NOT_FOUND */
   async describe(table: string, options: { files?: boolean; at?: AtOption } = {}): Promise<TableDescription> {
-    const { signal } = runningOf(this.settings, {})
-    const tables = await this.#loadTables([table], options.at, { signal })
+    const running = runningOf(this.settings, {})
+    const tables = await this.#loadTables([table], options.at, running).catch(async (error: unknown) => {
+      throw await this.#queries.naming(error, { tables: [], running })
+    })
     return describeTable(tables.get(table.toLowerCase())!, options.files ?? false)
   }
 

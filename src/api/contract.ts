@@ -201,7 +201,7 @@ export const CONTRACT = {
     query: s.closed({ limit: optional(Type.Integer({ minimum: 1 })) }),
     response: Type.Array(s.QueryRecord),
   },
-  queryById: { summary: 'One of them', params: id, response: s.QueryRecord },
+  queryById: { summary: 'One of them, with the work on it', params: id, response: s.QueryDetail },
   cancel: { summary: 'Cancels a query', params: id, status: 202, response: s.QueryRecord },
   savedQueries: { summary: 'The saved queries, by name', response: Type.Array(s.SavedQuery) },
   savedQuery: { summary: 'A saved query', params: name, response: s.SavedQuery },

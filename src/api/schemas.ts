@@ -131,8 +131,16 @@ export const WorkerInfo = Type.Object({
   tasks: count,
 })
 
-/** A query that ran or runs. */
-export const QueryRecord = Type.Object({
+const TaskCounts = Type.Object({
+  tasks: count,
+  queued: count,
+  running: count,
+  done: count,
+  rows: count,
+  bytes: count,
+})
+
+const queryFields = {
   id: text,
   kind: oneOf('sql', 'query', 'run', 'import', 'register'),
   text,
@@ -147,7 +155,44 @@ export const QueryRecord = Type.Object({
   cost: optional(Type.Number()),
   pool: optional(text),
   error: optional(Type.Object({ code: text, message: text })),
+  progress: optional(Type.Object({ fraction: Type.Number(), tasks: optional(TaskCounts) })),
+}
+
+/** A query that ran or runs; while it runs, how far it is. */
+export const QueryRecord = Type.Object(queryFields)
+
+const ms = Type.Number({ minimum: 0 })
+const PhaseSum = Type.Object({ totalMs: ms, maxMs: ms })
+
+/** The work on a query: its phases over all tasks, and what tasks took that are done, or an even sample of them. */
+export const QueryWork = Type.Object({
+  phases: optional(Type.Object({ queue: PhaseSum, plan: PhaseSum, fetch: PhaseSum, scan: PhaseSum, merge: PhaseSum })),
+  tasks: count,
+  coldTasks: optional(count),
+  warmTasks: optional(count),
+  failedAttempts: optional(count),
+  files: optional(count),
+  filesPruned: optional(count),
+  cacheHits: optional(count),
+  cacheMisses: optional(count),
+  taskTimes: optional(
+    Type.Array(
+      Type.Object({
+        startMs: ms,
+        queueMs: ms,
+        fetchMs: ms,
+        scanMs: ms,
+        stage: optional(text),
+        worker: optional(text),
+        rows: optional(count),
+        cold: optional(Type.Boolean()),
+      }),
+    ),
+  ),
 })
+
+/** A query with all that is known of it. */
+export const QueryDetail = Type.Object({ ...queryFields, work: optional(QueryWork) })
 
 /** A query to be saved. */
 export const QueryToSave = closed({

@@ -5,7 +5,7 @@
  * decide for a row is how its leaves combine.
  */
 import { type DataType, printType } from '../common/data-type.ts'
-import { SETTINGS } from '../config.ts'
+import { LIMITS } from '../common/limits.ts'
 import type { Literal } from './literal.ts'
 import type { Predicate } from './predicate-sql.ts'
 import type { ValueOperator } from './types.ts'
@@ -42,7 +42,7 @@ export function columnLeaves(predicates: readonly Predicate[]): ColumnLeaves | u
   if (single.every((leaf) => leaf !== undefined)) return grouped(single)
   const leaves: Leaf[] = []
   const trees = predicates.map((predicate) => cut(predicate, leaves))
-  if (trees.includes(undefined) || leaves.length > SETTINGS.directLeaves.default) return undefined
+  if (trees.includes(undefined) || leaves.length > LIMITS.directLeaves.default) return undefined
   return { ...grouped(leaves), combinations: combinationsOf(trees as Tree[], leaves.length) }
 }
 
@@ -105,7 +105,7 @@ function numberLeaf(predicate: Exclude<Predicate, { kind: 'and' | 'or' | 'not' }
   }
   if (predicate.kind === 'among') {
     const tests = predicate.literals.map((literal) => comparison('==', literal))
-    if (tests.length > SETTINGS.directTests.default || tests.includes(undefined)) return undefined
+    if (tests.length > LIMITS.directTests.default || tests.includes(undefined)) return undefined
     return { ...leaf, tests: tests.flatMap((test) => test!.tests), negated: predicate.operator === 'not in' }
   }
   const test = comparison(predicate.operator, predicate.literal)

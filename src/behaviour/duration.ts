@@ -1,7 +1,7 @@
 /** Durations: `90s`, `1.5h`, `PT1H` and numbers in the unit of a time column, as whole ticks of that column. */
 import type { TimeUnit } from '../catalog/types.ts'
 import type { DataType } from '../common/data-type.ts'
-import { SETTINGS } from '../config.ts'
+import { LIMITS } from '../common/limits.ts'
 import { ticksPerSecond } from './literal.ts'
 import { classOf } from './operators.ts'
 
@@ -36,7 +36,7 @@ export const DURATION_PATTERN =
 
 /** The duration that a text stands for, exactly; undefined when it is none. It is never negative. */
 export function parseDuration(text: string): Duration | undefined {
-  if (text.length > SETTINGS.durationCharacters.default) return undefined
+  if (text.length > LIMITS.durationCharacters.default) return undefined
   const short = SHORT.exec(text)
   if (short) return scaled(short[1]!, short[2] ?? '', UNITS[short[3]!]!)
   const long = LONG.exec(text)

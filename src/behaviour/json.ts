@@ -4,7 +4,7 @@
  *
  * In that form every integer is a safe `number` or else a `bigint`; every other number is finite and fractional.
  */
-import type { Settings } from '../config.ts'
+import type { LANGUAGE_LIMITS } from '../common/language-limits.ts'
 import { SkepError } from '../errors.ts'
 import { queryError } from './violations.ts'
 
@@ -17,10 +17,7 @@ export interface JsonObject {
 }
 
 /** The limits of the language. */
-export type QueryLimits = Pick<
-  Settings,
-  'queryBytes' | 'jsonDepth' | 'filterDepth' | 'predicates' | 'violations' | 'anyOrderSteps' | 'topDefault'
->
+export type QueryLimits = { readonly [K in keyof typeof LANGUAGE_LIMITS | 'queryBytes']: number }
 
 type JsonLimits = Pick<QueryLimits, 'queryBytes' | 'jsonDepth'>
 

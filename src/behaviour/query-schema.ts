@@ -1,5 +1,5 @@
 /** The JSON Schema of behavioural queries, printed from the tables that validation reads by. */
-import { SETTINGS } from '../config.ts'
+import { LIMITS } from '../common/limits.ts'
 import { DURATION_PATTERN } from './duration.ts'
 import { AGGREGATIONS, type Key, SHAPES, type ShapeName, TARGET_OPERATORS, TARGETS, type Value } from './grammar.ts'
 import { OPERATORS, type Operand } from './operators.ts'
@@ -76,7 +76,7 @@ function valueSchema(value: Value): JsonSchema {
     case 'count':
       return { type: 'integer', minimum: 0 }
     case 'top':
-      return { type: 'integer', minimum: 1, maximum: SETTINGS.topMax.default }
+      return { type: 'integer', minimum: 1, maximum: LIMITS.topMax.default }
     case 'fraction':
       return { type: 'number', minimum: 0, maximum: 1 }
     case 'bound':

@@ -1,7 +1,8 @@
 /** Filters: JSON → trees of located comparisons. */
-import type { Settings } from '../config.ts'
+
 import { SkepError } from '../errors.ts'
 import { field, type Located, optional, readList, readObject, readText, readWord, schema } from './fields.ts'
+import type { QueryLimits } from './json.ts'
 import { type Json, type JsonObject, pointer, shown } from './json.ts'
 import { FILTER_OPERATORS, OPERATORS } from './operators.ts'
 import type { FilterOperator, FilterValue } from './types.ts'
@@ -9,7 +10,7 @@ import type { Report } from './violations.ts'
 
 /** A report, with the limits of what is read. */
 export interface Reading extends Report {
-  readonly limits: Pick<Settings, 'filterDepth' | 'anyOrderSteps'>
+  readonly limits: Pick<QueryLimits, 'filterDepth' | 'anyOrderSteps'>
 }
 
 /** `column op value`, each with its place. `values`: one, those of a list or range, or none; `valuePath` is where they stand. */

@@ -1,5 +1,5 @@
 /** Targets and aggregations: JSON → located parts in full form. */
-import { SETTINGS } from '../config.ts'
+import { LIMITS } from '../common/limits.ts'
 import {
   field,
   isInteger,
@@ -179,8 +179,8 @@ function readColumns(report: Report, object: JsonObject, path: string): Located<
 }
 
 function readTop(report: Report, value: Json, path: string): number | undefined {
-  if (isInteger(value) && value >= 1 && value <= SETTINGS.topMax.default) return Number(value)
-  return schema(report, path, `expected a whole number from 1 to ${SETTINGS.topMax.default}, not ${shown(value)}`)
+  if (isInteger(value) && value >= 1 && value <= LIMITS.topMax.default) return Number(value)
+  return schema(report, path, `expected a whole number from 1 to ${LIMITS.topMax.default}, not ${shown(value)}`)
 }
 
 function readFraction(report: Report) {

@@ -1,6 +1,7 @@
 /** The violations of a query: how they are gathered and how they are told. */
+
+import { LIMITS } from '../common/limits.ts'
 import { didYouMean, nearest } from '../common/text.ts'
-import { SETTINGS } from '../config.ts'
 import { SkepError, type Violation } from '../errors.ts'
 
 /** Gathers violations up to a limit; what is beyond it is not listed. */
@@ -32,6 +33,6 @@ export function throwViolations(report: Report): void {
 
 /** `; did you mean "x"?` for a near name, else nothing. Only the first violations of a report get one, which bounds the cost. */
 export function suggestion(report: Report, name: string, candidates: Iterable<string>): string {
-  if (report.violations.length >= SETTINGS.suggestions.default || name.length > 200) return ''
+  if (report.violations.length >= LIMITS.suggestions.default || name.length > 200) return ''
   return didYouMean(nearest(name, candidates))
 }

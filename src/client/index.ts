@@ -1,4 +1,5 @@
 /** `skep/client`: a warehouse behind a server, for browsers and Node. */
+export type { WarehouseSurface } from '../api/surface.ts'
 export type { QueryStats, ResultColumn } from '../coordinator/sql.ts'
 export type { BoundValue, BoundValues } from '../engine/parameters.ts'
 export type { JsonValue } from '../engine/values.ts'

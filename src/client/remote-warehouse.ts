@@ -19,6 +19,7 @@ import type {
   SqlOptions,
   SqlResult,
 } from '../coordinator/calls.ts'
+import type { ColumnDistribution, ValueCount } from '../coordinator/columns.ts'
 import type { FileDescription, TableDescription, TableSummary } from '../coordinator/describe.ts'
 import type { BehaviouralExplanation } from '../coordinator/explain-behaviour.ts'
 import type { Verification } from '../coordinator/verify.ts'
@@ -28,6 +29,8 @@ import type { RegisterOptions, RegisterResult } from '../inputs/register.ts'
 import type { VacuumResult } from '../maintenance/vacuum.ts'
 import type { VacuumOptions } from '../maintenance/vacuum-disk.ts'
 import type { BuzzDocument } from '../planner/buzz.ts'
+import type { WorkerInfo } from '../pool/pool.ts'
+import type { DamagedQuery, QueryToSave, SavedQuery } from '../records/saved-queries.ts'
 import { atDocument, atText } from './at.ts'
 import { Connection, type ConnectOptions, type RouteCall } from './connection.ts'
 import { type ImportBody, sentFile } from './files.ts'
@@ -222,7 +225,7 @@ export class RemoteWarehouse implements WarehouseSurface {
     table: string,
     column: string,
     { at, signal }: { at?: AtOption } & SignalOption = {},
-  ): Promise<ResponseOf<'column'>> {
+  ): Promise<ColumnDistribution> {
     return await this.#document('column', { params: { table, column }, query: { at: atText(at) }, signal })
   }
 
@@ -231,27 +234,23 @@ export class RemoteWarehouse implements WarehouseSurface {
     table: string,
     column: string,
     { at, prefix, limit, signal }: { at?: AtOption; prefix?: string; limit?: number } & SignalOption = {},
-  ): Promise<ResponseOf<'values'>> {
+  ): Promise<ValueCount[]> {
     const query = { at: atText(at), prefix, limit }
     return await this.#document('values', { params: { table, column }, query, signal })
   }
 
   /** The saved queries, by name. */
-  async savedQueries({ signal }: SignalOption = {}): Promise<ResponseOf<'savedQueries'>> {
+  async savedQueries({ signal }: SignalOption = {}): Promise<(SavedQuery | DamagedQuery)[]> {
     return await this.#document('savedQueries', { signal })
   }
 
   /** A saved query. */
-  async savedQuery(name: string, { signal }: SignalOption = {}): Promise<ResponseOf<'savedQuery'>> {
+  async savedQuery(name: string, { signal }: SignalOption = {}): Promise<SavedQuery> {
     return await this.#document('savedQuery', { params: { name }, signal })
   }
 
   /** Saves a query under a name, replacing one of that name. */
-  async saveQuery(
-    name: string,
-    query: BodyOf<'saveQuery'>,
-    { signal }: SignalOption = {},
-  ): Promise<ResponseOf<'saveQuery'>> {
+  async saveQuery(name: string, query: QueryToSave, { signal }: SignalOption = {}): Promise<SavedQuery> {
     return await this.#document('saveQuery', { params: { name }, document: query, signal })
   }
 
@@ -276,7 +275,7 @@ export class RemoteWarehouse implements WarehouseSurface {
   }
 
   /** The workers of the pools. */
-  async workers({ signal }: SignalOption = {}): Promise<ResponseOf<'workers'>> {
+  async workers({ signal }: SignalOption = {}): Promise<WorkerInfo[]> {
     return await this.#document('workers', { signal })
   }
 

@@ -29,6 +29,11 @@ export const LIMITS = {
   progressAfterMs: { unit: 'ms', default: 500, help: 'Time that a command runs before its progress is drawn.' },
   progressDrawMs: { unit: 'ms', default: 100, help: 'How often the progress of a command is drawn anew.' },
   paramCharacters: { unit: 'characters', default: 1024, help: 'Longest parameter in the path of a request.' },
+  streamBeatMs: {
+    unit: 'ms',
+    default: 15_000,
+    help: 'How often a stream of progress says at least that its query is at work.',
+  },
   streamBeginMs: {
     unit: 'ms',
     default: 200,
@@ -399,5 +404,15 @@ export const LIMITS = {
     unit: 'characters',
     default: 4000,
     help: 'Longest text of a query, or message of an error, that the log keeps.',
+  },
+  queryLogTasks: {
+    unit: 'count',
+    default: 200,
+    help: 'Tasks of a query whose times the log keeps; of a query that has more, every second one, or every fourth, and so on.',
+  },
+  queryLogDetailed: {
+    unit: 'count',
+    default: 20,
+    help: 'Newest queries in tasks of which the log keeps these times; of older ones it keeps the sums.',
   },
 } as const satisfies Record<string, LimitEntry>

@@ -10,7 +10,7 @@ import { SkepError, toSkepError } from '../errors.ts'
 import type { Stage } from '../planner/plan.ts'
 import type { Pool, TaskResult } from '../pool/pool.ts'
 import { Attempts } from './attempts.ts'
-import { RunFigures, type TaskProgress, type TaskStats } from './run-figures.ts'
+import { RunFigures, type TaskProgress, type TaskStats, type TaskWatch } from './run-figures.ts'
 import { type Attempt, layOut, type StageRun, type TaskRun } from './stage-run.ts'
 import type { TaskTimes } from './statistics.ts'
 import type { StageOutput } from './task-inputs.ts'
@@ -32,7 +32,7 @@ export type DispatchSettings = Pick<
 >
 
 /** How stages are run. */
-export interface DispatchOptions {
+export interface DispatchOptions extends Pick<TaskWatch, 'onTask'> {
   /** Names the query to workers, and its folder in the exchange. */
   query: string
   settings: DispatchSettings
@@ -196,7 +196,15 @@ class Dispatch {
     const { stage } = task
     for (const other of task.live) this.#attempts.drop(other, 'abort')
     stage.finish(task, result, nowMs - (atWorkMs ?? startedMs))
-    this.#figures.finished(task.spec, timesOf(attempt, result, { nowMs, begunMs: this.#begunMs }))
+    const times = timesOf(attempt, result, { nowMs, begunMs: this.#begunMs })
+    this.#figures.finished(task.spec, times)
+    const { worker } = result.stats
+    this.#options.onTask?.({
+      ...times,
+      stage: stage.stage.id,
+      rows: task.spec.rows,
+      ...(worker !== undefined && { worker }),
+    })
     if (stage.isDone) {
       this.#open(this.#close(stage), nowMs)
       this.#endIfDone(nowMs)

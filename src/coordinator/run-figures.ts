@@ -12,6 +12,24 @@ export interface TaskProgress {
   bytes: number
 }
 
+/** A task that is done, and what its attempt took whose result counted. */
+export interface DoneTask extends TaskTimes {
+  /** The stage that it is of. */
+  stage: string
+  /** Rows of its files. */
+  rows: number
+  /** The worker that ran it, where its pool knows it. */
+  worker?: string
+}
+
+/** Whoever follows the tasks of a query. */
+export interface TaskWatch {
+  /** Called when tasks begin; once more where a query begins anew, so that what was told before counts no more. */
+  onTasks?: (() => void) | undefined
+  /** Called with every task that is done. */
+  onTask?: ((task: DoneTask) => void) | undefined
+}
+
 /** What running them took. */
 export interface TaskStats {
   /** Tasks whose results were merged. */

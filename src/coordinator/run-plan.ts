@@ -9,6 +9,7 @@ import type { Pools } from '../pool/pools.ts'
 import type { CallOptions } from './calls.ts'
 import { runStages, type StagesResult } from './dispatch.ts'
 import type { TasksRun } from './query-work.ts'
+import type { TaskWatch } from './run-figures.ts'
 
 /** What running plans needs of a warehouse. */
 export interface PlanParts {
@@ -20,16 +21,19 @@ export interface PlanParts {
 }
 
 /** How a call is run: until when, and whom to tell. */
-export interface Running {
+export interface Running extends TaskWatch {
   signal: AbortSignal
   timeoutMs: number
   onProgress: CallOptions['onProgress'] | undefined
 }
 
 /** The bounds of a call. */
-export function runningOf({ queryTimeoutMs: timeoutMs }: Settings, { signal, onProgress }: CallOptions): Running {
+export function runningOf(
+  { queryTimeoutMs: timeoutMs }: Settings,
+  { signal, onProgress, onTasks, onTask }: CallOptions & TaskWatch,
+): Running {
   const deadline = AbortSignal.timeout(timeoutMs)
-  return { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, timeoutMs, onProgress }
+  return { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, timeoutMs, onProgress, onTasks, onTask }
 }
 
 /** What stages gave, and where it is. When it is disposed of, nothing of it is left. */
@@ -43,8 +47,9 @@ export async function runPlan(
   { root, settings, sources, pools }: PlanParts,
   stages: readonly Stage[],
   pool: PoolName,
-  { signal, timeoutMs, onProgress }: Running,
+  { signal, timeoutMs, onProgress, onTasks, onTask }: Running,
 ): Promise<PlanRun> {
+  onTasks?.()
   const query = newQueryName()
   const exchange = new DiskExchange(root, query)
   const watched = watchedPool(pools.get(pool))
@@ -54,6 +59,7 @@ export async function runPlan(
       settings,
       signal,
       timeoutMs,
+      onTask,
       // What is done after the last task counts as one more.
       onProgress: onProgress && ((progress) => onProgress(progress.done / (progress.tasks + 1), progress)),
     })

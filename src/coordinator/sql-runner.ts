@@ -187,6 +187,7 @@ export class SqlRunner {
         record,
         params: options.params,
         options: running,
+        ...(typeof query === 'string' && { ownSql: query }),
       }
       const { analysis, tree } = await readSql(context, text)
       const names = analysis.uses.map(({ table }) => table)

@@ -69,6 +69,8 @@ export interface SqlContext {
   record: QueryWork
   params?: BoundValues | undefined
   options: RunOptions
+  /** What the user wrote, where it is SQL. */
+  ownSql?: string | undefined
   /** Begins the transaction anew and binds the tables again, to find out why a query failed half way. */
   restore?: () => Promise<unknown>
 }
@@ -177,8 +179,8 @@ export interface RowStream {
 
 /** Starts a query whose tables are bound. */
 export async function startQuery(context: SqlContext, text: string): Promise<RowStream> {
-  const { session, params, options, restore } = context
-  const running = { ...options, params, userSql: true }
+  const { session, params, options, ownSql, restore } = context
+  const running = { ...options, params, ownSql, userSql: true }
   const result = await session.stream(text, running)
   const chunks = chunksOf(session, result, { sql: text, options: running, restore })
   return { columns: columnsOf(result), batches: batchesOf(result, chunks) }
@@ -238,13 +240,13 @@ export async function collectRows(
 
 /** Writes the rows of a query whose tables are bound into a Parquet file; gives their number. The path is below a root of the engine. */
 export async function copyToParquet(
-  { session, params, options }: SqlContext,
+  { session, params, options, ownSql }: SqlContext,
   text: string,
   path: string,
 ): Promise<number> {
   const query = await embeddable(session, text, options)
   const copy = `COPY (${query}) TO ${quoteString(path)} (FORMAT parquet, COMPRESSION zstd)`
-  const [count] = await session.rows<{ Count: bigint }>(copy, { ...options, params, userSql: true })
+  const [count] = await session.rows<{ Count: bigint }>(copy, { ...options, params, ownSql, userSql: true })
   return Number(count!.Count)
 }
 
@@ -263,8 +265,8 @@ async function embeddable(session: Session, text: string, options: RunOptions): 
 }
 
 /** The engine's own plan of a query whose tables are bound, as text. */
-export async function explainPlan({ session, params, options }: SqlContext, text: string): Promise<string> {
-  const result = await session.run(`EXPLAIN ${text}`, { ...options, params, userSql: true })
+export async function explainPlan({ session, params, options, ownSql }: SqlContext, text: string): Promise<string> {
+  const result = await session.run(`EXPLAIN ${text}`, { ...options, params, ownSql, userSql: true })
   const rows = await result.getRows()
   return rows.map((row) => String(row[1])).join('\n')
 }

@@ -8,10 +8,10 @@ export interface FailureContext {
   timeoutMs?: number
   /** True while a user's SQL runs: whatever does not fit is the user's to correct. */
   userSql?: boolean
-  /** True for a statement that was made from the user's: places in it would mean nothing to them. */
-  isDerived?: boolean
   /** The text of the statement, in which DuckDB's message points at a place. */
   sql?: string | undefined
+  /** What the user wrote, where the statement is or has it word by word: a place is told in it, and in nothing else. */
+  ownSql?: string | undefined
   /** Why the statement was interrupted, when it was for another reason than the signal's. */
   ended?: SkepError | undefined
 }
@@ -120,33 +120,35 @@ function unfitParameters(text: string, cause: unknown): SkepError | undefined {
   return new SkepError('ARGUMENT_INVALID', `params: ${reason}`, { argument: 'params' }, { cause })
 }
 
-function invalidSql(message: string, text: string, cause: unknown, { isDerived, sql }: FailureContext): SkepError {
-  return new SkepError(
-    'SQL_INVALID',
-    text.replace(/^Invalid (Input )?Error: /i, ''),
-    isDerived ? {} : linePosition(message, sql),
-    {
-      cause,
-    },
-  )
+function invalidSql(message: string, text: string, cause: unknown, context: FailureContext): SkepError {
+  const position = positionOf(message, context)
+  const details = position === undefined ? {} : { position }
+  return new SkepError('SQL_INVALID', text.replace(/^Invalid (Input )?Error: /i, ''), details, { cause })
+}
+
+/** The place in what the user wrote. */
+function positionOf(message: string, { sql, ownSql }: FailureContext): number | undefined {
+  if (sql === undefined || ownSql === undefined) return undefined
+  const begin = sql.indexOf(ownSql)
+  const place = linePosition(message, sql)
+  if (begin < 0 || place === undefined) return undefined
+  const position = place - [...sql.slice(0, begin)].length
+  return position >= 0 && position <= [...ownSql].length ? position : undefined
 }
 
 /** The place that the echo of a line points at, in characters from the beginning of the statement. Of a long line the echo has a part. */
-function linePosition(message: string, sql: string | undefined): { position?: number } {
+function linePosition(message: string, sql: string): number | undefined {
   const [, number = '', echo = '', indent = ''] = /\nLINE (\d+): (.*)\n(\s*)\^/.exec(message) ?? []
   const width = indent.length - `LINE ${number}: `.length
-  if (number === '' || width < 0) return {}
-  if (sql === undefined) return number === '1' && !echo.startsWith('...') ? { position: width } : {}
+  if (number === '' || width < 0) return undefined
   const lines = sql.split('\n')
   const line = lines[Number(number) - 1]
-  if (line === undefined) return {}
+  if (line === undefined) return undefined
   const isCut = echo.startsWith('...') && !line.startsWith('...')
   const begin = isCut ? plain(line).indexOf(plain(echo.slice(3).replace(/\.\.\.$/, ''))) : 0
-  if (begin < 0) return {}
+  if (begin < 0) return undefined
   const before = lines.slice(0, Number(number) - 1).reduce((sum, text) => sum + [...text].length + 1, 0)
-  return {
-    position: before + [...line.slice(0, begin)].length + charactersIn(line.slice(begin), isCut ? width - 3 : width),
-  }
+  return before + [...line.slice(0, begin)].length + charactersIn(line.slice(begin), isCut ? width - 3 : width)
 }
 
 function plain(line: string): string {

@@ -2,7 +2,7 @@
 import type { Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier } from '../common/data-type.ts'
 import { asciiLower } from '../common/text.ts'
-import { isSkepError, SkepError } from '../errors.ts'
+import { SkepError } from '../errors.ts'
 import { MOMENT_SQL, type Moment, tellsMoment, withMoments } from '../sql/moments.ts'
 import { mentionsOf, NO_COMMON_TABLES } from '../sql/relations.ts'
 import type { Binder } from '../sql/split.ts'
@@ -74,12 +74,8 @@ export class SessionBinder implements Binder {
   }
 
   async #describe(sql: string, params: BoundValues | undefined): Promise<SplitColumn[]> {
-    const options = { ...this.#options, userSql: true, ...(params && { params }) }
-    const rows = await this.#session
-      .rows<{ column_name: string; column_type: string }>(`${DESCRIBE}${sql}`, options)
-      .catch((error: unknown) => {
-        throw withoutPrefix(error)
-      })
+    const options = { ...this.#options, userSql: true, ownSql: sql, ...(params && { params }) }
+    const rows = await this.#session.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${sql}`, options)
     return rows.map(({ column_name, column_type }) => ({ name: column_name, type: column_type }))
   }
 
@@ -108,15 +104,6 @@ export class SessionBinder implements Binder {
       { ...this.#options, userSql: true },
     )
   }
-}
-
-const DESCRIBE = 'DESCRIBE '
-
-/** The error with its place counted from where the query itself begins. */
-function withoutPrefix(error: unknown): unknown {
-  if (!isSkepError(error, 'SQL_INVALID') || error.details.position === undefined) return error
-  const position = Math.max(0, error.details.position - DESCRIBE.length)
-  return new SkepError('SQL_INVALID', error.message, { ...error.details, position }, { cause: error })
 }
 
 /** True for trees that mean the same to the engine. */

@@ -197,7 +197,9 @@ export class ThreadPool implements StaffedPool {
   async run(message: TaskMessage, calls: PoolCalls): Promise<TaskResult> {
     throwIfAborted(calls.signal)
     if (this.#closed) throw closedError()
-    return await this.#leastLoaded().run(message, calls)
+    const thread = this.#leastLoaded()
+    const { stats, ...result } = await thread.run(message, calls)
+    return { ...result, stats: { ...stats, worker: thread.id } }
   }
 
   workers(): WorkerInfo[] {

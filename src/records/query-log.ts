@@ -4,6 +4,7 @@ import { SkepError, toSkepError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { type Processes, systemProcesses } from '../storage/processes.ts'
 import { better, interrupted, isCertain, isOver, newest, type QueryRecord, readRecord } from './query-record.ts'
+import { thinned } from './record-work.ts'
 import { type Segment, Segments } from './segments.ts'
 
 /** The settings that a log follows. */
@@ -93,7 +94,7 @@ export class QueryLog implements AsyncDisposable {
   }
 
   #trim(): void {
-    this.#own = mergeRecords(newest(this.#own.values(), this.#settings.queriesKept))
+    this.#own = mergeRecords(thinned(newest(this.#own.values(), this.#settings.queriesKept)))
   }
 
   /** Reads what others wrote, at most once in a while. */
@@ -148,13 +149,14 @@ export class QueryLog implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
+    this.#trim()
     if (!(await this.#segments.hasWarehouse())) return
     const others = await this.#segments.others()
     const ended = others.filter((segment) => segment.ended)
     const own = mergeRecords([...this.#own.values()], ...ended.map(({ records }) => records))
     this.#dirty = false
     try {
-      await this.#segments.write(newest(own.values(), this.#settings.queriesKept), this.#closed)
+      await this.#segments.write(thinned(newest(own.values(), this.#settings.queriesKept)), this.#closed)
     } catch (error) {
       this.#dirty = true
       throw error

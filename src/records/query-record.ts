@@ -1,6 +1,7 @@
 /** A record of a query that ran, as the log of queries keeps it. */
 import { compareUtf8 } from '../common/text.ts'
 import { SETTINGS } from '../config.ts'
+import { type RecordWork, readWork } from './record-work.ts'
 
 /** What ran: SQL, a behavioural query, a document of steps, or work on a table that is followed like one. */
 export type RecordKind = 'sql' | 'query' | 'run' | 'import' | 'register'
@@ -32,6 +33,8 @@ export interface QueryRecord {
   pool?: string
   /** Of one that failed. */
   error?: { code: string; message: string }
+  /** The work on it. */
+  work?: RecordWork
 }
 
 const KINDS: readonly RecordKind[] = ['sql', 'query', 'run', 'import', 'register']
@@ -79,7 +82,7 @@ export function newest(records: Iterable<QueryRecord>, count: number): QueryReco
 /** The record that a value of JSON is, with its texts cut; undefined when it is none. Fields that it does not know are left out. */
 export function readRecord(value: unknown): QueryRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { id, kind, text, state, startedAt, error, ...rest } = value as Record<string, unknown>
+  const { id, kind, text, state, startedAt, error, work, ...rest } = value as Record<string, unknown>
   if (typeof id !== 'string' || typeof text !== 'string' || !isTime(startedAt)) return undefined
   if (!KINDS.includes(kind as RecordKind) || !STATES.includes(state as QueryState)) return undefined
   return {
@@ -91,6 +94,7 @@ export function readRecord(value: unknown): QueryRecord | undefined {
     startedAt,
     ...pick(rest, NUMBERS, (field) => Number.isFinite(field) && field),
     ...readError(error),
+    ...knownWork(readWork(work)),
   }
 }
 
@@ -112,6 +116,10 @@ function pick(
 function readError(error: unknown): Pick<QueryRecord, 'error'> {
   const { code, message } = (error ?? {}) as Record<string, unknown>
   return typeof code === 'string' && typeof message === 'string' ? { error: { code, message: cut(message) } } : {}
+}
+
+function knownWork(work: RecordWork | undefined): Pick<QueryRecord, 'work'> {
+  return work ? { work } : {}
 }
 
 function cut(text: string): string {

@@ -12,7 +12,9 @@ export class Events {
   readonly #live: LiveQuery
   readonly #isSse: boolean
   readonly #intervalMs: number
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout
+  /** Whether a progress is on its way: others wait for the next time. */
+  #isTelling = false
   #toldMs = Number.NEGATIVE_INFINITY
   #fraction = 0
   /** The end has come: nothing may follow it. */
@@ -20,7 +22,11 @@ export class Events {
   /** Documents go one after another. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor(reply: FastifyReply, live: LiveQuery, options: { isSse: boolean; beginMs: number; intervalMs: number }) {
+  constructor(
+    reply: FastifyReply,
+    live: LiveQuery,
+    options: { isSse: boolean; beginMs: number; beatMs: number; intervalMs: number },
+  ) {
     this.#live = live
     this.#isSse = options.isSse
     this.#intervalMs = options.intervalMs
@@ -29,7 +35,11 @@ export class Events {
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
-    this.#timer = setTimeout(() => this.#tell(undefined), options.beginMs)
+    this.#timer = setTimeout(() => {
+      this.#tell(undefined)
+      // Connections on which nothing comes are cut, by proxies and by some clients.
+      this.#timer = setInterval(() => this.#tell(undefined), options.beatMs)
+    }, options.beginMs)
   }
 
   get isBegun(): boolean {
@@ -79,13 +89,19 @@ export class Events {
 
   #close(): void {
     this.#isOver = true
-    clearTimeout(this.#timer)
+    clearInterval(this.#timer)
   }
 
   #tell(tasks: TaskProgress | undefined): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
     const { id, state } = this.#live.record
     const document = { id, state, fraction: this.#fraction, ...(tasks && { tasks }) }
     // Who has left is noticed by the query itself.
-    void this.send('progress', [JSON.stringify(document)]).catch(() => {})
+    void this.send('progress', [JSON.stringify(document)])
+      .catch(() => {})
+      .finally(() => {
+        this.#isTelling = false
+      })
   }
 }

@@ -1,15 +1,20 @@
 /** The queries of a server: those that wait and run, which can be cancelled, and what is known of earlier ones. */
 import { randomUUID } from 'node:crypto'
+import type { TaskProgress, TaskWatch } from '../coordinator/run-figures.ts'
 import type { QueryStats } from '../coordinator/sql.ts'
 import { isSkepError, SkepError, toSkepError } from '../errors.ts'
 import type { QueryLog } from '../records/query-log.ts'
 import type { QueryRecord } from '../records/query-record.ts'
+import { LiveWork, type QueryProgress } from './live-work.ts'
 
 /** What is known of a query when it comes. */
 export type QueryAsked = Pick<QueryRecord, 'kind' | 'text' | 'table' | 'who' | 'pool'>
 
 /** What is known of it when it is done. */
 export type QueryFigures = Partial<Pick<QueryRecord, 'rows' | 'bytes' | 'cost' | 'pool'>> & { stats?: QueryStats }
+
+/** A record, and of a query that runs how far it is. */
+export type FollowedRecord = QueryRecord & { progress?: QueryProgress }
 
 /** The request that a query came with, for logs and traces. */
 export interface QueryOrigin {
@@ -37,6 +42,7 @@ export class LiveQuery {
   readonly #began = performance.now()
   readonly #tell: QueryWatcher
   readonly #origin: QueryOrigin | undefined
+  readonly #work = new LiveWork()
   #started: number | undefined
   #record: QueryRecord
   /** The error that being cancelled is told as. */
@@ -58,6 +64,26 @@ export class LiveQuery {
     return this.#record
   }
 
+  /** How far it is, once something was told. */
+  get progress(): QueryProgress | undefined {
+    return this.#work.progress
+  }
+
+  /** The record with what is known by now of its work. */
+  get detail(): FollowedRecord {
+    const { progress } = this
+    const work = this.#record.work ?? this.#work.record()
+    return { ...this.#record, ...(progress && { progress }), ...(work && { work }) }
+  }
+
+  /** Takes in how far it is. */
+  tell(fraction: number, tasks?: TaskProgress): void {
+    this.#work.told(fraction, tasks)
+  }
+
+  /** What its tasks are to be told to. */
+  readonly watch: TaskWatch = { onTasks: () => this.#work.begun(), onTask: (task) => this.#work.did(task) }
+
   /** Ends the query with `CANCELLED`, or with this error. */
   cancel(reason?: SkepError): void {
     if (!this.signal.aborted) this.#reason = reason
@@ -77,7 +103,7 @@ export class LiveQuery {
 
   /** It has come to its end. Only the first one counts. */
   finish({ stats, ...figures }: QueryFigures): void {
-    if (!this.#isOver()) this.#change({ state: 'done', ms: this.#ms(), ...figures }, { stats })
+    if (!this.#isOver()) this.#change({ state: 'done', ms: this.#ms(), ...figures, ...this.#worked(stats) }, { stats })
   }
 
   /** It has failed. Only the first end counts. */
@@ -85,7 +111,12 @@ export class LiveQuery {
     if (this.#isOver()) return
     const state = isSkepError(cause, 'CANCELLED') ? 'cancelled' : 'failed'
     const { code, message } = toSkepError(this.errorOf(cause))
-    this.#change({ state, ms: this.#ms(), error: { code, message } }, { cause })
+    this.#change({ state, ms: this.#ms(), error: { code, message }, ...this.#worked() }, { cause })
+  }
+
+  #worked(stats?: QueryStats): Pick<QueryRecord, 'work'> {
+    const work = this.#work.record(stats)
+    return work ? { work } : {}
   }
 
   #isOver(): boolean {
@@ -125,14 +156,18 @@ export class Queries {
     return query
   }
 
-  /** The newest first. */
-  async list(limit: number | undefined): Promise<QueryRecord[]> {
-    return await this.#log.list(limit === undefined ? {} : { limit })
+  /** The newest first, without the work on them. */
+  async list(limit: number | undefined): Promise<FollowedRecord[]> {
+    const records = await this.#log.list(limit === undefined ? {} : { limit })
+    return records.map(({ work: _, ...record }) => {
+      const progress = this.#live.get(record.id)?.progress
+      return { ...record, ...(progress && { progress }) }
+    })
   }
 
-  /** @throws QUERY_NOT_FOUND */
-  async get(id: string): Promise<QueryRecord> {
-    const found = await this.#log.get(id)
+  /** A query with all that is known of it. @throws QUERY_NOT_FOUND */
+  async get(id: string): Promise<FollowedRecord> {
+    const found = this.#live.get(id)?.detail ?? (await this.#log.get(id))
     if (found) return found
     throw new SkepError('QUERY_NOT_FOUND', `there is no query "${id}"; GET /queries lists them`, { id })
   }

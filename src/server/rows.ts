@@ -39,8 +39,11 @@ interface Going extends RowsQuery {
 export async function answerRows(call: RowsCall, wanted: RowsQuery): Promise<typeof ANSWERED> {
   return await underway<typeof ANSWERED>(call, wanted.asked, async (live) => {
     const events = wantsEvents(call, wanted.stream !== false) ? eventsOf(call, live) : undefined
-    const onProgress: SqlOptions['onProgress'] = (fraction, tasks) => events?.progress(fraction, tasks)
-    const options = { ...wanted.options, signal: live.signal, onProgress }
+    const onProgress: SqlOptions['onProgress'] = (fraction, tasks) => {
+      live.tell(fraction, tasks)
+      events?.progress(fraction, tasks)
+    }
+    const options = { ...wanted.options, signal: live.signal, onProgress, ...live.watch }
     try {
       using _place = await placeFor(call, live)
       await write({ ...wanted, options, call, live, events })

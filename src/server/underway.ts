@@ -1,7 +1,7 @@
 /** Work that a server runs for a request: it is known, waits for its place, and ends when its caller leaves. */
 import type { FastifyReply } from 'fastify'
 import { SETTINGS } from '../config.ts'
-import type { TaskProgress } from '../coordinator/run-figures.ts'
+import type { TaskProgress, TaskWatch } from '../coordinator/run-figures.ts'
 import { isSkepError } from '../errors.ts'
 import { ANSWERED, type Call } from './context.ts'
 import { Events } from './events.ts'
@@ -10,7 +10,7 @@ import { watchReader } from './reader.ts'
 import { errorOf, TYPES } from './reply.ts'
 
 /** How a query is run. */
-export interface Running {
+export interface Running extends TaskWatch {
   signal: AbortSignal
   onProgress(fraction: number, tasks?: TaskProgress): void
 }
@@ -85,8 +85,11 @@ export async function answerDocument(
     const events = wantsEvents(call, stream) ? eventsOf(call, live) : undefined
     try {
       using _place = await placeFor(call, live)
-      const onProgress = (fraction: number, tasks?: TaskProgress) => events?.progress(fraction, tasks)
-      const { document, figures = {} } = await work({ signal: live.signal, onProgress })
+      const onProgress = (fraction: number, tasks?: TaskProgress) => {
+        live.tell(fraction, tasks)
+        events?.progress(fraction, tasks)
+      }
+      const { document, figures = {} } = await work({ signal: live.signal, onProgress, ...live.watch })
       const text = JSON.stringify(document)
       live.finish(figures)
       if (events) await events.done('result', [text])
@@ -109,8 +112,13 @@ export async function sendJson(reply: FastifyReply, text: string | Uint8Array, s
 
 /** The stream of documents of a query. */
 export function eventsOf(call: Pick<Call, 'context' | 'reply' | 'request'>, live: LiveQuery): Events {
-  const { streamBeginMs, progressMs } = SETTINGS
-  const options = { isSse: acceptsSse(call), beginMs: streamBeginMs.default, intervalMs: progressMs.default }
+  const { streamBeginMs, streamBeatMs, progressMs } = SETTINGS
+  const options = {
+    isSse: acceptsSse(call),
+    beginMs: streamBeginMs.default,
+    beatMs: streamBeatMs.default,
+    intervalMs: progressMs.default,
+  }
   return new Events(call.reply, live, options)
 }
 

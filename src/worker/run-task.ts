@@ -89,12 +89,7 @@ async function runSql(
     for (const input of work.inputs) await makeView({ worker, message, exchange, session, options }, input)
     clock.fetched()
     const params = Object.entries(work.params ?? {}).map(([name, json]) => [name, paramFromJson(json)] as const)
-    const run = {
-      ...options,
-      userSql: true,
-      isDerived: true,
-      ...(params.length > 0 && { params: Object.fromEntries(params) }),
-    }
+    const run = { ...options, userSql: true, ...(params.length > 0 && { params: Object.fromEntries(params) }) }
     const { attempt } = message
     const cut = work.cut && { cut: work.cut }
     return await takeRows(session, work.sql, {

@@ -22,6 +22,8 @@ export interface AttemptStats {
   fetchMs?: number
   /** True for the first task of an engine. */
   cold?: boolean
+  /** The name of the worker within its pool, where the pool knows it. */
+  worker?: string
   /** Dollars, where workers are paid for by their use. */
   cost?: number
 }

@@ -43,7 +43,7 @@ async function fileOf(name: string, text: string): Promise<string> {
   return path
 }
 
-/** What a call gave or threw, without the times. */
+/** What a call gave or threw, without times and without what depends on the calls before. */
 async function outcomeOf(call: () => Promise<unknown>): Promise<unknown> {
   try {
     return withoutTimes(await call())
@@ -56,7 +56,11 @@ async function outcomeOf(call: () => Promise<unknown>): Promise<unknown> {
 
 function withoutTimes(value: unknown): unknown {
   if (value === undefined) return undefined
-  return JSON.parse(JSON.stringify(value, (key, item) => (/^(ms|queuedMs|runMs)$/.test(key) ? 0 : item)))
+  return JSON.parse(
+    JSON.stringify(value, (key, item) =>
+      /^ms$|Ms$|^(cold|warm)Tasks$|^(hits|misses|doneTasks)$/.test(key) ? 0 : item,
+    ),
+  )
 }
 
 async function expectSame(call: (warehouse: WarehouseSurface) => Promise<unknown>): Promise<unknown> {
@@ -175,6 +179,39 @@ describe('reading', () => {
       await using stream = await w.stream(document)
       return await Array.fromAsync(stream.batches)
     })
+  })
+
+  test('columns, their values and saved queries', async () => {
+    const both = async (near: () => Promise<unknown>, far: () => Promise<unknown>) => {
+      const own = await outcomeOf(near)
+      expect(await outcomeOf(far)).toEqual(own)
+    }
+    for (const column of ['event', 'ts', 'files', 'nope']) {
+      await both(
+        () => local.column('events', column),
+        () => remote.column('events', column),
+      )
+    }
+    for (const options of [{}, { prefix: 'T' }, { limit: 2 }, { at: '1999-01-01' }]) {
+      await both(
+        () => local.values('events', 'event', options),
+        () => remote.values('events', 'event', options),
+      )
+    }
+    const saved = { kind: 'sql', sql: 'SELECT 1' } as const
+    await expectSame((w) => w.savedQuery('a/b'))
+    await expectSame((w) => w.savedQuery('a b.ü'))
+    await remote.saveQuery('a b.ü', saved)
+    await expectSame((w) => w.savedQuery('a b.ü'))
+    await expectSame((w) => w.savedQueries())
+    for (const warehouse of [local, remote]) {
+      await expect(warehouse.saveQuery('x', { kind: 'nope' } as never)).rejects.toMatchObject({
+        code: 'ARGUMENT_INVALID',
+      })
+    }
+    await remote.removeSavedQuery('a b.ü')
+    await expectSame((w) => w.removeSavedQuery('a b.ü'))
+    expect(Array.isArray(await remote.workers())).toBe(true)
   })
 
   test('tables, their files and their history', async () => {

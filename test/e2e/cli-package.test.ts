@@ -1,13 +1,16 @@
 /** The package as it is built: its command on plain Node, its API and types as a consumer sees them. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { createContext, runInContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Server } from '../../src/server/server.ts'
+import { Warehouse } from '../../src/warehouse.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CLI = join(ROOT, 'dist/cli.js')
@@ -19,6 +22,8 @@ const TWO_STEPS = JSON.stringify({
 })
 
 let folder = ''
+let warehouse: Warehouse
+let served: Server
 
 beforeAll(async () => {
   await run(process.execPath, [join(ROOT, 'scripts/build.ts')], { cwd: tmpdir() })
@@ -27,8 +32,14 @@ beforeAll(async () => {
   await symlink(ROOT, join(folder, 'node_modules/skep'))
   await symlink(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'))
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  warehouse = await Warehouse.open(join(folder, 'served'))
+  served = await Server.start(warehouse, { port: 0, version: 'test' })
 })
-afterAll(() => rm(folder, { recursive: true }))
+afterAll(async () => {
+  await served.close()
+  await warehouse.close()
+  await rm(folder, { recursive: true })
+})
 
 async function node(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
@@ -132,6 +143,56 @@ console.log(JSON.stringify(await warehouse.query('events', ${TWO_STEPS})))`
   test('names what it contains of others', async () => {
     expect(await readdir(join(ROOT, 'dist'))).toContain('THIRD-PARTY-LICENCES.txt')
     expect(await readdir(join(ROOT, 'dist/web'))).toContain('THIRD-PARTY-LICENCES.md')
+  })
+})
+
+describe('the built client', () => {
+  test('is one file that needs nothing of Node, nor of others', async () => {
+    const text = await readFile(join(ROOT, 'dist/client.js'), 'utf8')
+    expect(text).not.toMatch(
+      /^(import|export .* from)\b|\b(await|return) import\(|\brequire\(|["']node:|\bBuffer\b|\bprocess\./m,
+    )
+    expect(text.length).toBeLessThan(60_000)
+    // A place that has what browsers have, and nothing else.
+    const browser = createContext({
+      URL,
+      URLSearchParams,
+      TextDecoder,
+      TextEncoder,
+      ReadableStream,
+      AbortSignal,
+      fetch,
+      btoa,
+    })
+    const bundle = text.replace(/^export \{([^}]*)\};?\s*$/m, (_, names: string) => `globalThis.client = {${names}}`)
+    runInContext(bundle.replaceAll(/(\w+) as (\w+)/g, '$2: $1'), browser)
+    const rows = await runInContext(`client.connect('${served.url}').sql\`SELECT \${41} + 1 AS n\``, browser)
+    expect(rows).toMatchObject({ rows: [{ n: 42 }] })
+  })
+
+  const program = `import { connect, isSkepError, type RemoteStream } from 'skep/client'
+const warehouse = connect(process.argv[2] ?? '')
+const { rows } = await warehouse.sql\`SELECT \${2n ** 65n} AS n\`
+await using stream: RemoteStream = await warehouse.stream('SELECT range AS r FROM range(3)')
+const streamed = await Array.fromAsync(stream.rows)
+const code = await warehouse.sql('SELEC').catch((error) => (isSkepError(error) ? error.code : undefined))
+console.log(JSON.stringify({ rows, streamed, code }))
+`
+
+  test('answers in Node, and has types', async () => {
+    await writeFile(join(folder, 'client.ts'), program)
+    const { stdout, stderr } = await node('client.ts', served.url)
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toEqual({
+      rows: [{ n: '36893488147419103232' }],
+      streamed: [{ r: 0 }, { r: 1 }, { r: 2 }],
+      code: 'SQL_INVALID',
+    })
+    await writeFile(join(folder, 'wrong-client.ts'), `${program}const wrong: number = rows\nexport { wrong }\n`)
+    const options = ['--module', 'nodenext', '--target', 'es2024', '--lib', 'esnext', '--types', 'node']
+    const check = (file: string) => node(TSC, '--ignoreConfig', '--noEmit', '--strict', ...options, file)
+    expect((await check('client.ts')).stdout).toBe('')
+    expect((await check('wrong-client.ts')).stdout).toMatch(/^wrong-client\.ts\(8,7\): error TS2322/)
   })
 })
 

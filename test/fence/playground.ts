@@ -110,11 +110,14 @@ function relativeTo(path: string): string {
   return `${up.join('/')}${path}`
 }
 
+/** Folders that a process makes for its own data, and what a server remembers of queries. */
+const OWN = /\/\.tmp\/\d+-[0-9a-f]+-\d+(\/|$)|\/warehouse\/queries(\/|$)/
+
 function treeOf(root: string): [string, string][] {
   const entries = readdirSync(root, { recursive: true, withFileTypes: true })
   return entries
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !/\/\.tmp\/\d+-[0-9a-f]+-\d+(\/|$)/.test(path))
+    .filter((path) => !OWN.test(path))
     .map((path) => [path, contentOf(path)])
 }
 

@@ -175,6 +175,8 @@ export async function faultsInAllLooks(page: Page): Promise<string[]> {
     await page.emulateMedia({ colorScheme })
     for (const width of [1280, 768, 380]) {
       await page.setViewportSize({ width, height: 800 })
+      // Two frames: the colours of all that is in sight have changed.
+      await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
       const faults = await axeFaults(page)
       if (await isTooWide(page)) faults.push('wider than the window')
       found.push(...faults.map((fault) => `${colorScheme} ${width}: ${fault}`))

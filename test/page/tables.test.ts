@@ -44,7 +44,7 @@ describe.skipIf(noBrowser)('the tables view', () => {
     const { page, faults } = opened
     const row = (name: string) => page.getByRole('row', { name: new RegExp(`^${name}`) })
     await row('files').waitFor()
-    expect(await row('files').innerText()).toMatch(/INTEGER\s+none\s+1\s+2,720/)
+    expect(await row('files').innerText()).toMatch(/INTEGER\s+none\s+1\s+→\s+to\s+2,720/)
     expect(await row('actor').innerText()).toContain('actor')
     const top = page.getByRole('region', { name: 'Values of project' })
     await top.getByText('pinot').waitFor()

@@ -1,10 +1,11 @@
 /** Lines of JSON in pieces: whatever the pieces, the same documents. */
+import { ReadableStream as NodeStream } from 'node:stream/web'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { documentsOf } from '../../src/client/lines.ts'
 
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
-  return ReadableStream.from(pieces) as ReadableStream<Uint8Array>
+  return NodeStream.from(pieces) as unknown as ReadableStream<Uint8Array>
 }
 
 /** The bytes cut at these places, some of which may be the same. */

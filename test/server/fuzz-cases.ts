@@ -125,7 +125,7 @@ const NAMES = [
   ...[
     'bait',
     'nothing',
-    'EVENTS',
+    'BAIT',
     'a b',
     'ü',
     '表',

@@ -55,6 +55,16 @@ function harmless(name: EndpointName): { path: string; body?: string } {
   return { path, body: '{"no such key":1}' }
 }
 
+test('the table gives readers all that reads, and nothing that writes', () => {
+  const reading = ['sql', 'query', 'run', 'datasetQuery']
+  for (const name of NAMES) {
+    const { method, role }: Endpoint = ENDPOINTS[name]
+    const isReading = method === 'GET' || reading.includes(name)
+    expect(isReading ? ['reader', 'open'] : ['writer', 'admin'], name).toContain(role)
+  }
+  expect(NAMES.filter((name) => ENDPOINTS[name].role === 'open')).toEqual(['healthz'])
+})
+
 describe.each(Object.keys(MODES) as Mode[])('with %s', (mode) => {
   let lab: ServerLab
   beforeAll(async () => {

@@ -79,11 +79,6 @@ export function isNumeric(type: string): boolean {
   return /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL)\b/.test(type)
 }
 
-/** Whether values of a type are dates or times. */
-export function isTemporal(type: string): boolean {
-  return /^(DATE|TIME)/.test(type)
-}
-
 /** An identifier as SQL takes it, quoted where it has to be. */
 export function identifier(name: string): string {
   return /^[a-z_][a-z\d_]*$/.test(name) && !RESERVED.has(name) ? name : `"${name.replaceAll('"', '""')}"`

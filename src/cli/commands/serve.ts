@@ -4,6 +4,7 @@ import { readToken, SETTINGS } from '../../config.ts'
 import type { LogLevel } from '../../server/log.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type CommandContext, defineCommand } from '../command.ts'
+import { keepHeapSmall } from '../heap.ts'
 import { packageVersion, pageFolder } from '../package-root.ts'
 
 /** Serves the warehouse over HTTP until it is told to end. */
@@ -62,6 +63,7 @@ export async function serveWarehouse(
     log,
     traces: await openTraces(terminal.env, { log, version }),
   })
+  keepHeapSmall()
   if (json) await document({ url: server.url, warehouse: warehouse.root })
   else await confirm(`${warehouse.root} is served at ${server.url}; Ctrl-C ends it`)
   if (!signal.aborted) await once(signal, 'abort')

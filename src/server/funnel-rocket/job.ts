@@ -31,8 +31,11 @@ export async function answerJob(
     const lines = stream ? new JobLines(call.reply, status) : undefined
     try {
       using _place = await placeFor(call, live)
-      const onProgress = (_fraction: number, tasks?: TaskProgress) => lines?.progress(tasks)
-      const { document, figures, tasks } = await work({ signal: live.signal, onProgress })
+      const onProgress = (fraction: number, tasks?: TaskProgress) => {
+        live.tell(fraction, tasks)
+        lines?.progress(tasks)
+      }
+      const { document, figures, tasks } = await work({ signal: live.signal, onProgress, ...live.watch })
       const text = JSON.stringify({ success: true, requestId: live.id, ...document })
       live.finish(figures)
       if (lines) await lines.done(text, tasks)
@@ -55,6 +58,8 @@ class JobLines {
   readonly #status: RunningStatus
   #tasks = 0
   #toldMs = Number.NEGATIVE_INFINITY
+  /** The end has come: nothing may follow it. */
+  #isOver = false
   /** Lines go one after another. */
   #last: Promise<void> = Promise.resolve()
 
@@ -69,6 +74,7 @@ class JobLines {
 
   /** Tells how many tasks are where, unless that was told just now. */
   progress({ tasks, queued, running }: Pick<TaskProgress, 'tasks' | 'queued' | 'running'> = ONE_TASK): void {
+    if (this.#isOver) return
     // Tasks that turn out to have nothing to do have succeeded.
     this.#tasks = Math.max(this.#tasks, tasks)
     const now = performance.now()
@@ -81,6 +87,7 @@ class JobLines {
 
   /** The end of the tasks, and the result. */
   async done(document: string, tasks: number): Promise<void> {
+    this.#isOver = true
     await this.#tell('FINISHING', null, { ENDED_SUCCESS: Math.max(this.#tasks, tasks) })
     await this.#write(document)
     this.#output.end()
@@ -88,6 +95,9 @@ class JobLines {
 
   /** The error as the last line; false when the status can still tell it. */
   async failed(error: SkepError): Promise<boolean> {
+    this.#isOver = true
+    // A line on its way may be the first one.
+    await this.#last
     if (!this.#output.isBegun) return false
     await this.#write(JSON.stringify(failureOf(error))).catch(() => {})
     this.#output.end()

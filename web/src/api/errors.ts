@@ -26,6 +26,8 @@ export interface ErrorDocument {
 /** What to do about an error whose message does not say it; `undefined` where the message does. */
 export function adviceFor({ status, code }: ApiError): string | undefined {
   if (code === 'OFFLINE') return 'Look whether `skep serve` still runs, then try again.'
+  if (code === 'TABLE_NOT_FOUND')
+    return 'It may have been dropped or renamed; the list of tables has those that are there.'
   if (code === 'FORBIDDEN' || code === 'ROLE_TOO_SMALL') return 'Ask for a token with a larger role.'
   if (status === 429 || status === 503) return 'Wait a moment, then try again.'
   if (status === 409) return 'The table has changed since it was read. Load it again, then retry.'

@@ -300,6 +300,10 @@ export function Dialog({
   useEffect(() => {
     const before = document.activeElement
     own.current?.showModal()
+    // What is asked for comes first, not the way out.
+    const field = own.current?.querySelector<HTMLElement>('.dialog-body :is(input, select, textarea)')
+    field?.focus()
+    if (field instanceof HTMLInputElement) field.select()
     return () => {
       if (before instanceof HTMLElement) before.focus()
     }

@@ -13,7 +13,7 @@ import { PostgreSQL, SQLDialect, type SQLNamespace, sql } from '@codemirror/lang
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language'
 import { type Diagnostic, linter, lintKeymap, setDiagnostics } from '@codemirror/lint'
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search'
-import { Compartment, EditorState, type Extension } from '@codemirror/state'
+import { Annotation, Compartment, EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 
@@ -43,9 +43,7 @@ export interface Fault {
 
 /** An editor that is there. */
 export interface EditorHandle {
-  /** The text as it is now. */
-  value(): string
-  /** The text is replaced unless it is the same. */
+  /** The text is replaced unless it is the same; `onChange` is not called. */
   setValue(value: string): void
   setSchema(schema: SQLNamespace): void
   setFaults(faults: readonly Fault[]): void
@@ -71,10 +69,12 @@ export function createEditor(setup: EditorSetup): EditorHandle {
     }),
   })
   return {
-    value: () => view.state.doc.toString(),
     setValue: (value) => {
       if (value !== view.state.doc.toString()) {
-        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: value } })
+        view.dispatch({
+          changes: { from: 0, to: view.state.doc.length, insert: value },
+          annotations: FROM_OUTSIDE.of(true),
+        })
       }
     },
     setSchema: (schema) => view.dispatch({ effects: language.reconfigure(languageOf(schema)) }),
@@ -95,6 +95,8 @@ export function createEditor(setup: EditorSetup): EditorHandle {
     destroy: () => view.destroy(),
   }
 }
+
+const FROM_OUTSIDE = Annotation.define<boolean>()
 
 function within({ from, to, message }: Fault, view: EditorView): Diagnostic {
   const { length } = view.state.doc
@@ -126,9 +128,10 @@ function base(setup: EditorSetup): Extension[] {
     THEME,
     placeholder(setup.placeholder),
     EditorState.readOnly.of(setup.readOnly),
-    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false' }),
+    EditorView.contentAttributes.of({ 'aria-label': setup.label, spellcheck: 'false', tabindex: '0' }),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged) setup.onChange(update.state.doc.toString())
+      const told = update.transactions.some((one) => one.annotation(FROM_OUTSIDE))
+      if (update.docChanged && !told) setup.onChange(update.state.doc.toString())
     }),
     keymap.of([
       { key: 'Mod-Enter', run },

@@ -35,9 +35,8 @@ export function Editor(props: EditorProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null)
   const now = useRef(props)
   now.current = props
+  const told = useRef<string[]>([])
   const [handle, setHandle] = useState<EditorHandle>()
-  // What the editor itself told, and has not come back yet: while somebody types fast, `value` is behind.
-  const told = useRef(new Set<string>())
   useEffect(() => {
     let made: EditorHandle | undefined
     let gone = false
@@ -54,7 +53,7 @@ export function Editor(props: EditorProps): JSX.Element {
         schema: (now.current.schema ?? {}) as Record<string, string[]>,
         complete: now.current.complete,
         onChange: (text) => {
-          told.current.add(text)
+          told.current.push(text)
           now.current.onChange(text)
         },
         onRun: (text) => now.current.onRun?.(text),
@@ -69,9 +68,10 @@ export function Editor(props: EditorProps): JSX.Element {
     }
   }, [language, readOnly])
   useEffect(() => {
-    if (!handle) return
-    if (!told.current.has(value)) handle.setValue(value)
-    if (handle.value() === value) told.current = new Set([value])
+    // A value that we told ourselves comes back after more may have been typed.
+    const known = told.current.lastIndexOf(value)
+    told.current = told.current.slice(known + 1)
+    if (known < 0) handle?.setValue(value)
   }, [handle, value])
   useEffect(() => handle?.setSchema((schema ?? {}) as Record<string, string[]>), [handle, schema])
   useEffect(() => handle?.setFaults(faults ?? []), [handle, faults])

@@ -4,6 +4,7 @@ import * as format from '../../format.ts'
 
 /** How rows are drawn. */
 export const CHART_KINDS = ['line', 'bar', 'dot', 'histogram'] as const
+/** One of them. */
 export type ChartKind = (typeof CHART_KINDS)[number]
 
 /** What is drawn: names of columns. An empty `y` counts rows; an empty `colour` is one colour. */

@@ -6,6 +6,7 @@ import * as format from '../../format.ts'
 import { route, setQuery } from '../../route.ts'
 import type { TableDescription } from '../../session.ts'
 import { Distribution } from './distribution.tsx'
+import { boundText } from './histogram.ts'
 
 type Column = TableDescription['columns'][number]
 
@@ -27,10 +28,11 @@ export function ColumnsTab({ described, at }: { described: TableDescription; at:
           <thead>
             <tr>
               <th scope="col">Column</th>
-              <th scope="col">Type</th>
+              <th scope="col" class="roomy">
+                Type
+              </th>
               <th scope="col">Nulls</th>
-              <th scope="col">From</th>
-              <th scope="col">To</th>
+              <th scope="col">Range</th>
             </tr>
           </thead>
           <tbody>
@@ -78,25 +80,35 @@ function ColumnRow({
           </button>
           {role && <Badge tone="accent">{role}</Badge>}
         </div>
+        <div class="mono quiet small tight">{column.type}</div>
         {column.comment && <div class="quiet small">{column.comment}</div>}
       </td>
-      <td class="mono quiet">{column.type}</td>
+      <td class="mono quiet roomy">{column.type}</td>
       <td>
         <Nulls nulls={column.nulls} rows={rows} />
       </td>
-      <td class="mono columns-bound">{bound(column.min)}</td>
-      <td class="mono columns-bound">{bound(column.max)}</td>
+      <td>
+        <Range column={column} />
+      </td>
     </tr>
   )
 }
 
-function bound(value: Column['min']): JSX.Element {
-  if (value === undefined) return <span class="quiet">–</span>
-  const text = typeof value === 'number' ? format.number(value) : String(value).replace(/^(\d{4}-\d\d-\d\d)T/, '$1 ')
+function Range({ column: { min, max } }: { column: Column }): JSX.Element {
+  if (min === undefined || max === undefined) return <span class="quiet">–</span>
   return (
-    <span class="truncate" title={String(value)}>
-      {text}
-    </span>
+    <div class="columns-range">
+      <span class="mono truncate" title={String(min)}>
+        {boundText(min)}
+      </span>
+      <span class="mono truncate" title={String(max)}>
+        <span class="quiet" aria-hidden="true">
+          →{' '}
+        </span>
+        <span class="unseen">to </span>
+        {boundText(max)}
+      </span>
+    </div>
   )
 }
 

@@ -6,7 +6,7 @@ import { Bar, ErrorBox, Ghost, Stat, Stats } from '../../components/basics.tsx'
 import { Chart } from '../../components/chart.tsx'
 import * as format from '../../format.ts'
 import { tablesVersion } from '../../session.ts'
-import { type ColumnDistribution, type Histogram, numericEdges, summary } from './histogram.ts'
+import { boundText, type ColumnDistribution, type Histogram, numericEdges, summary } from './histogram.ts'
 
 /** The values of a column. */
 export function Distribution({
@@ -109,11 +109,11 @@ function Bins({ histogram, distribution }: { histogram: Histogram; distribution:
       <dl class="distribution-ends">
         <div>
           <dt>From</dt>
-          <dd class="mono">{format.cell(distribution.min)}</dd>
+          <dd class="mono">{boundText(distribution.min)}</dd>
         </div>
         <div>
           <dt>To</dt>
-          <dd class="mono">{format.cell(distribution.max)}</dd>
+          <dd class="mono">{boundText(distribution.max)}</dd>
         </div>
       </dl>
     </>

@@ -43,6 +43,12 @@ function trimmed(text: string): string {
   return text.replace(/(\.\d{3})\d+/, '$1')
 }
 
+/** A value at the end of a range, as people read it. */
+export function boundText(value: unknown): string {
+  if (typeof value === 'number') return format.number(value)
+  return (format.cell(value) ?? 'null').replace(/^(\d{4}-\d\d-\d\d)T/, '$1 ')
+}
+
 /** A histogram in words, for those who do not see it. */
 export function summary({ histogram, min, max, rows, nulls }: ColumnDistribution): string {
   const { edges = [], counts = [] } = histogram ?? {}

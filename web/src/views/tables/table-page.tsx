@@ -30,9 +30,16 @@ export function TablePage({ table }: { table: string }): JSX.Element {
       <a class="tables-back" href={hrefOf('tables')}>
         <Icon name="back" /> Tables
       </a>
-      <Head table={table} described={value} at={at} />
+      {error ? <h1 class="tables-title">{table}</h1> : <Head table={table} described={value} at={at} />}
       {at !== undefined && <StateBanner at={at} table={table} />}
-      {error && <ErrorBox error={error} onRetry={() => void reload()} />}
+      {error && (
+        <>
+          <ErrorBox error={error} onRetry={() => void reload()} />
+          <p>
+            <a href={hrefOf('tables')}>All tables</a>
+          </p>
+        </>
+      )}
       {!value && !error && <Ghost lines={8} height={32} />}
       {value && <Parts described={value} at={at} />}
     </div>
