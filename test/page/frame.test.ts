@@ -63,6 +63,7 @@ describe.skipIf(noBrowser)('the page', () => {
       for (const key of keys!) await page.keyboard.press(key)
       await page.locator('nav a[aria-current=page]', { hasText: name! }).first().waitFor()
     }
+    await page.locator('input[type=search]').first().waitFor()
     await page.keyboard.press('/')
     expect(await page.evaluate('document.activeElement.type')).toBe('search')
     await page.keyboard.type('gs?')

@@ -131,4 +131,4 @@ describe('commands', () => {
 })
 
 /** Modules of the command line itself, as its subfolders name them. */
-const INSIDE = /: \.\.\/(output\/|(arguments|at|command|input-text|key-flags|package-root|report|types-flag)\.ts)/
+const INSIDE = /: \.\.\/(output\/|(arguments|at|command|heap|input-text|key-flags|package-root|report|types-flag)\.ts)/
