@@ -39,7 +39,9 @@ export interface GridProps {
 
 const HEAD_HEIGHT = 46
 const GUTTER = 3
-const OVERSCAN = 8
+const OVERSCAN = 4
+/** Milliseconds after which scrolling is over. */
+const STILL_MS = 120
 const SAMPLE = 60
 /** Most cells that are copied at once. */
 const COPIED = 2_000_000
@@ -190,6 +192,7 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
           </div>
         </div>
         <div class="grid-body" role="rowgroup" style={{ width: px(width), height: px(rows * ROW_HEIGHT) }}>
+          <Numbers {...{ first, end, slots, gutter, height: rows * ROW_HEIGHT }} />
           {Array.from({ length: slots }, (_, slot) => {
             const row = first + ((slot - (first % slots) + slots) % slots)
             if (row >= end) return null
@@ -220,6 +223,29 @@ export function Grid({ label, columns, rows, cell, height, sort, onSort }: GridP
   )
 }
 
+/** The numbers of the rows in sight: one column that stays, since each thing that stays by itself costs a layer. */
+function Numbers({
+  first,
+  end,
+  slots,
+  gutter,
+  height,
+}: Record<'first' | 'end' | 'slots' | 'gutter' | 'height', number>) {
+  return (
+    <div class="grid-numbers" aria-hidden="true" style={{ width: px(gutter), height: px(height) }}>
+      {Array.from({ length: slots }, (_, slot) => {
+        const row = first + ((slot - (first % slots) + slots) % slots)
+        if (row >= end) return null
+        return (
+          <span key={slot} class="grid-gutter" style={{ transform: `translateY(${px(row * ROW_HEIGHT)})` }}>
+            {row + 1}
+          </span>
+        )
+      })}
+    </div>
+  )
+}
+
 interface RowProps {
   id: string
   row: number
@@ -246,11 +272,8 @@ const Row = memo(function Row(props: RowProps): JSX.Element {
       class="grid-row"
       role="row"
       aria-rowindex={row + 2}
-      style={{ top: px(row * ROW_HEIGHT), height: px(ROW_HEIGHT), width: px(width) }}
+      style={{ transform: `translateY(${px(row * ROW_HEIGHT)})`, height: px(ROW_HEIGHT), width: px(width) }}
     >
-      <span class="grid-gutter" aria-hidden="true" style={{ width: px(gutter) }}>
-        {row + 1}
-      </span>
       {columns.slice(first, end).map((column, across) => {
         const index = first + across
         const value = format.cell(cell(row, index))
@@ -265,7 +288,7 @@ const Row = memo(function Row(props: RowProps): JSX.Element {
             data-active={props.active === index || undefined}
             data-number={isRight(column) || undefined}
             data-null={value === undefined || undefined}
-            style={{ width: px(widths[index]!), marginLeft: across === 0 ? px(edges[first]!) : undefined }}
+            style={{ width: px(widths[index]!), marginLeft: across === 0 ? px(gutter + edges[first]!) : undefined }}
           >
             {shown(value, column.type)}
           </div>
@@ -314,13 +337,22 @@ function useView(
         width: element.clientWidth,
         height: element.clientHeight,
       })
+    let still: ReturnType<typeof setTimeout> | undefined
+    // What moves below the pointer need not be found and coloured in every frame.
+    const scrolled = () => {
+      element.dataset.scrolling = ''
+      clearTimeout(still)
+      still = setTimeout(() => delete element.dataset.scrolling, STILL_MS)
+      look()
+    }
     const observer = new ResizeObserver(look)
     observer.observe(element)
-    element.addEventListener('scroll', look, { passive: true })
+    element.addEventListener('scroll', scrolled, { passive: true })
     look()
     return () => {
+      clearTimeout(still)
       observer.disconnect()
-      element.removeEventListener('scroll', look)
+      element.removeEventListener('scroll', scrolled)
     }
   }, [])
 }
