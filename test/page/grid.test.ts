@@ -135,13 +135,13 @@ describe.skipIf(noBrowser)('a grid of 100,000 rows and 50 columns', () => {
     await page.mouse.down()
     await page.mouse.move(handle.x + 104, handle.y + 10, { steps: 4 })
     await page.mouse.up()
-    expect(await width()).toBeCloseTo(before + 100, 0)
+    await expect.poll(width).toBeCloseTo(before + 100, 0)
     await page.getByRole('grid').focus()
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Alt+ArrowLeft')
-    expect(await width()).toBeCloseTo(before + 84, 0)
+    await expect.poll(width).toBeCloseTo(before + 84, 0)
     await head.locator('.grid-resizer').dblclick()
-    expect(await width()).toBeCloseTo(before, 0)
+    await expect.poll(width).toBeCloseTo(before, 0)
   })
 
   test('has nothing for axe to find', async () => {
