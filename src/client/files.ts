@@ -1,4 +1,5 @@
 /** Files on their way to a server: one as it is, several as a tar archive, which is read as a whole or not at all. */
+import { FORMAT_OF_ENDING } from '../common/file-formats.ts'
 import type { ImportOptions } from '../inputs/import.ts'
 import type { RequestBody } from './connection.ts'
 import { type NamedFile, tarOf } from './tar.ts'
@@ -30,16 +31,5 @@ function isList(body: ImportBody): body is readonly NamedFile[] {
 function formatOfName(body: RequestBody): ImportOptions['format'] {
   const name = typeof body === 'object' && 'name' in body ? String(body.name) : ''
   const extension = /\.(\w+)(?:\.(?:gz|gzip|zst|zstd))?$/i.exec(name)?.[1]?.toLowerCase() ?? ''
-  return FORMATS[extension]
-}
-
-const FORMATS: Readonly<Record<string, NonNullable<ImportOptions['format']>>> = {
-  parquet: 'parquet',
-  pq: 'parquet',
-  csv: 'csv',
-  tsv: 'csv',
-  txt: 'csv',
-  ndjson: 'ndjson',
-  jsonl: 'ndjson',
-  json: 'ndjson',
+  return FORMAT_OF_ENDING[extension]
 }

@@ -170,7 +170,7 @@ describe('a distribution', () => {
 
   test('is told in words', () => {
     const histogram = { edges: [0, 10, 20], counts: [3, 1200] }
-    expect(summary({ type: 'INTEGER', rows: 1210, nulls: 7, min: 0, max: 19, histogram })).toBe(
+    expect(summary({ rows: 1210, nulls: 7, min: 0, max: 19, histogram })).toBe(
       'Histogram: 1,203 values from 0 to 19; most, 1,200, between 10 and 20',
     )
   })

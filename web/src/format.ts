@@ -1,4 +1,5 @@
 /** Numbers, sizes, durations and times as people read them. */
+export { durationText as duration } from '../../src/common/duration-text.ts'
 
 const plain = new Intl.NumberFormat('en', { maximumFractionDigits: 3 })
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
@@ -36,15 +37,6 @@ export function bytes(value: number): string {
     unit++
   }
   return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
-}
-
-/** `340 ms`, `2.4 s`, `3 min 12 s`. */
-export function duration(ms: number): string {
-  if (ms < 999.5) return `${Math.round(ms)} ms`
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
-  const seconds = Math.round(ms / 1000)
-  const minutes = Math.floor(seconds / 60)
-  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [

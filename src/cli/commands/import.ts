@@ -1,9 +1,11 @@
 /** `skep import`. */
+
+import { durationText } from '../../common/duration-text.ts'
 import type { ImportOptions, ImportProgress, ImportResult } from '../../inputs/import.ts'
 import { wholeNumber } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { TIME_UNIT_FLAG } from '../key-flags.ts'
-import { counted, durationText, sizeText } from '../output/numbers.ts'
+import { counted, sizeText } from '../output/numbers.ts'
 import { visible } from '../output/width.ts'
 import { readTypes } from '../types-flag.ts'
 

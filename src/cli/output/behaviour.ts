@@ -1,7 +1,8 @@
 /** The result of a behavioural query for people: matches, aggregations as small tables, a bar for each step of the funnel. */
 import type { AggregationResult, BehaviouralResult, FunnelStepResult } from '../../behaviour/result.ts'
+import { durationText } from '../../common/duration-text.ts'
 import type { BehaviouralStats } from '../../coordinator/behaviour-result.ts'
-import { barText, counted, countText, durationText, percentText } from './numbers.ts'
+import { barText, counted, countText, percentText } from './numbers.ts'
 import { drawTable, type TableOptions } from './table.ts'
 import { shorten, visible } from './width.ts'
 

@@ -1,7 +1,8 @@
 /** How far work has come, on a terminal, once it takes longer than half a second. */
+
+import { durationText } from '../../common/duration-text.ts'
 import { SETTINGS } from '../../config.ts'
 import type { Terminal } from '../command.ts'
-import { durationText } from './numbers.ts'
 import { shorten } from './width.ts'
 
 /** A line that is redrawn until it is disposed of. */

@@ -1,6 +1,8 @@
 /** The behaviour view: `#/behaviour/TABLE?q=…&at=…&pool=…`. */
+
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
+import type { ApiError } from '../../api/errors.ts'
 import { useResource } from '../../api/resource.ts'
 import { Empty, ErrorBox, Ghost } from '../../components/basics.tsx'
 import { counted } from '../../format.ts'
@@ -15,18 +17,7 @@ import './behaviour.css'
 export function BehaviourView(): JSX.Element {
   const [name] = route.value.path
   const { value, error } = tables.state.value
-  if (error)
-    return (
-      <Frame>
-        <ErrorBox error={error} onRetry={() => void tables.reload()} />
-      </Frame>
-    )
-  if (!value)
-    return (
-      <Frame>
-        <Ghost lines={6} />
-      </Frame>
-    )
+  if (error || !value) return <Waiting error={error} onRetry={() => void tables.reload()} />
   if (name === undefined) return <ChooseTable list={value} />
   return <TableBehaviour key={name} name={name} list={value} />
 }
@@ -104,6 +95,11 @@ function NoKeys({ name }: { name: string | undefined }): JSX.Element {
   )
 }
 
+/** In place of what is not there yet, or did not come. */
+function Waiting({ error, onRetry }: { error: ApiError | undefined; onRetry: () => void }): JSX.Element {
+  return <Frame>{error ? <ErrorBox error={error} onRetry={onRetry} /> : <Ghost lines={6} />}</Frame>
+}
+
 function TableBehaviour({ name, list }: { name: string; list: readonly TableSummary[] }): JSX.Element {
   const { at } = route.value.query
   const described = useResource(() => describe(name, at), [name, at])
@@ -111,18 +107,7 @@ function TableBehaviour({ name, list }: { name: string; list: readonly TableSumm
   useEffect(() => {
     if (value) state.openTable(value)
   }, [value])
-  if (error)
-    return (
-      <Frame>
-        <ErrorBox error={error} onRetry={() => void described.reload()} />
-      </Frame>
-    )
-  if (!value)
-    return (
-      <Frame>
-        <Ghost lines={6} />
-      </Frame>
-    )
+  if (error || !value) return <Waiting error={error} onRetry={() => void described.reload()} />
   if (!hasKeys(value.keys)) {
     const fit = list.filter(hasKeys)
     return (

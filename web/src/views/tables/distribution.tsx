@@ -22,11 +22,11 @@ export function Distribution({
 }): JSX.Element {
   const { value, error, reload } = useResource(
     async (signal) =>
-      (await call('column', {
+      await call('column', {
         params: { table, column },
         query: at === undefined ? {} : { at },
         signal,
-      })) as ColumnDistribution,
+      }),
     [table, column, at],
     tablesVersion.value,
   )

@@ -1,4 +1,5 @@
 /** What a file seems to hold, from its name and its beginning: suggestions, which the import itself does not rely on. */
+import { FORMAT_OF_ENDING } from '../../../../src/common/file-formats.ts'
 
 /** How a file is sent: its content type and how it is compressed. */
 export interface FileKind {
@@ -15,21 +16,11 @@ export interface GuessedColumn {
 }
 
 const TYPES = { parquet: 'application/vnd.apache.parquet', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
-const ENDINGS: Record<string, FileKind['format']> = {
-  parquet: 'parquet',
-  pq: 'parquet',
-  csv: 'csv',
-  tsv: 'csv',
-  txt: 'csv',
-  ndjson: 'ndjson',
-  jsonl: 'ndjson',
-  json: 'ndjson',
-}
 
 /** What a file is, by its name; `undefined` when the name does not tell. */
 export function kindOf(fileName: string): FileKind | undefined {
   const [, name = '', packed] = /^(.*?)(?:\.(gz|zst))?$/i.exec(fileName) ?? []
-  const format = ENDINGS[name.slice(name.lastIndexOf('.') + 1).toLowerCase()]
+  const format = FORMAT_OF_ENDING[name.slice(name.lastIndexOf('.') + 1).toLowerCase()]
   if (!format) return undefined
   const encoding = packed && { 'content-encoding': packed.toLowerCase() === 'gz' ? 'gzip' : 'zstd' }
   return { format, headers: { 'content-type': TYPES[format], ...encoding } }

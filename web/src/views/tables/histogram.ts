@@ -1,27 +1,12 @@
 /** Distributions as charts need them: plain functions. */
+import type { ResponseOf } from '../../../../src/api/contract.ts'
 import * as format from '../../format.ts'
 
 /** What the API says of a column; absent is what does not apply. */
-export interface ColumnDistribution {
-  type: string
-  rows: number
-  nulls: number
-  nans?: number
-  infinities?: number
-  distinct?: number
-  distinctExact?: boolean
-  min?: unknown
-  max?: unknown
-  histogram?: Histogram
-  values?: readonly { value: unknown; count: number }[]
-  otherRows?: number
-}
+export type ColumnDistribution = ResponseOf<'column'>
 
 /** Rows between edges, of which there is one more than bins. */
-export interface Histogram {
-  edges: readonly unknown[]
-  counts: readonly number[]
-}
+export type Histogram = NonNullable<ColumnDistribution['histogram']>
 
 /** The edges as numbers, or as times where the column has them. Numbers beyond 2^53 are rounded: a chart cannot show the difference. */
 export function numericEdges({ edges }: Histogram, type: string): { edges: (number | Date)[]; isTime: boolean } {
@@ -50,7 +35,13 @@ export function boundText(value: unknown): string {
 }
 
 /** A histogram in words, for those who do not see it. */
-export function summary({ histogram, min, max, rows, nulls }: ColumnDistribution): string {
+export function summary({
+  histogram,
+  min,
+  max,
+  rows,
+  nulls,
+}: Pick<ColumnDistribution, 'histogram' | 'min' | 'max' | 'rows' | 'nulls'>): string {
   const { edges = [], counts = [] } = histogram ?? {}
   const top = counts.indexOf(Math.max(...counts))
   const range = `${format.counted(rows - nulls, 'value')} from ${format.cell(min)} to ${format.cell(max)}`
