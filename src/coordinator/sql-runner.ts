@@ -201,18 +201,13 @@ export class SqlRunner {
       }
       clean = analysis.singleCalls === 0
       const bind = () => bindTables(context, analysis, loaded)
-      await context.session.run('BEGIN TRANSACTION', running)
       const bound = await stepUnchanged(reading.files, running, bind)
       const estimate = estimateSql(settings, bound.planned)
       requireAffordable(estimate, options)
       const reads = { root, text, tree, planned: bound.planned }
       const choice = await chooseSql(context, reads, { pool: poolOf(settings, options), purpose })
-      const begin = async () => {
-        await context.session.run('BEGIN TRANSACTION', running)
-        await bind()
-      }
       const prepared = {
-        context: { ...context, restore: begin },
+        context: { ...context, restore: bind },
         text,
         tables,
         running,
@@ -226,9 +221,9 @@ export class SqlRunner {
       if (purpose === 'explain') return prepared
       if (settings.split === 'auto') return planned(prepared, lease)
       // Planning may have failed on the way, which ends a transaction.
-      await context.session.run('ROLLBACK', { signal: running.signal })
-      if (choice.divided) return await this.#runTasks(prepared, begin)
-      await begin()
+      await context.session.rollback(running)
+      if (choice.divided) return await this.#runTasks(prepared, bind)
+      await bind()
       return planned(prepared, lease)
     } catch (error) {
       await close()
@@ -258,7 +253,7 @@ export class SqlRunner {
   }
 
   /** Runs the stages of a plan, and makes what they gave known to the session that runs the rest. */
-  async #runTasks(prepared: Prepared, begin: () => Promise<void>): Promise<Prepared> {
+  async #runTasks(prepared: Prepared, begin: () => Promise<unknown>): Promise<Prepared> {
     const { context, running, choice, files, record } = prepared
     const { stages, final } = choice.plan!
     const { session } = context

@@ -1,13 +1,12 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
 import type { DuckDBDataChunk, DuckDBResult, DuckDBType } from '@duckdb/node-api'
 import type { DataFile, Snapshot, SnapshotId, Table } from '../catalog/types.ts'
-import { quoteIdentifier, quoteString } from '../common/data-type.ts'
+import { quoteString } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { valueLimitSql } from '../engine/guards.ts'
 import type { BoundValues } from '../engine/parameters.ts'
-import { scanSql } from '../engine/scan.ts'
 import { chunksOf } from '../engine/stream.ts'
 import { type JsonValue, toJson } from '../engine/values.ts'
 import { SkepError } from '../errors.ts'
@@ -100,40 +99,36 @@ export interface BoundTables {
   planned: ReadonlyMap<string, PlannedTable>
 }
 
-/** Makes the tables of a query visible to its session, each reduced to the files that it has to read. `tables` is keyed by lower-case name. */
+/** Begins a transaction in which the tables of a query are known, each reduced to the files that it has to read. `tables` is keyed by lower-case name. */
 export async function bindTables(
   context: SqlContext,
   analysis: SqlAnalysis,
   tables: ReadonlyMap<string, Table>,
 ): Promise<BoundTables> {
+  const { session, options, record } = context
   const scans: TableScan[] = []
   const files: DataFile[] = []
   const planned = new Map<string, PlannedTable>()
   // Values of parameters are computed with where nothing else may wait for them.
   if (analysis.singleCalls > 0 && context.params === undefined) {
-    await context.session.run(valueLimitSql(context.settings, analysis.singleCalls), context.options)
+    await session.run(valueLimitSql(context.settings, analysis.singleCalls), options)
   }
   for (const [key, table] of tables) {
     const uses = analysis.uses.filter((use) => use.table.toLowerCase() === key)
     const pruning = await pruneUses(context, table, uses)
-    await context.record.fetching(() => openFiles(context, key, table, pruning.files))
     scans.push(scanOf(table, pruning))
     for (const file of pruning.files) files.push(file)
     planned.set(key, { table, files: pruning.files })
   }
+  await record.fetching(() => openFiles(context, planned))
   return { scans, files, planned }
 }
 
-/** Makes a view of these files of a table, which are whole. */
-async function openFiles(
-  { session, checker, options }: SqlContext,
-  view: string,
-  table: Table,
-  files: readonly DataFile[],
-): Promise<void> {
-  await requireWhole(checker, table, files, options)
-  const scan = scanSql(table, table.snapshot.schema, files)
-  await session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(view)} AS ${scan}`, options)
+/** Makes views of these files, which are whole. */
+async function openFiles({ session, checker, options }: SqlContext, planned: BoundTables['planned']): Promise<void> {
+  for (const { table, files } of planned.values()) await requireWhole(checker, table, files, options)
+  const views = [...planned].map(([name, { table, files }]) => ({ name, table, files }))
+  await session.show(views, { ...options, begin: true })
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {

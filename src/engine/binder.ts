@@ -12,6 +12,7 @@ import type { BoundValue, BoundValues } from './parameters.ts'
 export async function parseSql(session: Session, text: string, options: RunOptions): Promise<SerializedSql> {
   const [row] = await session.rows<{ tree: string }>('SELECT json_serialize_sql($1::VARCHAR) AS tree', {
     ...options,
+    columnsOnly: true,
     params: [text],
   })
   return readTree(row!.tree)

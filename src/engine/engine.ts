@@ -18,7 +18,8 @@ import { closeFence, startOptions } from './fence.ts'
 import { guardSql, valueLimitSql } from './guards.ts'
 import { type GuardedQuery, MemoryGuard } from './memory-guard.ts'
 import { type BoundValues, bindable } from './parameters.ts'
-import { runPending, streamPending } from './pending.ts'
+import { type PreparedStatement, prepareStatement } from './pending.ts'
+import { type TableView, viewsSql } from './views.ts'
 import { StatementWatch } from './watch.ts'
 
 /** What an engine is made with. */
@@ -38,6 +39,8 @@ export interface RunOptions extends Omit<FailureContext, 'signal'> {
   params?: BoundValues | undefined
   /** Called a few times a second with the part of the work done, from 0 to 1. */
   onProgress?: ((fraction: number) => void) | undefined
+  /** True for a statement that needs no rows of the session's views, only their columns. */
+  columnsOnly?: boolean
 }
 
 /** One in-memory DuckDB. */
@@ -71,6 +74,8 @@ export class Engine implements AsyncDisposable {
     await session.run(`SET GLOBAL TimeZone = 'UTC'`)
     await session.run(`SET GLOBAL parquet_metadata_cache = true`)
     if (roots) {
+      // Whoever keeps a fenced engine knows which versions of files it has read: see the keeper.
+      await session.run(`SET GLOBAL validate_external_file_cache = 'NO_VALIDATION'`)
       await session.run(guardSql(settings).join('; '))
       await closeFence(session, roots)
     }
@@ -107,6 +112,8 @@ export class Session implements Disposable {
   readonly #limits: SessionLimits
   #query: GuardedQuery | undefined
   #stuck: Promise<void> | undefined
+  /** What gives the views all their files, while they have one each. */
+  #widening: readonly string[] = []
 
   constructor(connection: DuckDBConnection, limits: SessionLimits) {
     this.connection = connection
@@ -118,13 +125,27 @@ export class Session implements Disposable {
     return this.#stuck
   }
 
+  /** Makes these views of files known to all later statements, until the transaction that is open ends; begins one if asked. */
+  async show(views: readonly TableView[], options: RunOptions & { begin?: boolean } = {}): Promise<void> {
+    const { first, all } = viewsSql(views)
+    const statements = [...(options.begin ? ['BEGIN TRANSACTION'] : []), ...first]
+    this.#widening = []
+    if (statements.length > 0) await this.run(statements.join(';\n'), withoutQuery(options))
+    this.#widening = all
+  }
+
+  /** Ends the transaction that is open, and with it what was made in it. */
+  async rollback(options: RunOptions = {}): Promise<void> {
+    this.#widening = []
+    await this.run('ROLLBACK', withoutQuery(options))
+  }
+
   /** Runs a statement and keeps its whole result. @throws what {@link fromDuckDB} makes of DuckDB's error */
   async run(sql: string, options: RunOptions = {}): Promise<DuckDBMaterializedResult> {
-    return this.#guard({ ...options, sql }, () => {
-      const bound = bindable(options.params)
-      const pending = this.#limits.memory && options.userSql
-      return pending ? runPending(this.connection, sql, bound) : this.connection.run(sql, bound.values, bound.types)
-    })
+    if (this.#limits.memory && options.userSql) return this.#inSteps(sql, options, (statement) => statement.run())
+    await this.#widen(options)
+    const { values, types } = bindable(options.params)
+    return this.#guard({ ...options, sql }, () => this.connection.run(sql, values, types))
   }
 
   /** Runs a query and gives its rows as objects keyed by column, integers and all as DuckDB's JavaScript values. For small results of our own queries. */
@@ -135,13 +156,25 @@ export class Session implements Disposable {
 
   /** Starts a query whose chunks are fetched with {@link fetch}: memory stays bounded whatever the size of the result. */
   async stream(sql: string, options: RunOptions = {}): Promise<DuckDBResult> {
-    return this.#guard({ ...options, sql }, () => {
-      const bound = bindable(options.params)
-      const pending = this.#limits.memory !== undefined
-      return pending
-        ? streamPending(this.connection, sql, bound)
-        : this.connection.stream(sql, bound.values, bound.types)
-    })
+    if (this.#limits.memory) return this.#inSteps(sql, options, (statement) => statement.stream())
+    await this.#widen(options)
+    const { values, types } = bindable(options.params)
+    return this.#guard({ ...options, sql }, () => this.connection.stream(sql, values, types))
+  }
+
+  async #inSteps<T>(sql: string, options: RunOptions, step: (statement: PreparedStatement) => Promise<T>): Promise<T> {
+    const bound = bindable(options.params)
+    const guarded = { ...options, sql }
+    using prepared = await this.#guard(guarded, () => prepareStatement(this.connection, sql, bound))
+    await this.#widen(options)
+    return await this.#guard(guarded, () => step(prepared))
+  }
+
+  async #widen({ columnsOnly, ...options }: RunOptions): Promise<void> {
+    if (columnsOnly || this.#widening.length === 0) return
+    const sql = this.#widening.join(';\n')
+    this.#widening = []
+    await this.#guard({ ...withoutQuery(options), sql }, () => this.connection.run(sql))
   }
 
   /** Runs `step` (a fetch from a streamed result) under the same guard as {@link run}. */
@@ -155,6 +188,7 @@ export class Session implements Disposable {
   async reset(): Promise<boolean> {
     if (this.#stuck) return false
     this.#query = undefined
+    this.#widening = []
     try {
       await this.connection.run('ROLLBACK')
       return true
@@ -206,6 +240,11 @@ export class Session implements Disposable {
     }
     this.#stuck = running.then(end, end)
   }
+}
+
+/** What other statements of the same call are run with. */
+export function withoutQuery({ signal, timeoutMs }: RunOptions): RunOptions {
+  return { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) }
 }
 
 /** Ends a query whose time is over or whose caller has left. @throws QUERY_TIMEOUT, CANCELLED */

@@ -8,26 +8,43 @@ import type { BoundParameters } from './parameters.ts'
 /** How often the end of a statement is looked for: at once, in the next turns of the event loop, then by the clock. */
 const EAGER_LOOKS = 50
 
-/** The rows of a statement as they come. As {@link DuckDBConnection.stream}, which would occupy a thread of the process until the first rows. */
-export async function streamPending(
-  connection: DuckDBConnection,
-  sql: string,
-  { values, types }: BoundParameters,
-): Promise<DuckDBResult> {
-  const pending = await connection.startStream(sql, values, types)
-  await untilReady(pending)
-  return await pending.getResult()
+/** A statement that is planned and has its values. Its end, or that of its rows, is somebody else's to wait for. */
+export interface PreparedStatement extends Disposable {
+  /** The rows of the statement as they come. As {@link DuckDBConnection.stream}, which would occupy a thread of the process until the first rows. */
+  stream(): Promise<DuckDBResult>
+  /** The whole result of the statement; as {@link DuckDBConnection.run}, which would occupy a thread of the process. */
+  run(): Promise<DuckDBMaterializedResult>
 }
 
-/** The whole result of a statement; as {@link DuckDBConnection.run}, which would occupy a thread of the process. */
-export async function runPending(
+/** Plans the last of some statements, and runs those before it: the engine makes several of one that pivots. */
+export async function prepareStatement(
   connection: DuckDBConnection,
   sql: string,
   { values, types }: BoundParameters,
-): Promise<DuckDBMaterializedResult> {
-  const pending = await connection.start(sql, values, types)
+): Promise<PreparedStatement> {
+  const statements = await connection.extractStatements(sql)
+  for (let k = 0; k < statements.count - 1; k++) {
+    const before = await statements.prepare(k)
+    await before.run().finally(() => before.destroySync())
+  }
+  const prepared = await statements.prepare(statements.count - 1)
+  const end = () => prepared.destroySync()
+  try {
+    if (values) prepared.bind(values, types)
+  } catch (error) {
+    end()
+    throw error
+  }
+  return {
+    stream: async () => await resultOf(prepared.startStream()),
+    run: async () => (await resultOf(prepared.start())) as DuckDBMaterializedResult,
+    [Symbol.dispose]: end,
+  }
+}
+
+async function resultOf(pending: DuckDBPendingResult): Promise<DuckDBResult> {
   await untilReady(pending)
-  return (await pending.getResult()) as DuckDBMaterializedResult
+  return await pending.getResult()
 }
 
 /** Returns when the result can be had without waiting. @throws the engine's error */

@@ -26,7 +26,7 @@ export function attachedScanSql(table: AttachedShape, schema: Schema, files: rea
 /** Files that all have deleted rows or none; or one file, of which a range of rows is read. */
 function groupSql(table: AttachedShape, schema: Schema, files: readonly DataFile[]): string {
   const columns = schema.columns.map((column) => `${valueSql(table, column, files)} AS ${quoteIdentifier(column.name)}`)
-  const from = `read_parquet(${pathsSql(files)}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)})`
+  const from = `read_parquet(${pathsSql(files.map(({ path }) => path))}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)})`
   const range = files[0]!.range
   const conditions = [
     ...(range ? [`${ROW_NUMBER} >= ${range[0]} AND ${ROW_NUMBER} < ${range[1]}`] : []),
@@ -106,9 +106,8 @@ function deletedSql(files: readonly DataFile[]): string {
     deletes.map((other) => `{d: ${places.get(other)}, u: ${quoteString(uri)}, f: ${file}}`),
   )
   const pair = `SELECT unnest([${pairs.join(', ')}], recursive := true)`
-  const list = `[${paths.map(quoteString).join(', ')}]`
   return (
-    `SELECT 1 FROM (SELECT p.f AS f, d.pos AS pos FROM read_parquet(${list}, hive_partitioning = false) AS d ` +
+    `SELECT 1 FROM (SELECT p.f AS f, d.pos AS pos FROM read_parquet(${pathsSql(paths)}, hive_partitioning = false) AS d ` +
     `JOIN (${pair}) AS p ON d.${FILE_INDEX} = p.d AND d.file_path = p.u) AS gone ` +
     `WHERE gone.f = ${DATA}.${FILE_INDEX} AND gone.pos = ${DATA}.${ROW_NUMBER}`
   )

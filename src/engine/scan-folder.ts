@@ -48,9 +48,15 @@ export function rangesSql(
   return [...(whole.length > 0 ? [`${select} ${from(whole)}`] : []), ...ranges].join(' UNION ALL ')
 }
 
-/** The paths of files as a list in SQL. */
-export function pathsSql(files: readonly DataFile[]): string {
-  return `[${files.map(({ path }) => quoteString(path)).join(', ')}]`
+/** Between paths of a list that is written as one text. */
+const SEPARATOR = '\u001f'
+
+/** Paths as a list in SQL; a long one as a text that is cut, which the engine reads several times faster. */
+export function pathsSql(paths: readonly string[]): string {
+  if (paths.length <= SETTINGS.plannedFiles.default || paths.some((path) => path.includes(SEPARATOR))) {
+    return `[${paths.map(quoteString).join(', ')}]`
+  }
+  return `string_split(${quoteString(paths.join(SEPARATOR))}, ${quoteString(SEPARATOR)})`
 }
 
 /** The files by their layouts, in the order in which these come first. */
@@ -75,7 +81,7 @@ function layoutScan(
   const hive = new Set(table.hiveColumns)
   return {
     files,
-    from: (some) => `read_parquet(${pathsSql(some)}, ${option}${hiveOptions(table, schema)})`,
+    from: (some) => `read_parquet(${pathsSql(some.map(({ path }) => path))}, ${option}${hiveOptions(table, schema)})`,
     value: ({ id, name, type }) => {
       const found = hive.has(name) || !own ? name : own.get(foldName(name))
       const isMisread =

@@ -18,7 +18,11 @@ export function scanSql(table: Scanned, schema: Schema, files: readonly DataFile
     return reading?.narrower.has(id) ? `${unfilteredSql(quoted)} AS ${quoted}` : quoted
   })
   const option = reading?.byId ? `, schema = ${byId(schema)}` : ''
-  return rangesSql(files, columns, (some) => `read_parquet(${pathsSql(some)}, hive_partitioning = false${option})`)
+  return rangesSql(
+    files,
+    columns,
+    (some) => `read_parquet(${pathsSql(some.map(({ path }) => path))}, hive_partitioning = false${option})`,
+  )
 }
 
 function emptyScan(schema: Schema): string {

@@ -7,7 +7,8 @@
 export const START_SETTINGS = `
   TimeZone allow_community_extensions allow_persistent_secrets allowed_configs allowed_directories
   autoinstall_known_extensions autoload_known_extensions enable_external_access external_threads lock_configuration
-  max_expression_depth memory_limit parquet_metadata_cache scheduler_process_partial temp_directory threads`
+  max_expression_depth memory_limit parquet_metadata_cache scheduler_process_partial temp_directory threads
+  validate_external_file_cache`
 
 /** What each session sets for itself; it changes no answer. */
 export const SESSION_SETTINGS = 'enable_progress_bar enable_progress_bar_print'
@@ -19,7 +20,7 @@ export const UNLOCKABLE_SETTINGS = 'schema search_path'
 export const LOCKED_SETTINGS = {
   file: `
     allowed_paths disabled_filesystems enable_external_file_cache file_search_path home_directory log_query_path
-    max_temp_directory_size profile_output profiling_output temp_file_encryption validate_external_file_cache`,
+    max_temp_directory_size profile_output profiling_output temp_file_encryption`,
   network: `
     custom_user_agent enable_http_logging enable_http_metadata_cache http_logging_output http_proxy
     http_proxy_password http_proxy_username`,

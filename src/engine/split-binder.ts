@@ -23,7 +23,7 @@ export class SessionBinder implements Binder {
   constructor(session: Session, params: BoundValues | undefined, options: RunOptions) {
     this.#session = session
     this.#params = params
-    this.#options = options
+    this.#options = { ...options, columnsOnly: true }
   }
 
   /** The text of a query. @throws SQL_INVALID when the engine does not print it so that it reads the same back */

@@ -5,7 +5,7 @@
  */
 import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
 import { isSkepError, SkepError } from '../errors.ts'
-import type { RunOptions, Session } from './engine.ts'
+import { type RunOptions, type Session, withoutQuery } from './engine.ts'
 
 /** The chunks of a query, which runs in a transaction of its own. @throws what the query fails with, at any chunk or after the last */
 export async function* streamChunks(
@@ -36,13 +36,9 @@ export async function* chunksOf(
     yield chunk
   }
   if (!(await isAborted(session, query.options))) return
-  await session.run('ROLLBACK', withoutQuery(query.options))
+  await session.rollback(query.options)
   await query.restore?.()
   throw await failureOf(session, query)
-}
-
-function withoutQuery({ signal, timeoutMs }: RunOptions): RunOptions {
-  return { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) }
 }
 
 async function isAborted(session: Session, options: RunOptions): Promise<boolean> {

@@ -1,11 +1,9 @@
 /** Runs one task: whoever has the message, the files and the exchange of its query can. */
-
-import { quoteIdentifier } from '../common/data-type.ts'
 import type { Settings } from '../config.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { type EngineKeeper, readingOf } from '../engine/keeper.ts'
 import { paramFromJson } from '../engine/params-json.ts'
-import { scanSql } from '../engine/scan.ts'
+import type { TableView } from '../engine/views.ts'
 import type { Exchange, Rows } from '../exchange/exchange.ts'
 import { takeRows } from '../exchange/take-rows.ts'
 import { viewRows } from '../exchange/view-rows.ts'
@@ -79,14 +77,19 @@ async function runSql(
   const { settings, engines } = worker
   const { work } = message
   const exchange = worker.exchange(message.query)
-  const tables = work.inputs.flatMap((input) =>
-    'table' in input ? [readTable(input.table, message.task.files[input.view] ?? [], worker.root)] : [],
-  )
-  const lease = await engines.lease(readingOf(tables))
+  const views = work.inputs.flatMap((input): TableView[] => {
+    if (!('table' in input)) return []
+    const table = readTable(input.table, message.task.files[input.view] ?? [], worker.root)
+    return [{ name: input.view, table, files: table.snapshot.files }]
+  })
+  const lease = await engines.lease(readingOf(views.map(({ table }) => table)))
   const { session, close } = lease
   clock.begin(lease)
   try {
-    for (const input of work.inputs) await makeView({ worker, message, exchange, session, options }, input)
+    await session.show(views, options)
+    for (const input of work.inputs) {
+      if ('stage' in input) await viewStage({ message, exchange, session, options }, input)
+    }
     clock.fetched()
     const params = Object.entries(work.params ?? {}).map(([name, json]) => [name, paramFromJson(json)] as const)
     const run = { ...options, userSql: true, ...(params.length > 0 && { params: Object.fromEntries(params) }) }
@@ -108,22 +111,19 @@ async function runSql(
 }
 
 interface Viewing {
-  worker: Worker
   message: TaskMessage
   exchange: Exchange
   session: Session
   options: RunOptions
 }
 
-async function makeView({ worker, message, exchange, session, options }: Viewing, input: StageInput): Promise<void> {
+/** Makes the rows that another stage gave known. */
+async function viewStage(
+  { message, exchange, session, options }: Viewing,
+  { view, stage, columns, own, cut }: Extract<StageInput, { stage: string }>,
+): Promise<void> {
   const { task, inputs } = message
-  if ('table' in input) {
-    const table = readTable(input.table, task.files[input.view] ?? [], worker.root)
-    const scan = scanSql(table, table.snapshot.schema, table.snapshot.files)
-    await session.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(input.view)} AS ${scan}`, options)
-    return
-  }
-  const { stage, columns, own, cut } = input
   const part = own && cut && task.part !== undefined ? { part: { number: task.part, ...cut } } : {}
-  await viewRows(session, input.view, inputs[stage] ?? [], { exchange, columns, ...part, run: options })
+  const run = { ...options, columnsOnly: true }
+  await viewRows(session, view, inputs[stage] ?? [], { exchange, columns, ...part, run })
 }
