@@ -287,6 +287,11 @@ export const SETTINGS = {
     default: 500_000,
     help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
   },
+  quickSqlCharacters: {
+    unit: 'characters',
+    default: 4096,
+    help: 'SQL up to this length is parsed without the detour of a thread.',
+  },
   plannedFiles: {
     unit: 'count',
     default: 16,

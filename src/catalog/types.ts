@@ -80,6 +80,13 @@ export interface ColumnStatistics {
   upper?: Scalar
 }
 
+/** A file of deleted rows. `path`: as the engine opens it; `version`: its stamp, empty until it was looked at. */
+export interface DeleteFile {
+  path: string
+  sizeBytes: number
+  version: string
+}
+
 /** One immutable Parquet file of a snapshot. */
 export interface DataFile {
   /** As the engine opens it: an absolute path on disk, or a URL. */
@@ -104,8 +111,8 @@ export interface DataFile {
    * Null is a null.
    */
   constants?: ReadonlyMap<number, Scalar | null>
-  /** Iceberg files of position deletes that concern this file: paths as the engine opens them (attached tables only). */
-  deletes?: readonly string[]
+  /** Iceberg files of position deletes that concern this file (attached tables only). */
+  deletes?: readonly DeleteFile[]
   /** The file as its table's own metadata writes it, by which position deletes name it; `path` when absent. */
   uri?: string
   /** Of a task: half-open range of row numbers; `rows` counts these. All rows when absent. */

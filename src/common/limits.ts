@@ -224,6 +224,17 @@ export const LIMITS = {
     default: 0.1,
     help: 'Time of one stamp up to which the disk is fast: beyond it is a network, which must not block the process.',
   },
+  quickBytes: {
+    unit: 'bytes',
+    default: 65_536,
+    help: 'Files up to this size are read without the detour of a thread while the disk is fast.',
+  },
+  quickLookMs: {
+    unit: 'ms',
+    default: 20,
+    help: 'A look at a disk that takes longer makes the disk a slow one: threads look at it for a while.',
+  },
+  slowDiskMs: { unit: 'ms', default: 10_000, help: 'How long a disk counts as slow after a slow look.' },
   slowStamps: {
     unit: 'count',
     default: 32,

@@ -128,7 +128,8 @@ export async function bindTables(
 async function openFiles({ session, checker, options }: SqlContext, planned: BoundTables['planned']): Promise<void> {
   for (const { table, files } of planned.values()) await requireWhole(checker, table, files, options)
   const views = [...planned].map(([name, { table, files }]) => ({ name, table, files }))
-  await session.show(views, { ...options, begin: true })
+  await session.show(views, options)
+  await session.begin(options)
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {

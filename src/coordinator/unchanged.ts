@@ -1,4 +1,5 @@
 /** Answers from files that others may change: none leaves us unless its files stayed as they were planned. */
+import { foreignFiles } from '../catalog/stamp-files.ts'
 import type { DataFile } from '../catalog/types.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { firstChanged } from '../storage/file-tree.ts'
@@ -6,10 +7,8 @@ import type { CallOptions } from '../storage/object-store.ts'
 
 /** Succeeds when all foreign files among these are as they were when the query was planned; those that could not be read then are told of elsewhere. @throws FOLDER_CHANGED */
 export async function requireUnchanged(files: readonly DataFile[], options: CallOptions = {}): Promise<void> {
-  const planned = files.flatMap(({ path, sizeBytes, foreign }) =>
-    foreign && foreign.problem === undefined ? [{ path, sizeBytes, version: foreign.version }] : [],
-  )
-  const file = await firstChanged('', planned, options)
+  const readable = files.filter(({ foreign }) => foreign?.problem === undefined)
+  const file = await firstChanged('', foreignFiles(readable), options)
   if (file === undefined) return
   const message = `${file} changed or vanished while the query read it; try again when its writer is done`
   throw new SkepError('FOLDER_CHANGED', message, { file })

@@ -10,11 +10,7 @@ import type { BoundValue, BoundValues } from './parameters.ts'
 
 /** The parse tree of a text, or DuckDB's refusal. */
 export async function parseSql(session: Session, text: string, options: RunOptions): Promise<SerializedSql> {
-  const [row] = await session.rows<{ tree: string }>('SELECT json_serialize_sql($1::VARCHAR) AS tree', {
-    ...options,
-    columnsOnly: true,
-    params: [text],
-  })
+  const [row] = await session.ask<{ tree: string }>('SELECT json_serialize_sql($1::VARCHAR) AS tree', text, options)
   return readTree(row!.tree)
 }
 

@@ -8,9 +8,10 @@ import {
   type DuckDBConnection,
   DuckDBInstance,
   type DuckDBMaterializedResult,
+  type DuckDBPreparedStatement,
   type DuckDBResult,
 } from '@duckdb/node-api'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { throwIfAborted } from '../errors.ts'
 import { removeFolder } from '../storage/temporary.ts'
 import { type FailureContext, fromDuckDB, isTimeout, timeoutError } from './duckdb-errors.ts'
@@ -18,8 +19,8 @@ import { closeFence, startOptions } from './fence.ts'
 import { guardSql, valueLimitSql } from './guards.ts'
 import { type GuardedQuery, MemoryGuard } from './memory-guard.ts'
 import { type BoundValues, bindable } from './parameters.ts'
-import { type PreparedStatement, prepareStatement } from './pending.ts'
-import { type TableView, viewsSql } from './views.ts'
+import { type PreparedStatement, prepareStatement, runNow } from './pending.ts'
+import { type TableView, viewChanges, viewsSql } from './views.ts'
 import { StatementWatch } from './watch.ts'
 
 /** What an engine is made with. */
@@ -106,6 +107,9 @@ interface SessionLimits {
   setup?: string
 }
 
+/** A statement that no transaction refuses but one that is aborted. */
+const ANYTHING = 'SELECT 1'
+
 /** One connection of an engine; runs one statement at a time. */
 export class Session implements Disposable {
   readonly connection: DuckDBConnection
@@ -114,6 +118,12 @@ export class Session implements Disposable {
   #stuck: Promise<void> | undefined
   /** What gives the views all their files, while they have one each. */
   #widening: readonly string[] = []
+  /** Views that were made outside of transactions: what made them, by name. */
+  #shown: ReadonlyMap<string, string> = new Map()
+  /** False while it is not known which those are. */
+  #isSound = true
+  /** Statements of ours that are run again and again, planned. */
+  readonly #kept = new Map<string, DuckDBPreparedStatement>()
 
   constructor(connection: DuckDBConnection, limits: SessionLimits) {
     this.connection = connection
@@ -125,13 +135,28 @@ export class Session implements Disposable {
     return this.#stuck
   }
 
-  /** Makes these views of files known to all later statements, until the transaction that is open ends; begins one if asked. */
-  async show(views: readonly TableView[], options: RunOptions & { begin?: boolean } = {}): Promise<void> {
+  /**
+   * Has these views of files, and no others, known to later statements, outside of any transaction. The next call that wants the
+   * same finds them there.
+   */
+  async show(views: readonly TableView[], options: RunOptions = {}): Promise<void> {
     const { first, all } = viewsSql(views)
-    const statements = [...(options.begin ? ['BEGIN TRANSACTION'] : []), ...first]
+    const changes = viewChanges(this.#shown, first)
     this.#widening = []
-    if (statements.length > 0) await this.run(statements.join(';\n'), withoutQuery(options))
+    if (changes.length > 0) {
+      this.#isSound = false
+      await this.run(changes.join(';\n'), withoutQuery(options))
+      this.#isSound = true
+      this.#shown = first
+    }
     this.#widening = all
+  }
+
+  /** Begins a transaction. */
+  async begin(options: RunOptions = {}): Promise<void> {
+    await this.#guard(withoutQuery(options), async () => {
+      await runNow(await this.#keep('BEGIN TRANSACTION')).getResult()
+    })
   }
 
   /** Ends the transaction that is open, and with it what was made in it. */
@@ -154,8 +179,26 @@ export class Session implements Disposable {
     return (await result.getRowObjectsJS()) as T[]
   }
 
+  /** As {@link rows}, for a statement of ours with one text that it binds: it is planned once in a session. */
+  async ask<T>(sql: string, text: string, options: RunOptions = {}): Promise<T[]> {
+    const result = await this.#guard({ ...withoutQuery(options), sql }, async () => {
+      const statement = await this.#keep(sql)
+      statement.bindVarchar(1, text)
+      if (text.length > SETTINGS.quickSqlCharacters.default) return await statement.run()
+      return (await runNow(statement).getResult()) as DuckDBMaterializedResult
+    })
+    return (await result.getRowObjectsJS()) as T[]
+  }
+
+  async #keep(sql: string): Promise<DuckDBPreparedStatement> {
+    const kept = this.#kept.get(sql) ?? (await this.connection.prepare(sql))
+    this.#kept.set(sql, kept)
+    return kept
+  }
+
   /** Starts a query whose chunks are fetched with {@link fetch}: memory stays bounded whatever the size of the result. */
   async stream(sql: string, options: RunOptions = {}): Promise<DuckDBResult> {
+    await this.#keep(ANYTHING)
     if (this.#limits.memory) return this.#inSteps(sql, options, (statement) => statement.stream())
     await this.#widen(options)
     const { values, types } = bindable(options.params)
@@ -182,11 +225,23 @@ export class Session implements Disposable {
     return this.#guard(options, step)
   }
 
+  /** True when something failed in the transaction that is open, also where it could not say so: a stream that ends half way. */
+  get isAborted(): boolean {
+    try {
+      const anything = this.#kept.get(ANYTHING)
+      if (anything) runNow(anything)
+      return false
+    } catch (error) {
+      if (/transaction is aborted/.test(String(error))) return true
+      throw fromDuckDB(error, {})
+    }
+  }
+
   /**
-   * Makes the session as good as new: what it made since it began a transaction is gone. False when it is not, and has to be closed.
+   * Makes the session as good as new, but for its views: what it made since it began a transaction is gone. False when it is not, and has to be closed.
    */
   async reset(): Promise<boolean> {
-    if (this.#stuck) return false
+    if (this.#stuck || !this.#isSound) return false
     this.#query = undefined
     this.#widening = []
     try {

@@ -1,5 +1,6 @@
 /** Fenced engines by the folders that they may read: one is current, an outgrown one lives until its last user has given it back. */
 import { dirname, resolve } from 'node:path'
+import { foreignFiles } from '../catalog/stamp-files.ts'
 import type { DataFile, Table } from '../catalog/types.ts'
 import { SETTINGS, type Settings } from '../config.ts'
 import type { Engine, Session } from './engine.ts'
@@ -23,10 +24,7 @@ export interface Reading {
   files: readonly DataFile[]
 }
 
-/**
- * What the tables, and files to be written into these folders, need of an engine. Files of attached tables may lie outside of their folder;
- * so may their files of deleted rows, which are held to be as immutable.
- */
+/** What the tables, and files to be written into these folders, need of an engine. Files of attached tables may lie outside of their folder. */
 export function readingOf(tables: readonly Table[], folders: readonly string[] = []): Reading {
   const foreign = tables.filter(({ kind }) => kind !== 'managed')
   return {
@@ -38,7 +36,7 @@ export function readingOf(tables: readonly Table[], folders: readonly string[] =
 function rootsOf({ kind, location, snapshot }: Table): string[] {
   if (kind === 'registered') return [location]
   const inside = location.endsWith('/') ? location : `${location}/`
-  const paths = snapshot.files.flatMap(({ path, deletes = [] }) => [path, ...deletes])
+  const paths = snapshot.files.flatMap(({ path, deletes = [] }) => [path, ...deletes.map((file) => file.path)])
   const outside = paths.filter((path) => !path.startsWith(inside))
   const folders = [...new Set(outside.map((path) => dirname(path)))]
   return [location, ...(folders.length > SETTINGS.engineRoots.default ? [commonFolder(folders)] : folders)]
@@ -223,7 +221,7 @@ function isFirstTask(kept: Kept): boolean {
 /** True when the engine may be used; the files are then remembered as seen. */
 function suits({ roots, seen }: Kept, reading: Reading): boolean {
   if (!covers(roots, reading.roots)) return false
-  const foreign = reading.files.flatMap(({ path, foreign: own }) => (own ? [{ path, version: own.version }] : []))
+  const foreign = foreignFiles(reading.files)
   const news = foreign.filter(({ path }) => !seen.has(path))
   if (seen.size > 0 && seen.size + news.length > SETTINGS.seenFiles.default) return false
   if (foreign.some(({ path, version }) => (seen.get(path) ?? version) !== version)) return false

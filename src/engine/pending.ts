@@ -1,12 +1,23 @@
 /** Running a statement on the engine's own threads: this process's few threads for input and output stay free meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DuckDBConnection, DuckDBMaterializedResult, DuckDBPendingResult, DuckDBResult } from '@duckdb/node-api'
+import type {
+  DuckDBConnection,
+  DuckDBMaterializedResult,
+  DuckDBPendingResult,
+  DuckDBPreparedStatement,
+  DuckDBResult,
+} from '@duckdb/node-api'
 import duckdb, { type PendingResult } from '@duckdb/node-bindings'
 import { SETTINGS } from '../config.ts'
 import type { BoundParameters } from './parameters.ts'
 
-/** How often the end of a statement is looked for: at once, in the next turns of the event loop, then by the clock. */
+/** How often the end of a statement is looked for in the next turns of the event loop, before the clock says when. */
 const EAGER_LOOKS = 50
+/** The first of these looks follow at once. A process that waits for nothing else then sleeps between them: the engine can use its processor. */
+const RESTLESS_LOOKS = 5
+const NAP_MS = 0.02
+const nobody = new Int32Array(new SharedArrayBuffer(4))
+let waiting = 0
 
 /** A statement that is planned and has its values. Its end, or that of its rows, is somebody else's to wait for. */
 export interface PreparedStatement extends Disposable {
@@ -16,18 +27,13 @@ export interface PreparedStatement extends Disposable {
   run(): Promise<DuckDBMaterializedResult>
 }
 
-/** Plans the last of some statements, and runs those before it: the engine makes several of one that pivots. */
+/** Plans a statement. */
 export async function prepareStatement(
   connection: DuckDBConnection,
   sql: string,
   { values, types }: BoundParameters,
 ): Promise<PreparedStatement> {
-  const statements = await connection.extractStatements(sql)
-  for (let k = 0; k < statements.count - 1; k++) {
-    const before = await statements.prepare(k)
-    await before.run().finally(() => before.destroySync())
-  }
-  const prepared = await statements.prepare(statements.count - 1)
+  const prepared = await connection.prepare(sql)
   const end = () => prepared.destroySync()
   try {
     if (values) prepared.bind(values, types)
@@ -50,17 +56,38 @@ async function resultOf(pending: DuckDBPendingResult): Promise<DuckDBResult> {
 /** Returns when the result can be had without waiting. @throws the engine's error */
 async function untilReady(pending: DuckDBPendingResult): Promise<void> {
   const handle = Reflect.get(pending, 'pending_result') as PendingResult
-  for (let looks = 0; ; looks++) {
-    const state = duckdb.pending_execute_check_state(handle)
-    if (state === duckdb.PendingState.RESULT_READY) return
-    if (state === duckdb.PendingState.ERROR) {
-      const message = duckdb.pending_error(handle)
-      // A statement that is finished, or that waits for its rows to be fetched, counts as an error without a message.
-      if (message === '') return
-      throw new Error(message)
+  waiting++
+  try {
+    for (let looks = 1; !isReady(handle); looks++) {
+      if (looks > EAGER_LOOKS) await sleep(SETTINGS.statementLookMs.default)
+      else {
+        if (looks > RESTLESS_LOOKS && waiting === 1) Atomics.wait(nobody, 0, 0, NAP_MS)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
     }
-    await (looks < EAGER_LOOKS
-      ? new Promise((resolve) => setImmediate(resolve))
-      : sleep(SETTINGS.statementLookMs.default))
+  } finally {
+    waiting--
   }
+}
+
+/** True when the result of a statement can be had. @throws the engine's error */
+function isReady(handle: PendingResult): boolean {
+  const state = duckdb.pending_execute_check_state(handle)
+  if (state !== duckdb.PendingState.ERROR) return state === duckdb.PendingState.RESULT_READY
+  const message = duckdb.pending_error(handle)
+  // A statement that is finished, or that waits for its rows to be fetched, counts as an error without a message.
+  if (message === '') return true
+  throw new Error(message)
+}
+
+/** How many steps a statement that costs little takes at the most, while the engine's threads take some of them. */
+const FEW_STEPS = 1000
+
+/** Runs a statement that costs next to nothing here and now. Its result can be had. @throws the engine's error */
+export function runNow(statement: DuckDBPreparedStatement): DuckDBPendingResult {
+  const pending = statement.start()
+  const handle = Reflect.get(pending, 'pending_result') as PendingResult
+  // One that is given up before its end keeps the next statement waiting for longer.
+  for (let step = 0; step < FEW_STEPS && !isReady(handle); step++) duckdb.pending_execute_task(handle)
+  return pending
 }

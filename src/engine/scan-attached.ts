@@ -100,10 +100,10 @@ function readName({ id, name }: Column): string {
 
 /** The deleted rows among those of the files. A delete file counts only for the data files that it belongs to. */
 function deletedSql(files: readonly DataFile[]): string {
-  const paths = [...new Set(files.flatMap(({ deletes }) => deletes ?? []))]
+  const paths = [...new Set(files.flatMap(({ deletes = [] }) => deletes.map(({ path }) => path)))]
   const places = new Map(paths.map((path, k) => [path, k]))
   const pairs = files.flatMap(({ deletes = [], path, uri = path }, file) =>
-    deletes.map((other) => `{d: ${places.get(other)}, u: ${quoteString(uri)}, f: ${file}}`),
+    deletes.map((other) => `{d: ${places.get(other.path)}, u: ${quoteString(uri)}, f: ${file}}`),
   )
   const pair = `SELECT unnest([${pairs.join(', ')}], recursive := true)`
   return (

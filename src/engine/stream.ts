@@ -35,20 +35,10 @@ export async function* chunksOf(
     if (!chunk || chunk.rowCount === 0) break
     yield chunk
   }
-  if (!(await isAborted(session, query.options))) return
+  if (!session.isAborted) return
   await session.rollback(query.options)
   await query.restore?.()
   throw await failureOf(session, query)
-}
-
-async function isAborted(session: Session, options: RunOptions): Promise<boolean> {
-  try {
-    await session.run('SELECT 1', withoutQuery(options))
-    return false
-  } catch (error) {
-    if (/transaction is aborted/.test(causeOf(error))) return true
-    throw error
-  }
 }
 
 /** The error of a query that is known to fail. Each of its values is computed, and none is kept. */

@@ -11,13 +11,24 @@ export interface TableView {
   files: readonly DataFile[]
 }
 
-/** The statements that make views: `first` from one file of each, with the same columns; `all`, where that are not all */
-export function viewsSql(views: readonly TableView[]): { first: string[]; all: string[] } {
+/** Statements that make views: of each by its name one over `first` files, with the same columns, and over `all` files where those are more. */
+export interface ViewsSql {
+  first: Map<string, string>
+  all: string[]
+}
+
+/** The statements that make these views. */
+export function viewsSql(views: readonly TableView[]): ViewsSql {
   const isLong = ({ files }: TableView) => files.length > SETTINGS.plannedFiles.default
-  return {
-    first: views.map((view) => viewSql(isLong(view) ? { ...view, files: view.files.slice(0, 1) } : view)),
-    all: views.filter(isLong).map(viewSql),
-  }
+  const first = views.map((view) => (isLong(view) ? { ...view, files: view.files.slice(0, 1) } : view))
+  return { first: new Map(first.map((view) => [view.name, viewSql(view)])), all: views.filter(isLong).map(viewSql) }
+}
+
+/** The statements that change the views that are known into those that are wanted. */
+export function viewChanges(known: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): string[] {
+  const dropped = [...known.keys()].filter((name) => !wanted.has(name))
+  const made = [...wanted].filter(([name, sql]) => known.get(name) !== sql)
+  return [...dropped.map((name) => `DROP VIEW temp.main.${quoteIdentifier(name)}`), ...made.map(([, sql]) => sql)]
 }
 
 function viewSql({ name, table, files }: TableView): string {

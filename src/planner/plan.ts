@@ -43,7 +43,7 @@ export interface FileSpec {
   version?: string
   /** Of a file of an attached table: values that metadata tells, by id, as `scalarToJson` writes them, and files of deleted rows. */
   constants?: Record<string, string | number | boolean | null>
-  deletes?: string[]
+  deletes?: { path: string; bytes: number; version: string }[]
   /** What position deletes call it, where that is not its path. */
   uri?: string
   /** Of work on whole actors: files of different groups share no actor; absent is 0. */

@@ -65,7 +65,7 @@ export function fileSpec(file: DataFile, { root, layouts, columnIds = [] }: File
     ...(layout !== undefined && { layout }),
     ...(foreign && { version: foreign.version }),
     ...(constants && { constants: constantsJson(constants) }),
-    ...(deletes && { deletes: [...deletes] }),
+    ...(deletes && { deletes: deletes.map(({ path, sizeBytes, version }) => ({ path, bytes: sizeBytes, version })) }),
     ...(uri !== undefined && { uri }),
     ...(columns.length > 0 && { columns: Object.fromEntries(columns) }),
   }
@@ -144,7 +144,7 @@ function readFile(file: FileSpec, layouts: readonly Layout[], folder: string): D
     ...(layout !== undefined && { foreign: { version, layout: layouts[layout]! } }),
     ...(range && { range }),
     ...(constants && { constants: readConstants(constants) }),
-    ...(deletes && { deletes }),
+    ...(deletes && { deletes: deletes.map(({ path, bytes, version }) => ({ path, sizeBytes: bytes, version })) }),
     ...(uri !== undefined && { uri }),
   }
 }

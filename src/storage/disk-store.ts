@@ -1,12 +1,13 @@
 /** An object store in a folder of a disk: every object is a file. */
 import { randomUUID } from 'node:crypto'
-import type { Dirent } from 'node:fs'
-import { constants, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { closeSync, type Dirent, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { constants, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { compareUtf8 } from '../common/text.ts'
 import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError, throwIfAborted } from '../errors.ts'
 import type { ByteRange, CallOptions, ObjectInfo, ObjectPage, ObjectStore } from './object-store.ts'
+import { DiskPace } from './pace.ts'
 import { checkPath, checkPrefix, isAfter, listLimit, pageOf } from './path.ts'
 import { nameOfProcess, systemProcesses } from './processes.ts'
 
@@ -21,6 +22,7 @@ export class DiskStore implements ObjectStore {
   readonly root: string
   /** With which the names of temporary files begin, so that vacuum can tell whose they are. */
   readonly #mark = nameOfProcess(systemProcesses().self)
+  readonly #pace = new DiskPace()
 
   constructor(root: string) {
     this.root = resolve(root)
@@ -44,8 +46,11 @@ export class DiskStore implements ObjectStore {
     throwIfAborted(options.signal)
     checkPath(path)
     try {
-      const found = await stat(this.#file(path), { bigint: true })
-      if (!found.isFile()) return undefined
+      const file = this.#file(path)
+      const found = this.#pace.isFast
+        ? this.#pace.look(() => statSync(file, { bigint: true, throwIfNoEntry: false }))
+        : await stat(file, { bigint: true })
+      if (!found?.isFile()) return undefined
       const version = `${found.size}-${found.mtimeNs}-${found.ino}`
       return { path, sizeBytes: Number(found.size), version, modifiedMs: Number(found.mtimeNs / 1_000_000n) }
     } catch (error) {
@@ -57,17 +62,13 @@ export class DiskStore implements ObjectStore {
   async read(path: string, options: CallOptions & { range?: ByteRange } = {}): Promise<Uint8Array | undefined> {
     throwIfAborted(options.signal)
     checkPath(path)
-    let handle: FileHandle | undefined
     try {
-      handle = await open(this.#file(path), 'r')
-      const found = await handle.stat()
-      if (!found.isFile()) return undefined
-      return await readRange(handle, options.range ?? { start: 0, end: found.size }, found.size, options.signal)
+      const file = this.#file(path)
+      const bytes = this.#pace.isFast ? this.#pace.look(() => readNow(file, options.range)) : undefined
+      return bytes ?? (await readSoon(file, options))
     } catch (error) {
       if (isMissing(error)) return undefined
       throw readError(error, path)
-    } finally {
-      await handle?.close()
     }
   }
 
@@ -219,23 +220,51 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function readRange(
-  handle: FileHandle,
-  range: ByteRange,
-  sizeBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const start = Math.min(Math.max(range.start, 0), sizeBytes)
-  const bytes = new Uint8Array(Math.max(0, Math.min(range.end, sizeBytes) - start))
-  let done = 0
-  while (done < bytes.length) {
-    throwIfAborted(signal)
-    const step = Math.min(SETTINGS.readStepBytes.default, bytes.length - done)
-    const { bytesRead } = await handle.read(bytes, done, step, start + done)
-    if (bytesRead === 0) throw new Error('the file became shorter while it was read')
-    done += bytesRead
+/** Opening what is no file, and has no writer, does not wait for one. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
+/** The bytes of a small file, or of a range of it; undefined where more than a look is needed. */
+function readNow(file: string, range: ByteRange | undefined): Uint8Array | undefined {
+  const handle = openSync(file, READ)
+  try {
+    const found = fstatSync(handle)
+    const { start, length } = stretchOf(range, found.size)
+    if (!found.isFile() || length > SETTINGS.quickBytes.default) return undefined
+    const bytes = new Uint8Array(length)
+    return readSync(handle, bytes, 0, length, start) === length ? bytes : undefined
+  } finally {
+    closeSync(handle)
   }
-  return bytes
+}
+
+/** The bytes of a file, or of a range of it; undefined for what is no file. */
+async function readSoon(
+  file: string,
+  { range, signal }: CallOptions & { range?: ByteRange },
+): Promise<Uint8Array | undefined> {
+  const handle = await open(file, READ)
+  try {
+    const found = await handle.stat()
+    if (!found.isFile()) return undefined
+    const { start, length } = stretchOf(range, found.size)
+    const bytes = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      throwIfAborted(signal)
+      const step = Math.min(SETTINGS.readStepBytes.default, length - done)
+      const { bytesRead } = await handle.read(bytes, done, step, start + done)
+      if (bytesRead === 0) throw new Error('the file became shorter while it was read')
+      done += bytesRead
+    }
+    return bytes
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The part of a range that is inside the file. */
+function stretchOf(range: ByteRange | undefined, sizeBytes: number): { start: number; length: number } {
+  const start = Math.min(Math.max(range?.start ?? 0, 0), sizeBytes)
+  return { start, length: Math.max(0, Math.min(range?.end ?? sizeBytes, sizeBytes) - start) }
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -1,4 +1,5 @@
 /** What a call asks of the file system. */
+import fsNow from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 
@@ -12,6 +13,7 @@ export interface FileCalls<T> {
 /** The outcome of a call, with its listings and openings. DuckDB's own are not among them. */
 export async function countCalls<T>(dir: string, call: () => Promise<T>): Promise<FileCalls<T>> {
   const { readdir, open } = fs
+  const { openSync } = fsNow
   const listed: string[] = []
   const opened: string[] = []
   Object.assign(fs, {
@@ -24,6 +26,12 @@ export async function countCalls<T>(dir: string, call: () => Promise<T>): Promis
       return open(path, ...rest)
     },
   })
+  Object.assign(fsNow, {
+    openSync: (path: string, ...rest: [string, number?]) => {
+      opened.push(String(path))
+      return openSync(path, ...rest)
+    },
+  })
   syncBuiltinESMExports()
   try {
     const result = await call()
@@ -31,6 +39,7 @@ export async function countCalls<T>(dir: string, call: () => Promise<T>): Promis
     return { result, listed: listed.filter(isOurs), opened: opened.filter(isOurs) }
   } finally {
     Object.assign(fs, { readdir, open })
+    Object.assign(fsNow, { openSync })
     syncBuiltinESMExports()
   }
 }

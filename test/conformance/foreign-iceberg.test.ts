@@ -7,6 +7,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -498,10 +499,36 @@ describe('position deletes', () => {
     ])
     table.finish()
     const found = (await load(table.dir)).snapshot.files.map((file) =>
-      file.deletes?.map((path) => deletes.findIndex((own) => own.path === path)),
+      file.deletes?.map(({ path }) => deletes.findIndex((own) => own.path === path)),
     )
     expect(found).toEqual([[1, 2], [0, 2], [0, 2], [2]])
     expect(await rowsOf(table.dir)).toEqual([[0], [4], [5], [7], [8], [9], [10]])
+  })
+
+  test('count as they are when a query reads them; one that is gone is named', async () => {
+    const table = new ForeignTable(lab, nextName(), { fields: EVENTS, spec })
+    const [file] = await table.writeParts(eventsSql(0, 20))
+    const others = await Promise.all(
+      [0, 1].map((row) => table.writeDeletes([[file!, row]], { partition: file!.partition })),
+    )
+    const [first, second] = others.map(({ path }) => path)
+    expect(statSync(first!).size).toBe(statSync(second!).size)
+    table.commit([{ entries: [{ file: file! }] }, { deletes: true, entries: [{ file: others[0]! }] }])
+    table.finish()
+    const name = nextName()
+    await lab.warehouse.attach(name, table.dir, { type: 'iceberg', actor: 'user', time: 'ts' })
+    const rows = async () =>
+      (await lab.warehouse.sql(`SELECT min(n)::INTEGER AS low, count(*)::INTEGER AS c FROM ${name}`)).rows
+    const all = await lab.judge(`SELECT n FROM read_parquet('${file!.path}')`)
+    const left = (gone: number) => all.flatMap(([n], row) => (row === gone ? [] : [Number(n)]))
+    expect(await rows()).toEqual([{ low: Math.min(...left(0)), c: all.length - 1 }])
+    const { atime, mtime } = statSync(first!)
+    copyFileSync(second!, `${first}.new`)
+    utimesSync(`${first}.new`, atime, mtime)
+    renameSync(`${first}.new`, first!)
+    expect(await rows()).toEqual([{ low: Math.min(...left(1)), c: all.length - 1 }])
+    rmSync(first!)
+    await expect(rows()).rejects.toMatchObject({ code: 'FILE_INVALID', message: expect.stringContaining(first!) })
   })
 
   test('count in every pool, divided or not', async () => {

@@ -55,6 +55,8 @@ function tableOf(files: DataFile[]): Table {
   }
 }
 
+const deletesAt = (path: string) => ({ path, sizeBytes: 0, version: '' })
+
 const fileOf = (k: number, more: Partial<DataFile> = {}): DataFile => ({
   path: `${dir}/${k}.parquet`,
   rows: ROWS,
@@ -183,7 +185,7 @@ describe('deleted rows', () => {
   })
 
   test('are left out of the files whose delete files name them, and only by those that belong to the file', async () => {
-    const [d1, d2] = [`${dir}/d1.parquet`, `${dir}/d2.parquet`]
+    const [d1, d2] = [deletesAt(`${dir}/d1.parquet`), deletesAt(`${dir}/d2.parquet`)]
     const files = [
       fileOf(0, { uri: uri(0), deletes: [d1, d2] }),
       // Its rows are named in the first too, which does not belong to it.
@@ -197,7 +199,7 @@ describe('deleted rows', () => {
   })
 
   test('are those at a place in the file, whatever range of it is read', async () => {
-    const d1 = `${dir}/d1.parquet`
+    const d1 = deletesAt(`${dir}/d1.parquet`)
     const part = (from: number, to: number) =>
       fileOf(0, { uri: uri(0), deletes: [d1], rows: to - from, range: [from, to] })
     const rows = await rowsOf([part(40, 70), part(0, 10), fileOf(4, { range: [98, 100], rows: 2 })])

@@ -220,7 +220,13 @@ function toDataFile(entry: ForeignEntry, deletes: readonly ForeignEntry[], { fou
     columns,
     sorted: false,
     ...(constants.size > 0 && { constants }),
-    ...(deletes.length > 0 && { deletes: deletes.map((file) => resolvePath(found.place, file.path)) }),
+    ...(deletes.length > 0 && {
+      deletes: deletes.map((file) => ({
+        path: resolvePath(found.place, file.path),
+        sizeBytes: file.sizeBytes,
+        version: '',
+      })),
+    }),
   }
 }
 
