@@ -45,6 +45,7 @@ export interface ErrorDetails {
   COST_LIMIT: { dollars: number; limit: number }
   DISK_FULL: { path?: string }
   DOCUMENT_INVALID: { violations: DocumentViolation[] }
+  ENGINE_LOST: Record<string, never>
   FILE_CHANGED: { file: string }
   FILE_INVALID: { file: string; files?: string[] }
   FILE_LIMIT: { setting: string; limit: number }
@@ -147,6 +148,10 @@ export const ERROR_CODES: Record<ErrorCode, CodeEntry> = {
   DOCUMENT_INVALID: {
     kind: 'user',
     help: 'The document of steps is not valid; `violations` lists every problem with a JSON Pointer to it.',
+  },
+  ENGINE_LOST: {
+    kind: 'unavailable',
+    help: 'A query met a defect of the engine while it ran, and the engine was replaced under the others, this one among them; run it again.',
   },
   FILE_CHANGED: {
     kind: 'conflict',

@@ -6,7 +6,7 @@
 import type { Sources } from '../catalog/sources.ts'
 import type { Settings } from '../config.ts'
 import { throwIfEnded } from '../engine/engine.ts'
-import { SkepError, toSkepError } from '../errors.ts'
+import { isSkepError, SkepError, toSkepError } from '../errors.ts'
 import type { Stage } from '../planner/plan.ts'
 import type { Pool, TaskResult } from '../pool/pool.ts'
 import { Attempts } from './attempts.ts'
@@ -60,7 +60,7 @@ export interface StagesResult {
  *
  * When it ends with an error, all attempts have been told to stop, and have ended or had `interruptGraceMs` to do so.
  *
- * @throws CANCELLED, QUERY_TIMEOUT; the error of a task; WORKER_LOST, STORE_UNAVAILABLE and INTERNAL when a task failed `taskAttempts` times
+ * @throws CANCELLED, QUERY_TIMEOUT; the error of a task; WORKER_LOST, ENGINE_LOST, STORE_UNAVAILABLE and INTERNAL when a task failed `taskAttempts` times
  */
 export async function runStages(
   stages: readonly Stage[],
@@ -85,6 +85,8 @@ class Dispatch {
   readonly #end = Promise.withResolvers<void>()
   readonly #over = new AbortController()
   #begunMs = 0
+  /** The first defect that an attempt met. */
+  #defect: SkepError | undefined
 
   constructor(stages: readonly StageRun[], pool: Pool, sources: Sources, options: DispatchOptions) {
     const { settings, onProgress } = options
@@ -216,13 +218,19 @@ class Dispatch {
     if (error.kind !== 'unavailable' && error.kind !== 'internal') throw error
     task.failures++
     this.#figures.stats.failed++
+    if (error.kind === 'internal') this.#defect ??= error
     // Another attempt at it may still succeed.
     if (task.live.size === 0) {
       this.#figures.stopped()
-      if (task.failures >= this.#settings.taskAttempts) throw usedUp(task, error)
+      if (task.failures >= this.#settings.taskAttempts) throw usedUp(task, this.#reasonOf(error))
       void this.#tryAgain(task)
     }
     this.#proceed(this.#sources.now())
+  }
+
+  /** Where engines were lost under a task, tasks of the same query may have broken them. */
+  #reasonOf(error: SkepError): SkepError {
+    return (isSkepError(error, 'ENGINE_LOST') && this.#defect) || error
   }
 
   async #tryAgain(task: TaskRun): Promise<void> {

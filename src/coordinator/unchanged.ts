@@ -1,6 +1,7 @@
 /** Answers from files that others may change: none leaves us unless its files stayed as they were planned. */
 import { foreignFiles } from '../catalog/stamp-files.ts'
 import type { DataFile } from '../catalog/types.ts'
+import { SETTINGS } from '../config.ts'
 import { isSkepError, SkepError } from '../errors.ts'
 import { firstChanged } from '../storage/file-tree.ts'
 import type { CallOptions } from '../storage/object-store.ts'
@@ -42,15 +43,14 @@ export async function readUnchanged<T>(
 }
 
 /**
- * The batches of a result, of which the last comes only when the files are found unchanged. The first is there already, so that
- * a short result is wholly checked by now. @throws FOLDER_CHANGED, here and later
+ * The batches of a result, of which the last comes only when the result is known to be complete, and the files to be unchanged. The
+ * first is there already, so that a short result is wholly checked by now. @throws FOLDER_CHANGED, here and later, and what the result fails with
  */
 export async function batchesUnchanged<T>(
   files: readonly DataFile[],
   options: CallOptions,
   batches: AsyncIterable<T>,
 ): Promise<AsyncIterable<T>> {
-  if (!files.some(({ foreign }) => foreign)) return batches
   const checked = checkedBatches(files, options, batches)
   const first = await checked.next()
   return resumed(first, checked)
@@ -83,13 +83,15 @@ function isBeyond(error: unknown): boolean {
   return isSkepError(error) && (error.kind === 'cancelled' || error.kind === 'limit' || error.code === 'FOLDER_CHANGED')
 }
 
-/** The result of `work`, which is done again while files change under it, at most `retries` times. */
+/** The result of `work`, which is done again while files change under it, at most `retries` times, and when its engine is lost. */
 export async function retryChanged<T>(retries: number, work: () => Promise<T>): Promise<T> {
-  for (let left = retries; ; left--) {
+  const left = { FOLDER_CHANGED: retries, ENGINE_LOST: SETTINGS.engineRetries.default }
+  for (;;) {
     try {
       return await work()
     } catch (error) {
-      if (left <= 0 || !isSkepError(error, 'FOLDER_CHANGED')) throw error
+      const code = isSkepError(error, 'FOLDER_CHANGED') || isSkepError(error, 'ENGINE_LOST') ? error.code : undefined
+      if (code === undefined || left[code]-- <= 0) throw error
     }
   }
 }

@@ -14,11 +14,13 @@ export interface FailureContext {
   ownSql?: string | undefined
   /** Why the statement was interrupted, when it was for another reason than the signal's. */
   ended?: SkepError | undefined
+  /** True where others use the same engine, and may be who broke it. */
+  isShared?: boolean
 }
 
 /** DuckDB's message without the echo of the statement that follows it: one line. */
 export function firstParagraph(message: string): string {
-  const text = message.split(/\n\s*\n|\nLINE \d+:/)[0] ?? message
+  const text = message.split(/\n\s*\n|\nLINE \d+:|\nThis error signals /)[0] ?? message
   return text.replaceAll(/\s*\n\s*/g, ' ').trim()
 }
 
@@ -34,6 +36,7 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
   )
   const text = firstParagraph(message)
   return (
+    lostEngine(message, error, context) ??
     interruption(message, context) ??
     guarded(message) ??
     shortage(message, error) ??
@@ -42,6 +45,24 @@ export function fromDuckDB(error: unknown, context: FailureContext = {}): SkepEr
     (context.userSql && USER_ERRORS.test(message) ? invalidSql(message, text, error, context) : undefined) ??
     new SkepError('INTERNAL', `the engine failed: ${text.slice(0, 300)}`, {}, { cause: error })
   )
+}
+
+const LOST = /^(FATAL Error|Failed to append): Failed: database has been invalidated because of a previous fatal error/
+
+/** True for the error of a statement that the engine refuses because an earlier one broke it. */
+export function isLostEngine(error: unknown): error is Error {
+  return error instanceof Error && LOST.test(error.message)
+}
+
+/** What broke a shared engine may be of somebody else's query, and is not told. */
+function lostEngine(message: string, cause: unknown, { isShared }: FailureContext): SkepError | undefined {
+  if (!LOST.test(message)) return undefined
+  if (isShared) {
+    const text = 'a query met a defect of the engine, which was replaced under this one; run it again'
+    return new SkepError('ENGINE_LOST', text, {}, { cause })
+  }
+  const original = firstParagraph(/Original error: "([\s\S]*)"\s*$/.exec(message)?.[1] ?? message)
+  return new SkepError('INTERNAL', `the engine failed: ${original.slice(0, 300)}`, {}, { cause })
 }
 
 function interruption(message: string, { signal, timeoutMs, ended }: FailureContext): SkepError | undefined {

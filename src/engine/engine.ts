@@ -17,6 +17,7 @@ import { removeFolder } from '../storage/temporary.ts'
 import { type FailureContext, fromDuckDB, isTimeout, timeoutError } from './duckdb-errors.ts'
 import { closeFence, startOptions } from './fence.ts'
 import { guardSql, valueLimitSql } from './guards.ts'
+import { EngineHealth } from './health.ts'
 import { type GuardedQuery, MemoryGuard } from './memory-guard.ts'
 import { type BoundValues, bindable } from './parameters.ts'
 import { type PreparedStatement, prepareStatement, runNow } from './pending.ts'
@@ -32,6 +33,8 @@ export interface EngineOptions {
   roots?: readonly string[]
   /** The part of the engine's memory that is its own, where several engines share a process; all of it when absent. */
   share?: number | undefined
+  /** Called when the engine is found to be of no use any more, because it met a defect of its own. */
+  onBroken?: (() => void) | undefined
 }
 
 /** How a statement is run. */
@@ -57,7 +60,7 @@ export class Engine implements AsyncDisposable {
   }
 
   /** A new engine. */
-  static async open({ settings, spillPath, roots, share }: EngineOptions): Promise<Engine> {
+  static async open({ settings, spillPath, roots, share, onBroken }: EngineOptions): Promise<Engine> {
     // The engine makes only the last folder of the path. Where this one cannot be made, work that spills ends in an error.
     await mkdir(dirname(spillPath)).catch(() => {})
     const instance = await DuckDBInstance.create(
@@ -69,7 +72,8 @@ export class Engine implements AsyncDisposable {
       memory: new MemoryGuard(settings),
       setup: valueLimitSql({ ...settings, threads: settings.threads / (share ?? 1) }),
     }
-    const limits = { graceMs: settings.interruptGraceMs, ...memory }
+    const health = new EngineHealth(() => instance.connect(), onBroken)
+    const limits = { graceMs: settings.interruptGraceMs, health, isShared: roots !== undefined, ...memory }
     const engine = new Engine(instance, spillPath, limits)
     const session = await engine.session()
     await session.run(`SET GLOBAL TimeZone = 'UTC'`)
@@ -88,8 +92,13 @@ export class Engine implements AsyncDisposable {
   async session(): Promise<Session> {
     const session = new Session(await this.#instance.connect(), this.#limits)
     const setup = this.#limits.setup ?? ''
-    await session.run(`SET enable_progress_bar = true; SET enable_progress_bar_print = false; ${setup}`)
-    return session
+    try {
+      await session.run(`SET enable_progress_bar = true; SET enable_progress_bar_print = false; ${setup}`)
+      return session
+    } catch (error) {
+      session.close()
+      throw error
+    }
   }
 
   /** Ends the engine and removes what it spilled. Sessions must have been closed. */
@@ -102,6 +111,9 @@ export class Engine implements AsyncDisposable {
 /** What bounds the statements of a session. The memory of a fenced engine is guarded, and its statements run on threads of its own. */
 interface SessionLimits {
   graceMs: number
+  health: EngineHealth
+  /** False for an engine that nobody uses but for one thing: whatever breaks it is a part of that. */
+  isShared: boolean
   memory?: MemoryGuard
   /** A statement for every session. */
   setup?: string
@@ -233,7 +245,8 @@ export class Session implements Disposable {
       return false
     } catch (error) {
       if (/transaction is aborted/.test(String(error))) return true
-      throw fromDuckDB(error, {})
+      this.#limits.health.note(error)
+      throw fromDuckDB(error, { isShared: this.#limits.isShared })
     }
   }
 
@@ -247,8 +260,9 @@ export class Session implements Disposable {
     try {
       await this.connection.run('ROLLBACK')
       return true
-    } catch {
-      // There was no transaction: what it made is there still.
+    } catch (error) {
+      // There was no transaction, and what it made is there still; or the engine is not, which is the next one's to know.
+      this.#limits.health.note(error)
       return false
     }
   }
@@ -273,7 +287,9 @@ export class Session implements Disposable {
       return result
     } catch (error) {
       if (watch.isOverdue) this.#giveUp(running)
-      throw watch.isOverdue ? error : fromDuckDB(error, { ...options, ended: watch.reason() })
+      const { health, isShared } = this.#limits
+      await health.look(error)
+      throw watch.isOverdue ? error : fromDuckDB(error, { ...options, ended: watch.reason(), isShared })
     } finally {
       watch.end()
     }

@@ -11,7 +11,10 @@ interface Kept {
   spare: Session[]
   roots: string[]
   users: number
+  /** True once it gets no more queries. */
   outgrown: boolean
+  /** True once nothing can be done with it. */
+  broken: boolean
   /** True once a task has run in it. */
   used: boolean
   /** Versions of foreign files that it may have read, by path. */
@@ -167,10 +170,11 @@ export class EngineKeeper {
   #open(reading: Reading): Kept {
     const roots = this.#union(reading.roots)
     const spillPath = `${this.#spillPath}-${++this.#made}`
-    const options = { settings: this.#settings, spillPath, roots, share: this.#share }
+    const onBroken = () => this.#abandon(kept)
+    const options = { settings: this.#settings, spillPath, roots, share: this.#share, onBroken }
     // Loaded when it is first needed: lists of tables do without it.
     const opening = import('./engine.ts').then(({ Engine }) => Engine.open(options))
-    const kept: Kept = { opening, spare: [], roots, users: 0, outgrown: false, used: false, seen: new Map() }
+    const kept: Kept = { opening, spare: [], roots, users: 0, ...FRESH, seen: new Map() }
     suits(kept, { roots, files: reading.files })
     return kept
   }
@@ -185,6 +189,14 @@ export class EngineKeeper {
     if (!kept) return
     kept.outgrown = true
     if (kept.users === 0) this.#end(kept)
+  }
+
+  /** An engine that is broken ends when its users have given it back, each with an error of its own. */
+  #abandon(kept: Kept): void {
+    kept.outgrown = true
+    kept.broken = true
+    for (const session of kept.spare.splice(0)) session.close()
+    if (this.#current === kept) this.#outgrow()
   }
 
   /** An engine whose threads are held by a statement that was given up gets no more queries, and ends after it. */
@@ -209,6 +221,8 @@ export class EngineKeeper {
   }
 }
 
+const FRESH = { outgrown: false, broken: false, used: false }
+
 const NOTHING: Reading = { roots: [], files: [] }
 
 /** True once for each engine. */
@@ -219,8 +233,8 @@ function isFirstTask(kept: Kept): boolean {
 }
 
 /** True when the engine may be used; the files are then remembered as seen. */
-function suits({ roots, seen }: Kept, reading: Reading): boolean {
-  if (!covers(roots, reading.roots)) return false
+function suits({ roots, broken, seen }: Kept, reading: Reading): boolean {
+  if (broken || !covers(roots, reading.roots)) return false
   const foreign = foreignFiles(reading.files)
   const news = foreign.filter(({ path }) => !seen.has(path))
   if (seen.size > 0 && seen.size + news.length > SETTINGS.seenFiles.default) return false

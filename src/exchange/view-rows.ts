@@ -49,7 +49,7 @@ export async function viewRows(
   const columns = shape.json.map(({ type }, k) => `${columnAt(k)} ${type}`)
   const create = `CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')}, stretch INTEGER)`
   await session.run(`${create};\n${make}`, options.run)
-  await appendInline(session, `skep rows of ${view}`, stretches)
+  await session.fetch(() => appendInline(session, `skep rows of ${view}`, stretches))
 }
 
 function typesOf(columns: readonly RowsColumn[]): string {

@@ -27,6 +27,19 @@ export async function addPassing(
 ): Promise<void> {
   if (!levels.some((level) => level > 0)) return
   await session.run('CREATE OR REPLACE TEMP TABLE skep_reached (place BIGINT, level INTEGER, matched UBIGINT)', options)
+  await session.fetch(() => appendReached(session, { levels, matched }), options)
+  const bindings = new Bindings()
+  const rows = rowsInside(source, task.files, bindings)
+  await session.run(
+    `INSERT INTO ${PASSING} SELECT a, level, matched FROM (
+       SELECT a, row_number() OVER (ORDER BY a) - 1 AS place
+       FROM (SELECT DISTINCT ${quoteIdentifier(source.actor)} AS a FROM (${rows}))
+     ) JOIN skep_reached USING (place)`,
+    { ...options, params: bindings.values },
+  )
+}
+
+async function appendReached(session: Session, { levels, matched }: Reached): Promise<void> {
   const appender = await session.connection.createAppender('skep_reached')
   for (let from = 0; from < levels.length; from += CHUNK_ROWS) {
     const places = Array.from({ length: Math.min(CHUNK_ROWS, levels.length - from) }, (_, k) => from + k).filter(
@@ -38,15 +51,6 @@ export async function addPassing(
     appender.appendDataChunk(chunk)
   }
   appender.closeSync()
-  const bindings = new Bindings()
-  const rows = rowsInside(source, task.files, bindings)
-  await session.run(
-    `INSERT INTO ${PASSING} SELECT a, level, matched FROM (
-       SELECT a, row_number() OVER (ORDER BY a) - 1 AS place
-       FROM (SELECT DISTINCT ${quoteIdentifier(source.actor)} AS a FROM (${rows}))
-     ) JOIN skep_reached USING (place)`,
-    { ...options, params: bindings.values },
-  )
 }
 
 const CHUNK_ROWS = 2048

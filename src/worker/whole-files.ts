@@ -122,13 +122,15 @@ async function readSingleValues(session: Session, table: Table, file: DataFile, 
   }
 }
 
-/** Why a file cannot be read; undefined when it can, `ended` when nobody wants to know any more. */
+const ENDINGS = ['CANCELLED', 'QUERY_TIMEOUT', 'ENGINE_LOST'] as const
+
+/** Why a file cannot be read; undefined when it can, `ended` when nobody wants to know any more, or nobody can tell. */
 async function problemOf(read: () => Promise<void>): Promise<string | undefined> {
   try {
     await read()
     return undefined
   } catch (error) {
-    if (isSkepError(error, 'CANCELLED') || isSkepError(error, 'QUERY_TIMEOUT')) return 'ended'
+    if (ENDINGS.some((code) => isSkepError(error, code))) return 'ended'
     return error instanceof SkepError ? firstLine(causeOf(error) || error.message) : 'it cannot be read'
   }
 }
