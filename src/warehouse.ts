@@ -212,9 +212,8 @@ export class Warehouse implements AsyncDisposable {
 
   /** What a query, or a Buzz document, would read, and how it would be divided into tasks, without running it. @throws as `sql` and `run` do */
   async explain(query: string | BuzzDocument, options: SqlOptions = {}): Promise<SqlExplanation> {
-    return await retryChanged(this.settings.folderRetries, async () =>
-      this.#queries.explain(await this.#asked(query, options), options),
-    )
+    const explain = async () => await this.#queries.explain(await this.#asked(query, options), options)
+    return await retryChanged(this.settings.folderRetries, explain)
   }
 
   /**

@@ -58,7 +58,8 @@ export function isLostEngine(error: unknown): error is Error {
 function lostEngine(message: string, cause: unknown, { isShared }: FailureContext): SkepError | undefined {
   if (!LOST.test(message)) return undefined
   if (isShared) {
-    const text = 'a query met a defect of the engine, which was replaced under this one; run it again'
+    const text =
+      'a query met a defect of the engine, which was replaced while this one ran; run it again, and report it if that ends alike'
     return new SkepError('ENGINE_LOST', text, {}, { cause })
   }
   const original = firstParagraph(/Original error: "([\s\S]*)"\s*$/.exec(message)?.[1] ?? message)

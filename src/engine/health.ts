@@ -4,7 +4,6 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { isLostEngine } from './duckdb-errors.ts'
-import { runNow } from './pending.ts'
 
 /** How an engine does, as far as its statements have told. */
 export class EngineHealth {
@@ -31,7 +30,7 @@ export class EngineHealth {
     if (this.#isBroken || !(error instanceof Error) || !/^(INTERNAL|FATAL) Error/.test(error.message)) return
     const connection = await this.#connect()
     try {
-      runNow(await connection.prepare('SELECT 1'))
+      await connection.run('SELECT 1')
     } catch (refusal) {
       this.note(refusal)
     } finally {
