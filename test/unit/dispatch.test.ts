@@ -86,6 +86,7 @@ describe('tries again', () => {
   test.each<[string, () => unknown]>([
     ['STORE_UNAVAILABLE', () => coded('STORE_UNAVAILABLE')],
     ['WORKER_LOST', () => coded('WORKER_LOST')],
+    ['ENGINE_LOST', () => coded('ENGINE_LOST')],
     ['INTERNAL', () => new TypeError('a foreign error')],
   ])('%s is tried again until it succeeds, or attempts are used up', async (code, error) => {
     const failing =
@@ -103,6 +104,15 @@ describe('tries again', () => {
     expect(failed.attempts('a.1')).toHaveLength(settings.taskAttempts)
     expect(isSkepError(last) && last.code).toBe(code)
     expect((last as SkepError).message).toMatch(/^task "a\.1" was tried 4 times: /)
+  })
+
+  test('a defect that one task met is told, and not that others lost their engine to it', async () => {
+    const { error } = await new Bed().run([stage('a', 2)], async ({ task }, n) => {
+      if (task.id === 'a.1' && n > 1) return await never()
+      throw coded(task.id === 'a.1' ? 'INTERNAL' : 'ENGINE_LOST')
+    })
+    expect(error).toMatchObject({ code: 'INTERNAL' })
+    expect((error as SkepError).message).toMatch(/^task "a\.0" was tried 4 times: /)
   })
 
   test('waits grow and are drawn, within their bounds', async () => {
