@@ -30,10 +30,12 @@ export class EngineHealth {
     if (this.#isBroken || !(error instanceof Error) || !/^(INTERNAL|FATAL) Error/.test(error.message)) return
     const connection = await this.#connect()
     try {
-      await connection.run('SELECT 1')
+      const statement = await connection.prepare('SELECT 1')
+      // Refused at once or not at all: nobody waits for the answer, as threads may be busy. What is not fetched would keep the engine alive.
+      const answer = statement.start().getResult()
+      void answer.catch((refusal: unknown) => this.note(refusal)).finally(() => connection.closeSync())
     } catch (refusal) {
       this.note(refusal)
-    } finally {
       connection.closeSync()
     }
   }
