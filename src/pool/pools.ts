@@ -4,7 +4,7 @@ import type { EngineKeeper } from '../engine/keeper.ts'
 import { DiskExchange } from '../exchange/disk-exchange.ts'
 import type { PoolName } from '../planner/plan.ts'
 import { InlinePool } from './inline-pool.ts'
-import type { StaffedPool, WorkerInfo } from './pool.ts'
+import { closedError, type StaffedPool, type WorkerInfo } from './pool.ts'
 import { ThreadPool } from './thread-pool.ts'
 
 /** What pools of this process work with. */
@@ -20,13 +20,15 @@ export interface PoolParts {
 export class Pools implements AsyncDisposable {
   readonly #parts: PoolParts
   readonly #made = new Map<PoolName, StaffedPool>()
+  #closed = false
 
   constructor(parts: PoolParts) {
     this.#parts = parts
   }
 
-  /** The pool of this name. */
+  /** The pool of this name. @throws CANCELLED once they are disposed of, as what a pool runs does then */
   get(name: PoolName): StaffedPool {
+    if (this.#closed) throw closedError()
     const pool = this.#made.get(name) ?? this.#make(name)
     this.#made.set(name, pool)
     return pool
@@ -48,6 +50,7 @@ export class Pools implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
     await Promise.all([...this.#made.values()].map((pool) => pool[Symbol.asyncDispose]()))
     this.#made.clear()
   }

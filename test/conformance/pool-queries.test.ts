@@ -271,6 +271,17 @@ describe.each(POOLS)('on the pool "$name"', ({ name: pool, here }) => {
     if (here) expect(await idleCpuMs()).toBeLessThan(IDLE_MS)
   })
 
+  test('a warehouse that is closed while queries are planned ends them before their first task', async () => {
+    for (const ms of [0, 10, 30]) {
+      const warehouse = await open()
+      const query = failure(() => warehouse.sql(ENDLESS, { pool }))
+      await sleep(ms)
+      await warehouse.close()
+      expect(await query).toMatchObject({ code: 'CANCELLED' })
+    }
+    expect(left()).toEqual([])
+  })
+
   test('a file of a folder that changes meanwhile never mixes states', async () => {
     const folder = `changing-${pool}`
     const states = [0, 1].map((k) => ({ rows: 9000, from: 20_000 * k }))
