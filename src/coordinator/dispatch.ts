@@ -154,9 +154,21 @@ class Dispatch {
     for (let run = todo.pop(); run; run = todo.pop()) {
       const tasks = run.open(this.#outputs, nowMs)
       this.#figures.leaveOut(run.stage.tasks.length - tasks.length)
+      this.#spare(run)
       if (run.isDone) todo.push(...this.#close(run))
       else this.#enqueue(run)
     }
+  }
+
+  /** What turned out not to be needed of a stage is not begun, and told to stop where it was. */
+  #spare(run: StageRun): void {
+    const tasks = run.spare()
+    for (const { live } of tasks) {
+      if (live.size > 0) this.#figures.stopped()
+      for (const attempt of live) this.#attempts.drop(attempt, 'abort')
+    }
+    this.#figures.spared(tasks.length, tasks.filter(({ attempts }) => attempts > 0).length)
+    if (run.error) throw run.error
   }
 
   /** The stages that can be opened now that this one is done. */
@@ -205,6 +217,7 @@ class Dispatch {
       rows: task.spec.rows,
       ...(worker !== undefined && { worker }),
     })
+    this.#spare(stage)
     if (stage.isDone) {
       this.#open(this.#close(stage), nowMs)
       this.#endIfDone(nowMs)
@@ -213,16 +226,23 @@ class Dispatch {
   }
 
   #failed({ task }: Attempt, error: SkepError): void {
-    if (error.kind !== 'unavailable' && error.kind !== 'internal') throw error
+    const mayPass = error.kind === 'unavailable' || error.kind === 'internal'
     task.failures++
     this.#figures.stats.failed++
+    if (!mayPass) for (const other of task.live) this.#attempts.drop(other, 'abort')
     // Another attempt at it may still succeed.
     if (task.live.size === 0) {
       this.#figures.stopped()
-      if (task.failures >= this.#settings.taskAttempts) throw usedUp(task, error)
-      void this.#tryAgain(task)
+      if (!mayPass) this.#giveUp(task, error)
+      else if (task.failures >= this.#settings.taskAttempts) this.#giveUp(task, usedUp(task, error))
+      else void this.#tryAgain(task)
     }
     this.#proceed(this.#sources.now())
+  }
+
+  #giveUp(task: TaskRun, error: SkepError): void {
+    task.stage.fail(task, error)
+    this.#spare(task.stage)
   }
 
   async #tryAgain(task: TaskRun): Promise<void> {
