@@ -8,7 +8,7 @@ import { ForeignTable, field, type LabFile } from '../conformance/foreign-lab.ts
 import type { Lab } from '../conformance/import-lab.ts'
 import { judge, type Outcome } from '../property/split-judge.ts'
 
-/** Rows of each source; all sources that come uncompressed have the same size. */
+/** Rows of every other source: these have the same size, and only their footers and values tell them apart. */
 export const ROWS = 40
 const SOURCES = 10
 const KEYS = { actor: 'k', time: 'n' }
@@ -47,9 +47,14 @@ export class StaleWorld {
     return [...this.#folders.keys(), ...this.#managed.keys(), 'ice']
   }
 
+  /** Those whose files others change. */
+  get folders(): string[] {
+    return [...this.#folders.keys()]
+  }
+
   async begin(): Promise<void> {
     for (let s = 0; s < SOURCES; s++) {
-      const sql = `SELECT ${s * 25}::BIGINT + i AS k, '${s}-' || (10 + i) AS v, (hash(i * ${s + 1}) % 100)::BIGINT AS n FROM range(${ROWS}) t(i)`
+      const sql = `SELECT ${s * 25}::BIGINT + i AS k, '${s}-' || (10 + i) AS v, (hash(i * ${s + 1}) % 100)::BIGINT AS n FROM range(${s % 2 === 0 ? ROWS : ROWS + 3 * s}) t(i)`
       const path = await this.#lab.write(
         sql,
         `${this.#id}/sources/${s}.parquet`,
