@@ -16,11 +16,6 @@ const MIB = 1024 * KIB
 /** The table, from queries and the store to SQL and behavioural queries. */
 export const LIMITS = {
   interruptMs: { unit: 'ms', default: 20, help: 'How often a query that was ended is told so until it has noticed.' },
-  statementNapMs: {
-    unit: 'ms',
-    default: 0.02,
-    help: 'How long a process with nothing else to do naps between its first looks for the end of a statement.',
-  },
   statementLookMs: {
     unit: 'ms',
     default: 1,
