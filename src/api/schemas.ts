@@ -171,6 +171,8 @@ export const QueryWork = Type.Object({
   coldTasks: optional(count),
   warmTasks: optional(count),
   failedAttempts: optional(count),
+  sparedTasks: optional(count),
+  stoppedTasks: optional(count),
   files: optional(count),
   filesPruned: optional(count),
   cacheHits: optional(count),

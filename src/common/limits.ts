@@ -26,6 +26,11 @@ export const LIMITS = {
     default: 1,
     help: 'How often the end of a statement is looked for, once it has not come at once.',
   },
+  statementNapMs: {
+    unit: 'ms',
+    default: 0.02,
+    help: 'How long a process that waits for one statement alone sleeps between two looks at it.',
+  },
   statementProgressMs: {
     unit: 'ms',
     default: 100,

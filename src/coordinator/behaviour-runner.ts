@@ -90,6 +90,7 @@ export async function runBehaviouralQuery(
     }
     return await runOnPool(parts, context, query, { pool: choice.pool, running })
   })
+  lease.confirm()
   const { pool, estimate } = choice
   return { ...result, stats: { ...result.stats, pool, estimate } }
 }

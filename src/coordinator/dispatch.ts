@@ -156,9 +156,21 @@ class Dispatch {
     for (let run = todo.pop(); run; run = todo.pop()) {
       const tasks = run.open(this.#outputs, nowMs)
       this.#figures.leaveOut(run.stage.tasks.length - tasks.length)
+      this.#spare(run)
       if (run.isDone) todo.push(...this.#close(run))
       else this.#enqueue(run)
     }
+  }
+
+  /** What turned out not to be needed of a stage is not begun, and told to stop where it was. */
+  #spare(run: StageRun): void {
+    const tasks = run.spare()
+    for (const { live } of tasks) {
+      if (live.size > 0) this.#figures.stopped()
+      for (const attempt of live) this.#attempts.drop(attempt, 'abort')
+    }
+    this.#figures.spared(tasks.length, tasks.filter(({ attempts }) => attempts > 0).length)
+    if (run.error) throw run.error
   }
 
   /** The stages that can be opened now that this one is done. */
@@ -207,6 +219,7 @@ class Dispatch {
       rows: task.spec.rows,
       ...(worker !== undefined && { worker }),
     })
+    this.#spare(stage)
     if (stage.isDone) {
       this.#open(this.#close(stage), nowMs)
       this.#endIfDone(nowMs)
@@ -215,15 +228,17 @@ class Dispatch {
   }
 
   #failed({ task }: Attempt, error: SkepError): void {
-    if (error.kind !== 'unavailable' && error.kind !== 'internal') throw error
+    const mayPass = error.kind === 'unavailable' || error.kind === 'internal'
     task.failures++
     this.#figures.stats.failed++
     if (error.kind === 'internal') this.#defect ??= error
+    if (!mayPass) for (const other of task.live) this.#attempts.drop(other, 'abort')
     // Another attempt at it may still succeed.
     if (task.live.size === 0) {
       this.#figures.stopped()
-      if (task.failures >= this.#settings.taskAttempts) throw usedUp(task, this.#reasonOf(error))
-      void this.#tryAgain(task)
+      if (!mayPass) this.#giveUp(task, error)
+      else if (task.failures >= this.#settings.taskAttempts) this.#giveUp(task, usedUp(task, this.#reasonOf(error)))
+      else void this.#tryAgain(task)
     }
     this.#proceed(this.#sources.now())
   }
@@ -231,6 +246,11 @@ class Dispatch {
   /** Where engines were lost under a task, tasks of the same query may have broken them. */
   #reasonOf(error: SkepError): SkepError {
     return (isSkepError(error, 'ENGINE_LOST') && this.#defect) || error
+  }
+
+  #giveUp(task: TaskRun, error: SkepError): void {
+    task.stage.fail(task, error)
+    this.#spare(task.stage)
   }
 
   async #tryAgain(task: TaskRun): Promise<void> {

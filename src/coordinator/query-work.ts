@@ -16,6 +16,9 @@ export interface DividedStats {
   /** Tries at them, and those that failed or were lost. */
   attempts: number
   failedAttempts: number
+  /** Tasks that were not needed, since others gave enough rows: those that never began, and those that were stopped. */
+  sparedTasks?: number
+  stoppedTasks?: number
   /** How long all tries together waited and ran, in milliseconds. */
   queuedMs: number
   runMs: number
@@ -99,8 +102,15 @@ export class QueryWork {
   }
 }
 
-function dividedStats({ tasks, attempts, failed, queuedMs, runMs }: TaskStats): DividedStats {
-  return { tasks, attempts, failedAttempts: failed, queuedMs: Math.round(queuedMs), runMs: Math.round(runMs) }
+function dividedStats({ tasks, spared, stopped, attempts, failed, queuedMs, runMs }: TaskStats): DividedStats {
+  return {
+    tasks,
+    ...(spared + stopped > 0 && { sparedTasks: spared, stoppedTasks: stopped }),
+    attempts,
+    failedAttempts: failed,
+    queuedMs: Math.round(queuedMs),
+    runMs: Math.round(runMs),
+  }
 }
 
 function costOf({ cost }: TaskStats): { cost?: number } {

@@ -1,7 +1,7 @@
 /** How far the tasks of a query are, and what running them took. */
 import type { TaskTimes } from './statistics.ts'
 
-/** How far they are. Tasks that turn out to have nothing to do are not counted any more. */
+/** How far they are. Tasks that turn out to have nothing to do, or not to be needed, are not counted any more. */
 export interface TaskProgress {
   tasks: number
   queued: number
@@ -32,8 +32,11 @@ export interface TaskWatch {
 
 /** What running them took. */
 export interface TaskStats {
-  /** Tasks whose results were merged. */
+  /** Tasks that were done. */
   tasks: number
+  /** Tasks that were not needed, since others gave enough rows: those that never began, and those that were stopped. */
+  spared: number
+  stopped: number
   /** Tries at them: the first ones, those after a failure (retries), and second ones beside a slow one (hedges). */
   attempts: number
   retries: number
@@ -52,6 +55,8 @@ export interface TaskStats {
 export class RunFigures {
   readonly stats: TaskStats = {
     tasks: 0,
+    spared: 0,
+    stopped: 0,
     attempts: 0,
     retries: 0,
     hedges: 0,
@@ -77,10 +82,17 @@ export class RunFigures {
     this.#tell = tell
   }
 
-  /** Tasks turned out to have nothing to do. */
+  /** Tasks turned out to have nothing to do, or not to be needed. */
   leaveOut(tasks: number): void {
     this.#tasks -= tasks
     this.#isNew ||= tasks > 0
+  }
+
+  /** Tasks turned out not to be needed, so many of which had begun. */
+  spared(tasks: number, begun: number): void {
+    this.stats.spared += tasks - begun
+    this.stats.stopped += begun
+    this.leaveOut(tasks)
   }
 
   /** An attempt began; `alone` when its task has no other. */

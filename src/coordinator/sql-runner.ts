@@ -55,6 +55,8 @@ interface Prepared {
   choice: SqlChoice
   estimate: Estimate
   record: QueryWork
+  /** Tells that its files were found unchanged after it had read them. */
+  confirm(): void
   close(): Promise<void>
 }
 
@@ -85,9 +87,10 @@ export class SqlRunner {
     const { files, context, record } = prepared
     try {
       const { columns, batches } = await stepUnchanged(files, context.options, () => startQuery(context, prepared.text))
+      const options = { ...context.options, onUnchanged: prepared.confirm }
       return {
         columns,
-        batches: record.timed(this.#namingFiles(await batchesUnchanged(files, context.options, batches), prepared)),
+        batches: record.timed(this.#namingFiles(await batchesUnchanged(files, options, batches), prepared)),
         stats: () => statsOfRun(prepared),
         [Symbol.asyncDispose]: async () => await prepared.close(),
       }
@@ -216,6 +219,7 @@ export class SqlRunner {
         ...bound,
         scans: asked.scansOf(bound),
         record,
+        confirm: () => lease.confirm(),
         close,
       }
       if (purpose === 'explain') return prepared

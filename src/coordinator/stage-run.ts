@@ -1,4 +1,5 @@
 /** A stage on its way: its tasks, the attempts at them, and what they gave. */
+import type { SkepError } from '../errors.ts'
 import type { Rows } from '../exchange/exchange.ts'
 import type { Stage, TaskSpec } from '../planner/plan.ts'
 import type { TaskResult } from '../pool/pool.ts'
@@ -72,7 +73,13 @@ export class StageRun {
   missing = 0
   readonly results: TaskResult[] = []
   hedges = 0
+  /** Those that are needed, as far as is known. */
   #tasks: TaskRun[] = []
+  /** How many of them are not done, and the rows that the others gave. */
+  #undone = 0
+  #givenRows = 0
+  /** The last of them, where it cannot be done. */
+  #failure: { task: TaskRun; error: SkepError } | undefined
   #next = 0
   readonly #again: TaskRun[] = []
   readonly #durations: number[] = []
@@ -91,14 +98,15 @@ export class StageRun {
     this.#tasks = tasksToRun(this.stage, earlier).map((spec, index) => {
       return { stage: this, index, spec, ...fresh, live: new Set<Attempt>() }
     })
+    this.#undone = this.#tasks.length
     return this.#tasks
   }
 
   get isDone(): boolean {
-    return this.#durations.length === this.#tasks.length
+    return this.#undone === 0
   }
 
-  /** The number of its tasks that run at all. */
+  /** The number of its tasks that are needed, as far as is known. */
   get size(): number {
     return this.#tasks.length
   }
@@ -110,7 +118,12 @@ export class StageRun {
 
   /** The next task to begin, or undefined while there is none: those that failed go first. */
   next(): TaskRun | undefined {
-    return this.#again.shift() ?? this.#tasks[this.#next++]
+    for (let task = this.#again.shift(); task; task = this.#again.shift()) if (this.#needs(task)) return task
+    return this.#tasks[this.#next++]
+  }
+
+  #needs({ index }: TaskRun): boolean {
+    return index < this.#tasks.length
   }
 
   /** Lets a task be tried again. */
@@ -124,6 +137,39 @@ export class StageRun {
     task.done = true
     this.results[task.index] = result
     this.#durations.push(durationMs)
+    this.#undone--
+    this.#givenRows += result.rows.count
+  }
+
+  /** Takes note that a task cannot be done. */
+  fail(task: TaskRun, error: SkepError): void {
+    this.#failure = { task, error }
+  }
+
+  /** The error that the stage ends with: that of a task which cannot be done, unless the tasks before it may give enough rows. */
+  get error(): SkepError | undefined {
+    return this.stage.enoughRows === undefined || this.#undone === 1 ? this.#failure?.error : undefined
+  }
+
+  /**
+   * The tasks, not done yet, that turn out not to be needed: those behind others that gave enough rows together, or behind one that cannot
+   * be done. From now on they are none of the stage's, nor are results behind them, so that what it gives does not depend on what came first.
+   */
+  spare(): TaskRun[] {
+    const { enoughRows } = this.stage
+    const spared: TaskRun[] = []
+    for (let last = this.#tasks.at(-1); enoughRows !== undefined && last; last = this.#tasks.at(-1)) {
+      const rows = last.done ? this.results[last.index]!.rows.count : 0
+      const isBehind = this.#failure !== undefined && last.index > this.#failure.task.index
+      if (!isBehind && this.#givenRows - rows < enoughRows) break
+      this.#tasks.pop()
+      this.#givenRows -= rows
+      if (!last.done) spared.push(last)
+    }
+    this.#undone -= spared.length
+    this.results.length = Math.min(this.results.length, this.#tasks.length)
+    if (this.#failure && !this.#needs(this.#failure.task)) this.#failure = undefined
+    return spared
   }
 
   /** The median time of the tasks that are done, once they are half of all. */
@@ -150,6 +196,9 @@ export function layOut(stages: readonly Stage[]): StageRun[] {
     for (const { id } of stage.tasks) {
       if (tasks.has(id)) throw new Error(`two tasks are named ${id}`)
       tasks.add(id)
+    }
+    if (stage.enoughRows !== undefined && (stage.work.kind !== 'sql' || stage.work.cut)) {
+      throw new Error(`stage ${stage.id} gives no rows of which some are enough`)
     }
     if (runs.has(stage.id)) throw new Error(`two stages are named ${stage.id}`)
     runs.set(stage.id, run)

@@ -43,12 +43,13 @@ export async function readUnchanged<T>(
 }
 
 /**
- * The batches of a result, of which the last comes only when the result is known to be complete, and the files to be unchanged. The
- * first is there already, so that a short result is wholly checked by now. @throws FOLDER_CHANGED, here and later, and what the result fails with
+ * The batches of a result, of which the last comes only when the result is known to be complete, and the files to be unchanged, which
+ * `onUnchanged` is told. The first is there already, so that a short result is wholly checked by now. @throws FOLDER_CHANGED, here and
+ * later, and what the result fails with
  */
 export async function batchesUnchanged<T>(
   files: readonly DataFile[],
-  options: CallOptions,
+  options: CallOptions & { onUnchanged?: () => void },
   batches: AsyncIterable<T>,
 ): Promise<AsyncIterable<T>> {
   const checked = checkedBatches(files, options, batches)
@@ -64,15 +65,20 @@ async function* resumed<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): A
 
 async function* checkedBatches<T>(
   files: readonly DataFile[],
-  options: CallOptions,
+  options: CallOptions & { onUnchanged?: () => void },
   batches: AsyncIterable<T>,
 ): AsyncGenerator<T> {
   const source = batches[Symbol.asyncIterator]()
-  const next = () => stepUnchanged(files, options, () => source.next())
+  const next = async () => {
+    const step = await stepUnchanged(files, options, () => source.next())
+    if (!step.done) return step
+    await requireUnchanged(files, options)
+    options.onUnchanged?.()
+    return step
+  }
   let held = await next()
   while (!held.done) {
     const following = await next()
-    if (following.done) await requireUnchanged(files, options)
     yield held.value
     held = following
   }

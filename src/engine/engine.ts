@@ -238,10 +238,11 @@ export class Session implements Disposable {
   }
 
   /** True when something failed in the transaction that is open, also where it could not say so: a stream that ends half way. */
-  get isAborted(): boolean {
+  async isAborted(): Promise<boolean> {
     try {
       const anything = this.#kept.get(ANYTHING)
-      if (anything) runNow(anything)
+      // A result that nobody takes would keep the whole engine until the garbage collector comes.
+      if (anything) await runNow(anything).getResult()
       return false
     } catch (error) {
       if (/transaction is aborted/.test(String(error))) return true

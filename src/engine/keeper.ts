@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { foreignFiles } from '../catalog/stamp-files.ts'
 import type { DataFile, Table } from '../catalog/types.ts'
 import { SETTINGS, type Settings } from '../config.ts'
+import { firstChanged, type StampedFile } from '../storage/file-tree.ts'
 import type { Engine, Session } from './engine.ts'
 
 interface Kept {
@@ -20,6 +21,9 @@ interface Kept {
   /** Versions of foreign files that it may have read, by path. */
   seen: Map<string, string>
 }
+
+/** In place of a version: the engine may have read another one than that which was planned. */
+const UNSURE = 'unsure'
 
 /** What a query is about to read. */
 export interface Reading {
@@ -59,6 +63,8 @@ function commonFolder(folders: readonly string[]): string {
 /** The use of an engine, to be given back. */
 export interface EngineLease extends AsyncDisposable {
   engine: Engine
+  /** Tells that the files were found as they had been planned, after all that was read of them. */
+  confirm(): void
   /** Announces a task; true when it is the first one of the engine. */
   beginTask(): boolean
 }
@@ -67,6 +73,8 @@ export interface EngineLease extends AsyncDisposable {
 export interface SessionLease {
   session: Session
   suits(reading: Reading): boolean
+  /** Tells that the files were found as they had been planned, after all that was read of them. */
+  confirm(): void
   /** Announces a task; true when it is the first one of the engine. */
   beginTask(): boolean
   /** Gives the session back; `reusable` when all that it made, and all settings that it has, are those of a transaction that is open or was never begun. */
@@ -86,6 +94,7 @@ export class EngineKeeper {
   #current: Kept | undefined
   #made = 0
   readonly #endings = new Set<Promise<void>>()
+  readonly #resets = new Set<Promise<void>>()
 
   constructor(options: { settings: Settings; root: string; spillPath: string; share?: number }) {
     this.#share = options.share
@@ -96,7 +105,7 @@ export class EngineKeeper {
 
   /** A session of an engine that may read the warehouse and these folders. */
   async lease(reading: Reading = NOTHING): Promise<SessionLease> {
-    return await this.#sessionOf(this.#take(reading))
+    return await this.#sessionOf(this.#take(reading), reading)
   }
 
   /** A session of an engine of its own, which may reach these folders too: for a file that is written there, and no longer than that. */
@@ -104,28 +113,37 @@ export class EngineKeeper {
     const kept = this.#open(reading)
     kept.users++
     kept.outgrown = true
-    return await this.#sessionOf(kept)
+    return await this.#sessionOf(kept, reading)
   }
 
-  async #sessionOf(kept: Kept): Promise<SessionLease> {
+  async #sessionOf(kept: Kept, reading: Reading): Promise<SessionLease> {
     try {
       const session = kept.spare.pop() ?? (await (await kept.opening).session())
+      const doubt = new Doubt(kept, reading)
       let open = true
       const close = (how?: 'reusable') => {
         if (!open) return
         open = false
+        doubt.settle()
         if (session.stuck) this.#retire(kept, session.stuck)
-        else if (how === 'reusable') void this.#reuse(kept, session)
+        else if (how === 'reusable') this.#reuseSoon(kept, session)
         else {
           session.close()
           this.#giveBack(kept)
         }
       }
-      return { session, suits: (other) => suits(kept, other), beginTask: () => isFirstTask(kept), close }
+      const beginTask = () => isFirstTask(kept)
+      return { session, suits: (other) => doubt.suits(other), confirm: () => doubt.confirm(), beginTask, close }
     } catch (error) {
       this.#giveBack(kept)
       throw error
     }
+  }
+
+  #reuseSoon(kept: Kept, session: Session): void {
+    const reset = this.#reuse(kept, session)
+    this.#resets.add(reset)
+    void reset.finally(() => this.#resets.delete(reset))
   }
 
   /** Keeps a session for the next lease. */
@@ -140,12 +158,17 @@ export class EngineKeeper {
   async leaseEngine(reading: Reading): Promise<EngineLease> {
     const kept = this.#take(reading)
     const engine = await kept.opening
-    const beginTask = () => isFirstTask(kept)
-    return { engine, beginTask, [Symbol.asyncDispose]: async () => this.#giveBack(kept) }
+    const doubt = new Doubt(kept, reading)
+    const end = async () => {
+      doubt.settle()
+      this.#giveBack(kept)
+    }
+    return { engine, confirm: () => doubt.confirm(), beginTask: () => isFirstTask(kept), [Symbol.asyncDispose]: end }
   }
 
   /** Ends the current engine once its users are done, and waits for the end of all. */
   async close(): Promise<void> {
+    await Promise.all(this.#resets)
     this.#outgrow()
     await Promise.all(this.#endings)
   }
@@ -222,6 +245,46 @@ export class EngineKeeper {
 }
 
 const FRESH = { outgrown: false, broken: false, used: false }
+
+/**
+ * What a lease may have read in another version than was planned. A query that ends early, or in an error, never learns that its files
+ * changed; and they may come back as they were, with their folder, after the engine has read others in their place.
+ */
+class Doubt {
+  readonly #kept: Kept
+  #files: readonly StampedFile[]
+
+  constructor(kept: Kept, { files }: Reading) {
+    this.#kept = kept
+    this.#files = readable(files)
+  }
+
+  suits(reading: Reading): boolean {
+    const fits = suits(this.#kept, reading)
+    if (fits) this.#files = [...this.#files, ...readable(reading.files)]
+    return fits
+  }
+
+  confirm(): void {
+    this.#files = []
+  }
+
+  /** Has no query use the engine for these files again, should one of them have changed. They are looked at before this returns, unless their disk is slow. */
+  settle(): void {
+    const { seen, outgrown } = this.#kept
+    const files = this.#files
+    if (outgrown || files.length === 0) return
+    const distrust = () => {
+      for (const { path } of files) seen.set(path, UNSURE)
+    }
+    void firstChanged('', files).then((changed) => changed === undefined || distrust(), distrust)
+  }
+}
+
+/** All that others may change of these files, but what cannot be read. */
+function readable(files: readonly DataFile[]): StampedFile[] {
+  return foreignFiles(files.filter(({ foreign }) => foreign?.problem === undefined))
+}
 
 const NOTHING: Reading = { roots: [], files: [] }
 

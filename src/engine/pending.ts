@@ -13,9 +13,8 @@ import type { BoundParameters } from './parameters.ts'
 
 /** How often the end of a statement is looked for in the next turns of the event loop, before the clock says when. */
 const EAGER_LOOKS = 50
-/** The first of these looks follow at once. A process that waits for nothing else then sleeps between them: the engine can use its processor. */
+/** The first of these looks follow at once. A process that waits for nothing else then naps between them: the engine can use its processor. */
 const RESTLESS_LOOKS = 5
-const NAP_MS = 0.02
 const nobody = new Int32Array(new SharedArrayBuffer(4))
 let waiting = 0
 
@@ -61,7 +60,7 @@ async function untilReady(pending: DuckDBPendingResult): Promise<void> {
     for (let looks = 1; !isReady(handle); looks++) {
       if (looks > EAGER_LOOKS) await sleep(SETTINGS.statementLookMs.default)
       else {
-        if (looks > RESTLESS_LOOKS && waiting === 1) Atomics.wait(nobody, 0, 0, NAP_MS)
+        if (looks > RESTLESS_LOOKS && waiting === 1) Atomics.wait(nobody, 0, 0, SETTINGS.statementNapMs.default)
         await new Promise((resolve) => setImmediate(resolve))
       }
     }

@@ -35,7 +35,7 @@ export async function* chunksOf(
     if (!chunk || chunk.rowCount === 0) break
     yield chunk
   }
-  if (!session.isAborted) return
+  if (!(await session.isAborted())) return
   await session.rollback(query.options)
   await query.restore?.()
   throw await failureOf(session, query)

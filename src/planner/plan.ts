@@ -121,6 +121,8 @@ export interface Stage {
   /** In words, for people. */
   does: string
   work: Work
+  /** So many rows are enough, whichever they are: of its tasks, those behind the first ones that give so many together are not needed. */
+  enoughRows?: number
   tasks: TaskSpec[]
 }
 

@@ -43,7 +43,7 @@ function planStage(
   tables: ReadonlyMap<string, PlannedTable>,
   options: PlanOptions,
 ): Stage {
-  const { name, drivers, others, sql, params, columns, by, alike, few } = stage
+  const { name, drivers, others, sql, params, columns, by, alike, few, enoughRows } = stage
   const [driver] = drivers as [string]
   const inputs = [...drivers, ...others].map((view) => inputOf(view, { made, tables, own: drivers.includes(view) }))
   const whole = Object.fromEntries(
@@ -69,6 +69,7 @@ function planStage(
       ...(few && { few: true as const }),
       ...(by && { cut: { by, parts, when: alike === undefined ? ('large' as const) : ('always' as const) } }),
     },
+    ...(enoughRows !== undefined && { enoughRows }),
     tasks: tasks.map((task, k): TaskSpec => ({ id: `${name}/${k}`, ...task, files: { ...task.files, ...whole } })),
   }
 }

@@ -39,6 +39,9 @@ export interface RecordWork {
   warmTasks?: number
   /** Tries at tasks that failed or whose worker fell silent. */
   failedAttempts?: number
+  /** Tasks that were not needed, since others gave enough rows: those that never began, and those that were stopped. */
+  sparedTasks?: number
+  stoppedTasks?: number
   /** Data files that were read, and that did not have to be. */
   files?: number
   filesPruned?: number
@@ -49,7 +52,17 @@ export interface RecordWork {
   taskTimes?: RecordTask[]
 }
 
-const COUNTS = ['coldTasks', 'warmTasks', 'failedAttempts', 'files', 'filesPruned', 'cacheHits', 'cacheMisses'] as const
+const COUNTS = [
+  'coldTasks',
+  'warmTasks',
+  'failedAttempts',
+  'sparedTasks',
+  'stoppedTasks',
+  'files',
+  'filesPruned',
+  'cacheHits',
+  'cacheMisses',
+] as const
 const TIMES = ['startMs', 'queueMs', 'fetchMs', 'scanMs'] as const
 const NAME_CHARACTERS = 100
 

@@ -76,7 +76,8 @@ function onlyTask({ phases, coldTasks, rows }: QueryStats): RecordTask {
   return { startMs: 0, ...times, rows, ...(coldTasks > 0 && { cold: true }) }
 }
 
-function workOf({ phases, coldTasks, warmTasks, failedAttempts, files, filesPruned, cache }: QueryStats): RecordWork {
+function workOf(stats: QueryStats): RecordWork {
+  const { phases, coldTasks, warmTasks, failedAttempts, sparedTasks, stoppedTasks, files, filesPruned, cache } = stats
   return {
     phases: Object.fromEntries(RECORD_PHASES.map((phase) => [phase, sumOf(phases[phase])])) as Record<
       RecordPhase,
@@ -86,6 +87,8 @@ function workOf({ phases, coldTasks, warmTasks, failedAttempts, files, filesPrun
     coldTasks,
     warmTasks,
     ...(failedAttempts !== undefined && { failedAttempts }),
+    ...(sparedTasks !== undefined && { sparedTasks }),
+    ...(stoppedTasks !== undefined && { stoppedTasks }),
     files,
     filesPruned,
     cacheHits: cache.hits,

@@ -22,6 +22,8 @@ export interface Modifiers {
   hidden: TreeNode[]
   /** All of them, over the rows of all tasks. */
   all(table: string): TreeNode[]
+  /** So many rows are enough, whichever they are; undefined where it matters which. */
+  enoughRows: number | undefined
   /** What each task can do of them; nothing where that would not make its rows fewer. */
   pushed(table: string, place: SelectPlace): TreeNode[]
 }
@@ -69,8 +71,10 @@ export function readModifiers(select: TreeNode, names: SelectNames, outputs: num
       ? []
       : [{ type: 'ORDER_MODIFIER', orders: orders.map(({ order, ref }) => ({ ...order, expression: ref(table) })) }]
   const first = distinct ? [distinct] : []
+  const isAny = !distinct && orders.length === 0 && others.length === 0
   return {
     hidden,
+    enoughRows: limit && isAny ? limitOf(limit) : undefined,
     all: (table) => [...first, ...ordering(table), ...(limit ? [limit] : []), ...others],
     pushed: (table, { limitRows }) => {
       const rows = limit && limitOf(limit)

@@ -39,9 +39,9 @@ export interface SplitBinder {
 /** A SELECT in two or three steps. */
 export interface SplitSelect {
   /** What each task runs over its part of the driver. */
-  partial: { name: string; query: TreeNode; by?: string[]; few?: boolean }
+  partial: { name: string; query: TreeNode; by?: string[]; few?: boolean; enoughRows?: number }
   /** What is run over each part of the groups, where groups are cut. */
-  finish?: { name: string; query: TreeNode }
+  finish?: { name: string; query: TreeNode; enoughRows?: number }
   /** What takes the place of the SELECT. */
   rest: TreeNode
 }
@@ -100,7 +100,13 @@ async function splitRows(select: TreeNode, place: SelectPlace): Promise<SplitSel
   const few = nodes(query.modifiers).some(
     ({ limit }) => (integerConstant(limit) ?? Number.POSITIVE_INFINITY) <= FEW_ROWS,
   )
-  return { partial: { name, query: withEntries(query, place.scope), few }, rest: restOf(name, outputs, order) }
+  const partial = { name, query: withEntries(query, place.scope), few, ...enoughOf(order) }
+  return { partial, rest: restOf(name, outputs, order) }
+}
+
+/** What is left takes rows of one stage and nothing else, so that the first ones of them give the same as all. */
+function enoughOf({ enoughRows }: Modifiers): { enoughRows?: number } {
+  return enoughRows === undefined ? {} : { enoughRows }
 }
 
 function restOf(name: string, outputs: readonly { name: string }[], order: Modifiers): TreeNode {
@@ -199,7 +205,7 @@ async function splitGroups(select: TreeNode, place: SelectPlace): Promise<SplitS
     from: subqueryRef(selectNode({ ...grouped, list: unnamed }), name, columns),
     modifiers: order.pushed(name, place),
   })
-  return { partial, finish: { name, query: finish }, rest: restOf(name, outputs, order) }
+  return { partial, finish: { name, query: finish, ...enoughOf(order) }, rest: restOf(name, outputs, order) }
 }
 
 function withoutCut({ name, query, few = false }: SplitSelect['partial']): SplitSelect['partial'] {

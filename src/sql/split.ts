@@ -45,6 +45,8 @@ export interface SqlStage {
   by?: string[]
   /** True when each task gives few rows. */
   few?: boolean
+  /** So many rows of it are enough, whichever they are. */
+  enoughRows?: number
   /** It is always cut, into as many parts as another stage's rows, of this table. */
   alike?: string
 }

@@ -29,10 +29,11 @@ function golden({ stages = [], final }: SqlExplanation): unknown {
 
 /** A plan in short: each stage with its SQL and its tasks. */
 function short({ stages = [], final }: SqlExplanation): string[] {
-  const lines = stages.map(({ id, work, tasks }) => {
+  const lines = stages.map(({ id, work, tasks, enoughRows }) => {
     if (work.kind !== 'sql') return `${id}: ${tasks.length}`
     const cut = work.cut ? ` cut by ${work.cut.by} (${work.cut.when}, ${work.cut.parts})` : ''
-    return `${id}: ${tasks.length} × ${work.sql}${cut}`
+    const enough = enoughRows === undefined ? '' : ` until ${enoughRows} rows`
+    return `${id}: ${tasks.length} × ${work.sql}${cut}${enough}`
   })
   return [...lines, `then ${final}`]
 }
@@ -52,9 +53,48 @@ test.each([
   'SELECT who, rank() OVER (ORDER BY sum(price)) FROM events GROUP BY who',
   'WITH few AS (SELECT who FROM orders GROUP BY who HAVING count(*) > 300) SELECT count(*) FROM events WHERE who IN (FROM few)',
   'SELECT a.id FROM events a JOIN events b ON a.id = b.who WHERE a.price > 3',
+  'SELECT * FROM events WHERE who = 3 LIMIT 20 OFFSET 5',
 ])('%s', async (sql) => {
   const explanation = await warehouse.explain(sql, sql.includes('$1') ? { params: ['a'] } : {})
   expect(short(explanation)).toMatchSnapshot()
+})
+
+/** How many rows are enough for each stage of a query. */
+test.each<[sql: string, enough: (number | undefined)[]]>([
+  ['SELECT * FROM events LIMIT 20', [20]],
+  ['SELECT id + 1 FROM events WHERE price > 3 LIMIT 20 OFFSET 7', [27]],
+  ['SELECT * FROM events LIMIT 0', [0]],
+  ['SELECT * FROM events LIMIT 200000', [200_000]],
+  ['SELECT id, name FROM events JOIN people USING (who) LIMIT 4', [4]],
+  ['SELECT id FROM events JOIN orders USING (who) LIMIT 4', [undefined, undefined, 4]],
+  ['SELECT event, count(*) FROM events GROUP BY event LIMIT 1', [undefined, 1]],
+  ['SELECT event, count(*) AS n FROM events GROUP BY event HAVING n > 9 LIMIT 1', [undefined, 1]],
+  ['SELECT count(*) FROM (SELECT id FROM events LIMIT 9)', [9]],
+  ['SELECT DISTINCT event FROM (SELECT event FROM events LIMIT 9) ORDER BY 1 LIMIT 1', [9]],
+  ['(SELECT id FROM events LIMIT 3) UNION ALL (SELECT who FROM orders LIMIT 4)', [3, 4]],
+  // These need rows of all tasks, or are not known to need fewer.
+  ['SELECT * FROM events', [undefined]],
+  ['SELECT * FROM events ORDER BY price LIMIT 20', [undefined]],
+  ['SELECT * FROM events ORDER BY ALL LIMIT 20', [undefined]],
+  ['SELECT DISTINCT event FROM events LIMIT 2', [undefined]],
+  ['SELECT DISTINCT ON (event) id FROM events LIMIT 2', [undefined]],
+  ['SELECT * FROM events LIMIT 20%', [undefined]],
+  ['SELECT * FROM events LIMIT $1', [undefined]],
+  ['SELECT * FROM events LIMIT 3 OFFSET $1', [undefined]],
+  ['SELECT * FROM events LIMIT (SELECT 4)', [undefined]],
+  ['SELECT * FROM events OFFSET 4', [undefined]],
+  ['SELECT id FROM events QUALIFY row_number() OVER (ORDER BY id) < 9 LIMIT 2', [undefined]],
+  ['SELECT id, sum(price) OVER () FROM events LIMIT 2', [undefined]],
+  ['SELECT count(*) FROM events LIMIT 1', [undefined]],
+  ['SELECT event, count(*) FROM events GROUP BY event ORDER BY 2 LIMIT 1', [undefined, undefined]],
+  ['SELECT DISTINCT count(*) FROM events GROUP BY event LIMIT 1', [undefined, undefined]],
+  ['SELECT event, count(*) FROM events GROUP BY ROLLUP (event) LIMIT 1', [undefined]],
+  ['SELECT id FROM events UNION ALL SELECT who FROM orders LIMIT 4', [undefined, undefined]],
+  ['SELECT * FROM (SELECT id FROM events ORDER BY price LIMIT 3) LIMIT 2', [undefined]],
+])('%s: %j', async (sql, enough) => {
+  const { stages = [] } = await warehouse.explain(sql, sql.includes('$1') ? { params: [3] } : {})
+  expect(stages.map(({ enoughRows }) => enoughRows)).toEqual(enough)
+  expect(stages.filter(({ enoughRows, work }) => enoughRows !== undefined && work.cut)).toEqual([])
 })
 
 describe('what is not divided says why', () => {

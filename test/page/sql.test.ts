@@ -205,7 +205,7 @@ describe.skipIf(noBrowser)('the SQL view', () => {
     await using other = await lab.open()
     await other.page.goto(link)
     await other.page.getByRole('img', { name: /^Dots: n by month/ }).waitFor()
-    expect((await editor(other.page).innerText()).trim()).toContain("WHERE project = 'vitest'")
+    await expect.poll(() => editor(other.page).innerText()).toContain("WHERE project = 'vitest'")
   })
 
   test('keeps text, tab and rows over a reload, and a draft that a link takes the place of', async () => {

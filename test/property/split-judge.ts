@@ -43,21 +43,19 @@ function uniqueNames(names: readonly string[]): string[] {
   })
 }
 
-/** How the warehouse answers, and in how many tries at tasks; none where one engine ran the query whole. */
+/** How the warehouse answers, and in how many tries at tasks; none where one engine ran the query whole. `spared` tasks were not needed. */
 export async function ask(
   warehouse: Warehouse,
   sql: string,
   { params, pool }: { params: readonly BoundValue[]; pool?: PoolName | undefined },
-): Promise<Outcome | (Answer & { tasks: number })> {
+): Promise<Outcome | (Answer & { tasks: number; spared: number })> {
   try {
     await using stream = await warehouse.stream(sql, { ...(pool && { pool }), ...(params.length > 0 && { params }) })
     const rows: JsonValue[][] = []
     for await (const batch of stream.batches) rows.push(...batch)
-    return {
-      columns: stream.columns.map(({ name, type }) => `${name}: ${type}`),
-      rows,
-      tasks: stream.stats().attempts ?? 0,
-    }
+    const { attempts = 0, sparedTasks = 0, stoppedTasks = 0 } = stream.stats()
+    const columns = stream.columns.map(({ name, type }) => `${name}: ${type}`)
+    return { columns, rows, tasks: attempts, spared: sparedTasks + stoppedTasks }
   } catch (error) {
     if (!isSkepError(error)) return { error: String(error), kind: 'internal' }
     const message = error.code === 'SQL_INVALID' ? String(error) : `${error.code}: ${error.message}`
@@ -79,25 +77,26 @@ export function difference(wanted: Outcome, got: Outcome, ordered: boolean): str
   return ordered ? differenceInOrder(wanted.rows, got.rows) : differenceOfSets(wanted.rows, got.rows)
 }
 
+/** The rows of a list that another one does not have, each as often as it is there. */
+export function rowsBeside(rows: readonly JsonValue[][], all: readonly JsonValue[][]): JsonValue[][] {
+  const left = Map.groupBy(all, (row) => JSON.stringify(row))
+  const others = rows.filter((row) => left.get(JSON.stringify(row))?.pop() === undefined)
+  const rest = [...left.values()].flat()
+  return others.filter((row) => {
+    const at = rest.findIndex((own) => alike(own, row))
+    if (at >= 0) rest.splice(at, 1)
+    return at < 0
+  })
+}
+
 function differenceInOrder(wanted: readonly JsonValue[][], got: readonly JsonValue[][]): string | undefined {
   const at = wanted.findIndex((row, k) => !alike(row, got[k]!))
   return at < 0 ? undefined : `row ${at}: ${JSON.stringify(got[at])} for ${JSON.stringify(wanted[at])}`
 }
 
 function differenceOfSets(wanted: readonly JsonValue[][], got: readonly JsonValue[][]): string | undefined {
-  const left = new Map<string, JsonValue[][]>()
-  for (const row of got) {
-    const key = JSON.stringify(row)
-    left.set(key, [...(left.get(key) ?? []), row])
-  }
-  const others = wanted.filter((row) => left.get(JSON.stringify(row))?.pop() === undefined)
-  const rest = [...left.values()].flat()
-  for (const row of others) {
-    const at = rest.findIndex((own) => alike(own, row))
-    if (at < 0) return `no row ${JSON.stringify(row)}, but ${JSON.stringify(rest.slice(0, 3))}`
-    rest.splice(at, 1)
-  }
-  return undefined
+  const [missing] = rowsBeside(wanted, got)
+  return missing && `no row ${JSON.stringify(missing)}, but ${JSON.stringify(rowsBeside(got, wanted).slice(0, 3))}`
 }
 
 const TOLERANCE = 1e-9

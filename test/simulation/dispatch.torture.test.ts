@@ -4,6 +4,7 @@ import type { Sources } from '../../src/catalog/sources.ts'
 import { readSettings } from '../../src/config.ts'
 import { runStages, type StagesResult } from '../../src/coordinator/dispatch.ts'
 import { type ErrorCode, toSkepError } from '../../src/errors.ts'
+import type { TaskResult } from '../../src/pool/pool.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { runs, tortureSeed, tortureTimeout } from '../torture.ts'
 import { drawQuery, type Query, readRows } from './exchange-work.ts'
@@ -201,13 +202,31 @@ class Scene {
   #requireFigures({ stats, results }: StagesResult): void {
     const { tasks } = this.query.stages.find(({ id }) => id === 'merge')!
     if (tasks.length > 1) count(results.get('merge')!.length === 1 ? 'merged by one task' : 'merged in parts')
-    const { attempts, retries, hedges, lost } = stats
-    if (attempts !== stats.tasks + retries + hedges) this.#blame(`figures do not add up: ${JSON.stringify(stats)}`)
-    for (const [what, times] of Object.entries({ retries, hedges, lost })) {
+    const { attempts, retries, hedges, lost, stopped, spared } = stats
+    this.#requireFirst(results.get('first')!)
+    if (attempts !== stats.tasks + stopped + retries + hedges)
+      this.#blame(`figures do not add up: ${JSON.stringify(stats)}`)
+    for (const [what, times] of Object.entries({ retries, hedges, lost, stopped, spared })) {
       tally[what] = (tally[what] ?? 0) + times
+      if (what === 'stopped' || what === 'spared') continue
       const isCalm = Object.keys(this.kind.pool).length === 0 && this.kind.store === CALM
       if (isCalm && times > 0) this.#blame(`${times} ${what} although nothing was wrong`)
     }
+  }
+
+  /** Results that count are those of the first tasks until there is enough, whatever came when. */
+  #requireFirst(results: readonly TaskResult[]): void {
+    const { enoughRows = 0, tasks } = this.query.stages.find(({ id }) => id === 'first')!
+    const given = results.map(({ rows }) => rows.count)
+    const before = given.slice(0, -1).reduce((sum, count) => sum + count, 0)
+    const isEnough = before + (given.at(-1) ?? 0) >= enoughRows
+    if (!isEnough && results.length < tasks.length) this.#blame(`tasks are missing: ${given} for ${enoughRows}`)
+    if (results.length > 0 && before >= enoughRows) this.#blame(`results are too many: ${given} for ${enoughRows}`)
+    results.forEach(({ attempt }, k) => {
+      if (!attempt.startsWith(`first.${k}.`)) this.#blame(`a result of ${attempt} is the ${k}th`)
+    })
+    const refused = this.pool.seen.filter(({ fate, attempt }) => fate === 'forbidden' && attempt.startsWith('first.'))
+    if (refused.length > 0) count('an error behind enough rows')
   }
 
   /** When the query has ended, so have its attempts, and in time. */
@@ -284,6 +303,8 @@ const EVENTS = [
   'retries',
   'hedges',
   'lost',
+  'stopped',
+  'spared',
   'left by late writers',
   'left by a dead coordinator',
   'the coordinator died',
@@ -292,7 +313,12 @@ const EVENTS = [
   'ended with STORE_UNAVAILABLE',
   'ended with WORKER_LOST',
 ]
-const RARE_EVENTS = ['failed to remove', 'ended with QUERY_TIMEOUT', 'ended with INTERNAL']
+const RARE_EVENTS = [
+  'an error behind enough rows',
+  'failed to remove',
+  'ended with QUERY_TIMEOUT',
+  'ended with INTERNAL',
+]
 
 test(`the answer is right or an error that something led to, and nothing is left, in ${RUNS} runs`, {
   timeout: tortureTimeout(120_000),

@@ -1,4 +1,4 @@
-/** A query whose tasks do real work on a store, small enough that its answer can be had directly: sums and counts by key, cut by the key. */
+/** A query whose tasks do real work on a store, small enough that its answer can be had directly: sums and counts by key, cut by the key; and first values. */
 import type { Rows, RowsObject } from '../../src/exchange/exchange.ts'
 import type { SqlWork, Stage, TaskSpec } from '../../src/planner/plan.ts'
 import type { TaskMessage, TaskResult } from '../../src/pool/pool.ts'
@@ -11,12 +11,13 @@ type Sum = [key: number, sum: number, count: number]
 export interface Query {
   stages: Stage[]
   files: Map<string, number[]>
-  /** Sums by key in the order of the keys, after the number of all values under a key of its own. */
+  /** Sums by key in the order of the keys, after what stands of the first values and of all under keys of their own. */
   answer: Sum[]
 }
 
 const KEYS = 11
 const VALUES_KEY = -1
+const FIRST_KEY = -2
 /** Rows that a task gives inline, unless they are always cut. */
 const INLINE_ROWS = 6
 
@@ -31,15 +32,24 @@ export function drawQuery(random: () => number): Query {
   const reading = (id: string) => paths.map((path, k) => task(`${id}.${k}`, path))
   const merging = Array.from({ length: parts }, (_, part) => ({ ...task(`merge.${part}`), part }))
   const numbers = [...files.values()].flat()
+  const wanted = Math.floor(random() * (random() < 0.7 ? most * 2 : numbers.length * 1.3))
+  // Some tasks find little of what is wanted.
+  const least = Math.floor(random() * 1100)
+  const found = numbers.filter((n) => n >= least)
   return {
     stages: [
+      { ...stage('first', `first ${wanted} ${least}`, {}, reading('first')), enoughRows: wanted },
       stage('sums', 'sums', {}, reading('sums'), cut),
       stage('values', 'values', {}, reading('values')),
       stage('merge', `merge ${parts}`, { sums: true }, merging),
-      stage('all', 'all', { merge: false, values: false }, [task('all.0')]),
+      stage('all', `all ${wanted}`, { merge: false, values: false, first: false }, [task('all.0')]),
     ],
     files,
-    answer: [[VALUES_KEY, 0, numbers.length], ...sumsOf(numbers.map((n) => [n % KEYS, n, 1]))],
+    answer: [
+      firstOf(found.slice(0, wanted)),
+      [VALUES_KEY, 0, numbers.length],
+      ...sumsOf(numbers.map((n) => [n % KEYS, n, 1])),
+    ],
   }
 }
 
@@ -56,6 +66,11 @@ function stage(
 ): Stage {
   const inputs = Object.entries(reads).map(([from, own]) => ({ view: from, stage: from, columns: [], own }))
   return { id, does: id, work: { kind: 'sql', sql, inputs, columns: [], ...(cut && { cut }) }, tasks }
+}
+
+/** What tells which values these are, in which order, and how many. */
+function firstOf(values: readonly number[]): Sum {
+  return [FIRST_KEY, values.reduce((digest, value) => (digest * 31 + value) % 1_000_003, 0), values.length]
 }
 
 function sumsOf(rows: readonly Sum[]): Sum[] {
@@ -81,14 +96,20 @@ export async function runTask(message: TaskMessage, reach: Reach): Promise<TaskR
 }
 
 async function computeRows({ work, task: { files, part }, inputs, query }: TaskMessage, reach: Reach): Promise<Sum[]> {
-  const [what, parts] = (work as SqlWork).sql.split(' ')
+  const [what, parts, least] = (work as SqlWork).sql.split(' ')
+  if (what === 'first') {
+    const numbers = (await readJson(files.t![0]!.path, reach)) as number[]
+    const found = numbers.filter((n) => n >= Number(least)).slice(0, Number(parts))
+    return found.map((n) => [FIRST_KEY, n, 1])
+  }
   if (what === 'sums' || what === 'values') {
     const numbers = (await readJson(files.t![0]!.path, reach)) as number[]
     return what === 'values' ? [[VALUES_KEY, 0, numbers.length]] : sumsOf(numbers.map((n) => [n % KEYS, n, 1]))
   }
   if (what === 'all') {
     const values = sumsOf(await readRows(inputs.values!, query, reach))
-    return [...values, ...(await readRows(inputs.merge!, query, reach)).sort((a, b) => a[0] - b[0])]
+    const first = (await readRows(inputs.first!, query, reach)).slice(0, Number(parts)).map(([, value]) => value)
+    return [firstOf(first), ...values, ...(await readRows(inputs.merge!, query, reach)).sort((a, b) => a[0] - b[0])]
   }
   const rows = await readRows(inputs.sums!, query, reach, part)
   return sumsOf(part === undefined ? rows : rows.filter(([key]) => key % Number(parts) === part))

@@ -38,6 +38,8 @@ test('work that was written is read as it was; fields of other types are left ou
       coldTasks: 1,
       warmTasks: 1,
       failedAttempts: 0,
+      sparedTasks: 7,
+      stoppedTasks: 1,
       files: 3,
       filesPruned: 4,
       cacheHits: 5,

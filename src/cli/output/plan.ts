@@ -18,14 +18,15 @@ export function choiceLines(choice: { pool: PoolName; divided: boolean; why: str
 
 /** The stages of a plan, each with what its tasks run. */
 export function stageLines(stages: readonly Stage[]): string[] {
-  return stages.flatMap(({ id, does, work, tasks }) => {
+  return stages.flatMap(({ id, does, work, tasks, enoughRows }) => {
     const reads = work.kind === 'sql' ? work.inputs.map((input) => ('table' in input ? input.view : input.stage)) : []
     const over = reads.length === 0 ? '' : ` over ${reads.join(', ')}`
     const cut = work.kind === 'sql' ? work.cut : undefined
     const parts = cut
       ? `; ${cut.when === 'large' ? 'many rows' : 'rows'} are cut into ${counted(cut.parts, 'part')}`
       : ''
-    const title = `Stage ${id}: ${counted(tasks.length, 'task')}${over} ${does}${parts}.`
+    const enough = enoughRows === undefined ? '' : `; it ends once its first tasks have ${counted(enoughRows, 'row')}`
+    const title = `Stage ${id}: ${counted(tasks.length, 'task')}${over} ${does}${parts}${enough}.`
     return [visible(title), ...(work.kind === 'sql' ? [`  ${visible(work.sql)}`] : [])]
   })
 }

@@ -106,9 +106,11 @@ export function TaskTimeline({ work }: { work: QueryWork }): JSX.Element | null 
   )
 }
 
-function tasksLine({ phases, tasks, coldTasks = 0, failedAttempts = 0 }: QueryWork): string {
+function tasksLine(work: QueryWork): string {
+  const { phases, tasks, coldTasks = 0, failedAttempts = 0, sparedTasks = 0, stoppedTasks = 0 } = work
   const parts = [phases ? format.number(tasks) : `${format.number(tasks)} done`]
   if (coldTasks > 0) parts.push(`${format.number(coldTasks)} cold`)
+  if (sparedTasks + stoppedTasks > 0) parts.push(`${format.number(sparedTasks + stoppedTasks)} not needed`)
   if (failedAttempts > 0) parts.push(`${format.counted(failedAttempts, 'try', 'tries')} failed`)
   return parts.join(' · ')
 }

@@ -101,7 +101,7 @@ function Stages({ stages, isUsed }: { stages: readonly Stage[]; isUsed: boolean 
       <h2>Stages</h2>
       {!isUsed && <p class="quiet">How it could be divided, where that were faster:</p>}
       <ol class="card sql-stages">
-        {stages.map(({ id, does, tasks, work }) => {
+        {stages.map(({ id, does, tasks, work, enoughRows }) => {
           const rows = tasks.reduce((sum, task) => sum + task.rows, 0)
           return (
             <li key={id}>
@@ -111,6 +111,7 @@ function Stages({ stages, isUsed }: { stages: readonly Stage[]; isUsed: boolean 
                 <span class="quiet">
                   {format.counted(tasks.length, 'task')}
                   {rows > 0 && `, ${format.counted(rows, 'row')}`}
+                  {enoughRows !== undefined && `, until the first tasks have ${format.counted(enoughRows, 'row')}`}
                 </span>
               </div>
               <p>{does}</p>

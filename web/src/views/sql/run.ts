@@ -107,6 +107,7 @@ export interface Stage {
   id: string
   does: string
   work: { sql?: string }
+  enoughRows?: number
   tasks: readonly { rows: number; bytes: number }[]
 }
 
