@@ -292,6 +292,11 @@ export const SETTINGS = {
     default: 4096,
     help: 'SQL up to this length is parsed without the detour of a thread.',
   },
+  readCharacters: {
+    unit: 'characters',
+    default: 65_536,
+    help: 'SQL of the last queries whose parse trees are kept; longer texts than those above are not.',
+  },
   plannedFiles: {
     unit: 'count',
     default: 16,

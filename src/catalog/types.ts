@@ -80,6 +80,13 @@ export interface ColumnStatistics {
   upper?: Scalar
 }
 
+/** A folder, an absolute path, of which a table has all Parquet files, as long as the folder has this version. */
+export interface WholeFolder {
+  path: string
+  version: string
+  files: number
+}
+
 /** A file of deleted rows. `path`: as the engine opens it; `version`: its stamp, empty until it was looked at. */
 export interface DeleteFile {
   path: string
@@ -103,9 +110,15 @@ export interface DataFile {
   sorted: boolean
   /**
    * Of a file that others may change: its stamp, and its own columns (files that have the same share one list). `problem`: why it
-   * cannot be read, as the rest of a sentence; whoever has to read it tells.
+   * cannot be read, as the rest of a sentence; whoever has to read it tells. `folder`: the folder that it is in, one object for all files
+   * there, where the table has every file that a reader of `*.parquet` would find in it.
    */
-  foreign?: { version: string; layout: readonly { name: string; type: DataType }[]; problem?: string }
+  foreign?: {
+    version: string
+    layout: readonly { name: string; type: DataType }[]
+    problem?: string
+    folder?: WholeFolder
+  }
   /**
    * Values of columns, by id, that metadata tells and the file need not have (attached tables only): they count whatever the file says.
    * Null is a null.

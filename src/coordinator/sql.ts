@@ -1,8 +1,9 @@
 /** Runs a user's SQL: parse, analyse, load the tables, prune their files, scan. */
 import type { DuckDBDataChunk, DuckDBResult, DuckDBType } from '@duckdb/node-api'
+import { BoundedCache } from '../catalog/bounded-cache.ts'
 import type { DataFile, Snapshot, SnapshotId, Table } from '../catalog/types.ts'
 import { quoteString } from '../common/data-type.ts'
-import type { Settings } from '../config.ts'
+import { SETTINGS, type Settings } from '../config.ts'
 import { evaluateConstants, parseSql } from '../engine/binder.ts'
 import type { RunOptions, Session } from '../engine/engine.ts'
 import { valueLimitSql } from '../engine/guards.ts'
@@ -74,20 +75,36 @@ export interface SqlContext {
   restore?: () => Promise<unknown>
 }
 
+/** A text as it was read. Nobody changes it: the next query of the same text has it too. */
+export interface ReadText {
+  readonly analysis: SqlAnalysis
+  readonly tree: TreeNode
+}
+
+/** Texts that were read, by the depth that they may have and themselves: it is in the text alone what it reads. */
+const readTexts = new BoundedCache<ReadText>(SETTINGS.readCharacters.default)
+
 /** What a text reads. @throws SQL_INVALID, SQL_FORBIDDEN, QUERY_TOO_LARGE */
 export async function readSql(
   { session, settings, params, options }: Omit<SqlContext, 'checker' | 'record'>,
   text: string,
-): Promise<{ analysis: SqlAnalysis; tree: TreeNode }> {
+): Promise<ReadText> {
   if (Buffer.byteLength(text) > settings.queryBytes) {
     const message = `the SQL is larger than ${settings.queryBytes} bytes (SKEP_QUERY_BYTES)`
     throw new SkepError('QUERY_TOO_LARGE', message, { limitBytes: settings.queryBytes })
   }
   if (text.includes('\0')) throw new SkepError('SQL_INVALID', 'the SQL contains a NUL character', {})
-  const parsed = await parseSql(session, text, options)
-  const analysis = analyseSql(parsed, settings.sqlDepth, text)
-  if (analysis.shortParameters) checkShortParameters(Object.values(params ?? {}))
-  return { analysis, tree: statementOf(parsed) }
+  const key = `${settings.sqlDepth} ${text}`
+  const query = readTexts.get(key) ?? (await parseText())
+  if (query.analysis.shortParameters) checkShortParameters(Object.values(params ?? {}))
+  return query
+
+  async function parseText(): Promise<ReadText> {
+    const parsed = await parseSql(session, text, options)
+    const read = { analysis: analyseSql(parsed, settings.sqlDepth, text), tree: statementOf(parsed) }
+    if (text.length <= SETTINGS.quickSqlCharacters.default) readTexts.set(key, read, text.length)
+    return read
+  }
 }
 
 /** What the tables of a query come to. */
@@ -129,7 +146,7 @@ async function openFiles({ session, checker, options }: SqlContext, planned: Bou
   for (const { table, files } of planned.values()) await requireWhole(checker, table, files, options)
   const views = [...planned].map(([name, { table, files }]) => ({ name, table, files }))
   await session.show(views, options)
-  await session.begin(options)
+  session.begin()
 }
 
 async function pruneUses(context: SqlContext, table: Table, uses: readonly TableUse[]): Promise<Pruning> {

@@ -13,6 +13,7 @@ import {
 } from '@duckdb/node-api'
 import { SETTINGS, type Settings } from '../config.ts'
 import { throwIfAborted } from '../errors.ts'
+import { isSameFolder } from '../storage/file-tree.ts'
 import { removeFolder } from '../storage/temporary.ts'
 import { type FailureContext, fromDuckDB, isTimeout, timeoutError } from './duckdb-errors.ts'
 import { closeFence, startOptions } from './fence.ts'
@@ -20,8 +21,8 @@ import { guardSql, valueLimitSql } from './guards.ts'
 import { EngineHealth } from './health.ts'
 import { type GuardedQuery, MemoryGuard } from './memory-guard.ts'
 import { type BoundValues, bindable } from './parameters.ts'
-import { type PreparedStatement, prepareStatement, runNow } from './pending.ts'
-import { type TableView, viewChanges, viewsSql } from './views.ts'
+import { prepareStatement, type RowsMode, resultOf, runNow } from './pending.ts'
+import { type FileList, firstValues, listChanges, setSql, type TableView, viewChanges, viewsSql } from './views.ts'
 import { StatementWatch } from './watch.ts'
 
 /** What an engine is made with. */
@@ -119,6 +120,7 @@ interface SessionLimits {
   setup?: string
 }
 
+const BEGIN = 'BEGIN TRANSACTION'
 /** A statement that no transaction refuses but one that is aborted. */
 const ANYTHING = 'SELECT 1'
 
@@ -128,10 +130,13 @@ export class Session implements Disposable {
   readonly #limits: SessionLimits
   #query: GuardedQuery | undefined
   #stuck: Promise<void> | undefined
-  /** What gives the views all their files, while they have one each. */
-  #widening: readonly string[] = []
   /** Views that were made outside of transactions: what made them, by name. */
   #shown: ReadonlyMap<string, string> = new Map()
+  /** The lists of files that they read, and what the variables of these have. */
+  #lists: readonly FileList[] = []
+  #values: ReadonlyMap<string, string> = new Map()
+  /** True when a transaction is to begin. */
+  #isDue = false
   /** False while it is not known which those are. */
   #isSound = true
   /** Statements of ours that are run again and again, planned. */
@@ -152,35 +157,35 @@ export class Session implements Disposable {
    * same finds them there.
    */
   async show(views: readonly TableView[], options: RunOptions = {}): Promise<void> {
-    const { first, all } = viewsSql(views)
-    const changes = viewChanges(this.#shown, first)
-    this.#widening = []
+    const { views: wanted, lists } = viewsSql(views)
+    const changes = [...listChanges(this.#values, lists), ...viewChanges(this.#shown, wanted)]
+    this.#lists = []
     if (changes.length > 0) {
       this.#isSound = false
       await this.run(changes.join(';\n'), withoutQuery(options))
       this.#isSound = true
-      this.#shown = first
     }
-    this.#widening = all
+    this.#shown = wanted
+    this.#lists = lists
+    this.#values = firstValues(lists)
   }
 
-  /** Begins a transaction. */
-  async begin(options: RunOptions = {}): Promise<void> {
-    await this.#guard(withoutQuery(options), async () => {
-      await runNow(await this.#keep('BEGIN TRANSACTION')).getResult()
-    })
+  /** Has the next statement begin a transaction. */
+  begin(): void {
+    this.#isDue = true
   }
 
-  /** Ends the transaction that is open, and with it what was made in it. */
+  /** Ends the transaction that is open or due, and with it what was made in it. */
   async rollback(options: RunOptions = {}): Promise<void> {
-    this.#widening = []
-    await this.run('ROLLBACK', withoutQuery(options))
+    if (!this.#isDue) await this.run('ROLLBACK', { ...withoutQuery(options), columnsOnly: true })
+    this.#isDue = false
   }
 
   /** Runs a statement and keeps its whole result. @throws what {@link fromDuckDB} makes of DuckDB's error */
   async run(sql: string, options: RunOptions = {}): Promise<DuckDBMaterializedResult> {
-    if (this.#limits.memory && options.userSql) return this.#inSteps(sql, options, (statement) => statement.run())
-    await this.#widen(options)
+    if (this.#limits.memory && options.userSql)
+      return (await this.#inSteps(sql, options, 'kept')) as DuckDBMaterializedResult
+    await this.#fill(options)
     const { values, types } = bindable(options.params)
     return this.#guard({ ...options, sql }, () => this.connection.run(sql, values, types))
   }
@@ -211,25 +216,47 @@ export class Session implements Disposable {
   /** Starts a query whose chunks are fetched with {@link fetch}: memory stays bounded whatever the size of the result. */
   async stream(sql: string, options: RunOptions = {}): Promise<DuckDBResult> {
     await this.#keep(ANYTHING)
-    if (this.#limits.memory) return this.#inSteps(sql, options, (statement) => statement.stream())
-    await this.#widen(options)
+    if (this.#limits.memory) return await this.#inSteps(sql, options, 'streamed')
+    await this.#fill(options)
     const { values, types } = bindable(options.params)
     return this.#guard({ ...options, sql }, () => this.connection.stream(sql, values, types))
   }
 
-  async #inSteps<T>(sql: string, options: RunOptions, step: (statement: PreparedStatement) => Promise<T>): Promise<T> {
+  async #inSteps(sql: string, options: RunOptions, mode: RowsMode): Promise<DuckDBResult> {
     const bound = bindable(options.params)
     const guarded = { ...options, sql }
     using prepared = await this.#guard(guarded, () => prepareStatement(this.connection, sql, bound))
-    await this.#widen(options)
-    return await this.#guard(guarded, () => step(prepared))
+    const folders = options.columnsOnly ? [] : this.#lists.flatMap(({ listed }) => listed?.folder ?? [])
+    if (folders.length > 0) {
+      await this.#fill(options, ({ listed, all }) => listed?.sql ?? all)
+      const pending = await this.#guard(guarded, async () => prepared.start(mode))
+      const isAsPlanned = folders.every(({ path, version }) => isSameFolder(path, version))
+      if (isAsPlanned) return await this.#guard(guarded, () => resultOf(pending))
+      // The engine may have found other files than the query is about: it is told their names.
+    }
+    await this.#fill(options)
+    return await this.#guard(guarded, () => resultOf(prepared.start(mode)))
   }
 
-  async #widen({ columnsOnly, ...options }: RunOptions): Promise<void> {
-    if (columnsOnly || this.#widening.length === 0) return
-    const sql = this.#widening.join(';\n')
-    this.#widening = []
-    await this.#guard({ ...withoutQuery(options), sql }, () => this.connection.run(sql))
+  /** Begins the transaction that is due, and gives the views all their files, by name unless told otherwise, for a statement that reads them. */
+  async #fill(options: RunOptions, filesOf = ({ all }: FileList) => all): Promise<void> {
+    const lists = options.columnsOnly ? [] : this.#lists
+    const values = new Map(lists.map((list) => [list.variable, filesOf(list)]))
+    const changes = [...values].filter(([variable, value]) => this.#values.get(variable) !== value)
+    const isDue = this.#isDue
+    this.#isDue = false
+    if (changes.length > 0) {
+      const sets = changes.map(([variable, value]) => setSql(variable, value))
+      const sql = [...(isDue ? [BEGIN] : []), ...sets].join(';\n')
+      this.#isSound = false
+      await this.#guard({ ...withoutQuery(options), sql }, () => this.connection.run(sql))
+      this.#isSound = true
+      this.#values = values
+    } else if (isDue) {
+      await this.#guard({ ...withoutQuery(options), sql: BEGIN }, async () => {
+        await runNow(await this.#keep(BEGIN)).getResult()
+      })
+    }
   }
 
   /** Runs `step` (a fetch from a streamed result) under the same guard as {@link run}. */
@@ -257,9 +284,11 @@ export class Session implements Disposable {
   async reset(): Promise<boolean> {
     if (this.#stuck || !this.#isSound) return false
     this.#query = undefined
-    this.#widening = []
     try {
-      await this.connection.run('ROLLBACK')
+      const ends = this.#isDue ? [] : ['ROLLBACK']
+      await this.connection.run([...ends, ...listChanges(this.#values, this.#lists)].join(';\n') || ANYTHING)
+      this.#isDue = false
+      this.#values = firstValues(this.#lists)
       return true
     } catch (error) {
       // There was no transaction, and what it made is there still; or the engine is not, which is the next one's to know.

@@ -1,12 +1,6 @@
 /** Running a statement on the engine's own threads: this process's few threads for input and output stay free meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  DuckDBConnection,
-  DuckDBMaterializedResult,
-  DuckDBPendingResult,
-  DuckDBPreparedStatement,
-  DuckDBResult,
-} from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBPendingResult, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
 import duckdb, { type PendingResult } from '@duckdb/node-bindings'
 import { SETTINGS } from '../config.ts'
 import type { BoundParameters } from './parameters.ts'
@@ -18,12 +12,13 @@ const RESTLESS_LOOKS = 5
 const nobody = new Int32Array(new SharedArrayBuffer(4))
 let waiting = 0
 
-/** A statement that is planned and has its values. Its end, or that of its rows, is somebody else's to wait for. */
+/** How the rows of a statement come: all kept, or one chunk after another. */
+export type RowsMode = 'kept' | 'streamed'
+
+/** A statement that is planned and has its values. */
 export interface PreparedStatement extends Disposable {
-  /** The rows of the statement as they come. As {@link DuckDBConnection.stream}, which would occupy a thread of the process until the first rows. */
-  stream(): Promise<DuckDBResult>
-  /** The whole result of the statement; as {@link DuckDBConnection.run}, which would occupy a thread of the process. */
-  run(): Promise<DuckDBMaterializedResult>
+  /** Plans it over what its views are now, and sets it going. What was begun before is given up. */
+  start(mode: RowsMode): DuckDBPendingResult
 }
 
 /** Plans a statement. */
@@ -41,13 +36,16 @@ export async function prepareStatement(
     throw error
   }
   return {
-    stream: async () => await resultOf(prepared.startStream()),
-    run: async () => (await resultOf(prepared.start())) as DuckDBMaterializedResult,
+    start: (mode) => (mode === 'kept' ? prepared.start() : prepared.startStream()),
     [Symbol.dispose]: end,
   }
 }
 
-async function resultOf(pending: DuckDBPendingResult): Promise<DuckDBResult> {
+/**
+ * The result of a statement that was started. Unlike those of {@link DuckDBConnection.run} and {@link DuckDBConnection.stream},
+ * waiting for it occupies no thread of the process.
+ */
+export async function resultOf(pending: DuckDBPendingResult): Promise<DuckDBResult> {
   await untilReady(pending)
   return await pending.getResult()
 }

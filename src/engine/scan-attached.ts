@@ -4,7 +4,7 @@ import type { Column, DataFile, Scalar, Schema, Table } from '../catalog/types.t
 import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { ROW_NUMBER } from '../planner/table-spec.ts'
 import { constantSql, constantsSql } from './constant-sql.ts'
-import { pathsSql, unfilteredSql } from './scan-folder.ts'
+import { type FileSource, namedFiles, pathsSql, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan needs to know of the table. */
 export type AttachedShape = Pick<Table, 'snapshot'>
@@ -13,20 +13,27 @@ export type AttachedShape = Pick<Table, 'snapshot'>
 const FILE_INDEX = 'file_index'
 
 /** A SELECT of the table's columns, in order, over these files. */
-export function attachedScanSql(table: AttachedShape, schema: Schema, files: readonly DataFile[]): string {
+export function attachedScanSql(
+  table: AttachedShape,
+  schema: Schema,
+  files: readonly DataFile[],
+  source: FileSource = namedFiles,
+): string {
   const whole = files.filter(({ range }) => !range)
   const groups = [
     whole.filter(({ deletes }) => !deletes?.length),
     whole.filter(({ deletes }) => deletes?.length),
     ...files.filter(({ range }) => range).map((file) => [file]),
   ]
-  return groups.flatMap((group) => (group.length === 0 ? [] : [groupSql(table, schema, group)])).join(' UNION ALL ')
+  return groups
+    .flatMap((group) => (group.length === 0 ? [] : [groupSql(table, schema, group, source)]))
+    .join(' UNION ALL ')
 }
 
 /** Files that all have deleted rows or none; or one file, of which a range of rows is read. */
-function groupSql(table: AttachedShape, schema: Schema, files: readonly DataFile[]): string {
+function groupSql(table: AttachedShape, schema: Schema, files: readonly DataFile[], source: FileSource): string {
   const columns = schema.columns.map((column) => `${valueSql(table, column, files)} AS ${quoteIdentifier(column.name)}`)
-  const from = `read_parquet(${pathsSql(files.map(({ path }) => path))}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)})`
+  const from = `read_parquet(${source(files)}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)})`
   const range = files[0]!.range
   const conditions = [
     ...(range ? [`${ROW_NUMBER} >= ${range[0]} AND ${ROW_NUMBER} < ${range[1]}`] : []),

@@ -20,10 +20,15 @@ export interface LayoutScan {
 type Layout = readonly { name: string; type: DataType }[]
 
 /** A SELECT of the table's columns, in order, over these files. */
-export function folderScanSql(table: FolderShape, schema: Schema, files: readonly DataFile[]): string {
+export function folderScanSql(
+  table: FolderShape,
+  schema: Schema,
+  files: readonly DataFile[],
+  source: FileSource = namedFiles,
+): string {
   const whole = files.filter(({ range }) => !range)
   const scans = [whole, ...files.filter(({ range }) => range).map((file) => [file])].flatMap((some) =>
-    layoutScans(table, schema, some),
+    layoutScans(table, schema, some, source),
   )
   const selects = scans.map(({ files: own, from, value }) => {
     const columns = schema.columns.map((column) => `${value(column)} AS ${quoteIdentifier(column.name)}`)
@@ -59,20 +64,30 @@ export function pathsSql(paths: readonly string[]): string {
   return `string_split(${quoteString(paths.join(SEPARATOR))}, ${quoteString(SEPARATOR)})`
 }
 
+/** What the reader is given for files: an expression in SQL. */
+export type FileSource = (files: readonly DataFile[]) => string
+
+/** The paths of the files. */
+export const namedFiles: FileSource = (files) => pathsSql(files.map(({ path }) => path))
+
 /** The files by their layouts, in the order in which these come first. */
-export function layoutScans(table: FolderShape, schema: Schema, files: readonly DataFile[]): LayoutScan[] {
+export function layoutScans(
+  table: FolderShape,
+  schema: Schema,
+  files: readonly DataFile[],
+  source: FileSource = namedFiles,
+): LayoutScan[] {
   const groups = [...Map.groupBy(files, (file) => file.foreign?.layout)]
   if (groups.length <= SETTINGS.scanLayouts.default)
-    return groups.map(([layout, group]) => layoutScan(table, schema, layout, group, ''))
+    return groups.map(([layout, group]) => layoutScan({ table, schema, source }, layout, group, ''))
   const all = new Map(
     files.flatMap((file) => (file.foreign?.layout ?? []).map((column) => [foldName(column.name), column])),
   )
-  return [layoutScan(table, schema, [...all.values()], files, 'union_by_name = true, ')]
+  return [layoutScan({ table, schema, source }, [...all.values()], files, 'union_by_name = true, ')]
 }
 
 function layoutScan(
-  table: FolderShape,
-  schema: Schema,
+  { table, schema, source }: { table: FolderShape; schema: Schema; source: FileSource },
   layout: Layout | undefined,
   files: readonly DataFile[],
   option: string,
@@ -81,7 +96,7 @@ function layoutScan(
   const hive = new Set(table.hiveColumns)
   return {
     files,
-    from: (some) => `read_parquet(${pathsSql(some.map(({ path }) => path))}, ${option}${hiveOptions(table, schema)})`,
+    from: (some) => `read_parquet(${source(some)}, ${option}${hiveOptions(table, schema)})`,
     value: ({ id, name, type }) => {
       const found = hive.has(name) || !own ? name : own.get(foldName(name))
       const isMisread =

@@ -2,27 +2,28 @@
 import type { DataFile, Schema, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { attachedScanSql } from './scan-attached.ts'
-import { folderScanSql, pathsSql, rangesSql, unfilteredSql } from './scan-folder.ts'
+import { type FileSource, folderScanSql, namedFiles, rangesSql, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan has to know of a table. */
 type Scanned = Pick<Table, 'kind' | 'hiveColumns' | 'snapshot'>
 
 /** A SELECT of the table's columns, in order, over these of its files; of no rows when there are none. */
-export function scanSql(table: Scanned, schema: Schema, files: readonly DataFile[]): string {
+export function scanSql(
+  table: Scanned,
+  schema: Schema,
+  files: readonly DataFile[],
+  source: FileSource = namedFiles,
+): string {
   if (files.length === 0) return emptyScan(schema)
-  if (table.kind === 'registered') return folderScanSql(table, schema, files)
-  if (table.kind === 'attached') return attachedScanSql(table, schema, files)
+  if (table.kind === 'registered') return folderScanSql(table, schema, files, source)
+  if (table.kind === 'attached') return attachedScanSql(table, schema, files, source)
   const { reading } = table.snapshot
   const columns = schema.columns.map(({ id, name }) => {
     const quoted = quoteIdentifier(name)
     return reading?.narrower.has(id) ? `${unfilteredSql(quoted)} AS ${quoted}` : quoted
   })
   const option = reading?.byId ? `, schema = ${byId(schema)}` : ''
-  return rangesSql(
-    files,
-    columns,
-    (some) => `read_parquet(${pathsSql(some.map(({ path }) => path))}, hive_partitioning = false${option})`,
-  )
+  return rangesSql(files, columns, (some) => `read_parquet(${source(some)}, hive_partitioning = false${option})`)
 }
 
 function emptyScan(schema: Schema): string {

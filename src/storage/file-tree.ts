@@ -13,10 +13,14 @@ import type { CallOptions, ObjectInfo } from './object-store.ts'
 /** A file by its stamp. */
 export type StampedFile = Pick<ObjectInfo, 'path' | 'sizeBytes' | 'version'>
 
-/** A folder below the root: `''` is the root itself, others end in `/`. The version changes whenever names in it come or go. */
+/**
+ * A folder below the root: `''` is the root itself, others end in `/`. The version changes whenever names in it come or go.
+ * `parquet`: how many names in it end in `.parquet`, whatever they stand for; absent where that is not known.
+ */
 export interface FolderStamp {
   path: string
   version: string
+  parquet?: number
 }
 
 /** Files with their versions, in the order of their paths' bytes, and all folders that were looked into for them. */
@@ -105,6 +109,11 @@ export async function firstChanged(
   return at < 0 ? undefined : paths[at]
 }
 
+/** True when no name has come or gone in a folder, an absolute path, since it had this version. */
+export function isSameFolder(path: string, version: string): boolean {
+  return !isYoung(version) && stampNow(path, '')?.version === version
+}
+
 /** The stamps of files below the root that others will not write to again, whatever their age; undefined for what is no file. */
 export async function stampFiles(
   root: string,
@@ -119,6 +128,7 @@ export async function stampFiles(
 
 interface Children {
   version: string
+  parquet?: number
   /** Paths below the root. */
   files: string[]
   folders: string[]
@@ -135,7 +145,7 @@ function indexOf(tree: FileTree): TreeIndex {
   const found = indexes.get(tree)
   if (found) return found
   const folders = new Map<string, Children>(
-    tree.folders.map(({ path, version }) => [path, { version, files: [], folders: [] }]),
+    tree.folders.map(({ path, ...stamp }) => [path, { ...stamp, files: [], folders: [] }]),
   )
   for (const { path } of tree.folders) if (path !== '') folders.get(parentOf(path))?.folders.push(path)
   for (const { path } of tree.files) folders.get(parentOf(path))?.files.push(path)
@@ -186,7 +196,8 @@ async function walkLevel(walk: Walk, level: readonly string[]): Promise<string[]
   const next: string[] = []
   for (const [k, children] of found.entries()) {
     if (!children) continue
-    walk.folders.push({ path: level[k]!, version: children.version })
+    const { version, parquet } = children
+    walk.folders.push({ path: level[k]!, version, ...(parquet !== undefined && { parquet }) })
     walk.waitMs = Math.max(walk.waitMs, stamps[k]!.waitMs)
     for (const path of children.files) walk.paths.push(path)
     for (const path of children.folders) next.push(path)
@@ -210,11 +221,13 @@ async function readFolder(walk: Walk, folder: string): Promise<Children | undefi
   }
 }
 
-async function listFolder({ root, filter }: Walk, folder: string): Promise<Pick<Children, 'files' | 'folders'>> {
+async function listFolder({ root, filter }: Walk, folder: string): Promise<Omit<Children, 'version'>> {
   const files: string[] = []
   const folders: string[] = []
+  let parquet = 0
   try {
     for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+      if (entry.name.endsWith('.parquet')) parquet++
       if (entry.name.includes('\\')) continue
       const path = `${folder}${entry.name}`
       if (entry.isDirectory() && filter.mayHold(`${path}/`)) folders.push(`${path}/`)
@@ -223,7 +236,7 @@ async function listFolder({ root, filter }: Walk, folder: string): Promise<Pick<
   } catch (error) {
     if (!isMissing(error)) throw readError(error, folder || root)
   }
-  return { files, folders }
+  return { files, folders, parquet }
 }
 
 interface Stamp {
@@ -261,7 +274,7 @@ function stampNow(root: string, path: string): Stamp | undefined {
   const read = path === '' ? statSync : lstatSync
   const nowMs = Date.now()
   try {
-    const found = read(join(root, path), { bigint: true, throwIfNoEntry: false })
+    const found = read(placeOf(root, path), { bigint: true, throwIfNoEntry: false })
     return found && toStamp(found, nowMs)
   } catch (error) {
     if (isMissing(error)) return undefined
@@ -274,11 +287,16 @@ async function stampSoon(root: string, path: string, signal: AbortSignal | undef
   const read = path === '' ? stat : lstat
   const nowMs = Date.now()
   try {
-    return toStamp(await read(join(root, path), { bigint: true }), nowMs)
+    return toStamp(await read(placeOf(root, path), { bigint: true }), nowMs)
   } catch (error) {
     if (isMissing(error)) return undefined
     throw readError(error, path || root)
   }
+}
+
+/** The place of a path below a root: there is nothing in either that would have to be resolved. */
+function placeOf(root: string, path: string): string {
+  return root === '' || path === '' ? root || path : `${root}/${path}`
 }
 
 const NS_PER_MS = 1_000_000n

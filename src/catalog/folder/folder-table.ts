@@ -1,5 +1,5 @@
 /** A registered folder as every other table: a schema, one partition spec, files with statistics. */
-import type { ColumnStatistics, DataFile, PartitionSpec, Schema, Table } from '../types.ts'
+import type { ColumnStatistics, DataFile, PartitionSpec, Schema, Table, WholeFolder } from '../types.ts'
 import { areActorsTogether, type RegisteredFile, type Registration, type StatisticsList } from './registration.ts'
 
 /** Iceberg's ids of partition fields start here; ours follow the custom. */
@@ -22,7 +22,8 @@ export function tableOfRegistration(name: string, registration: Registration, ro
     })),
   }
   const folder = root.replace(/\/+$/, '')
-  const files = registration.files.map((file) => dataFile(file, folder, columns.length))
+  const whole = wholeFolders(registration, folder)
+  const files = registration.files.map((file) => dataFile(file, folder, columns.length, whole))
   return {
     name,
     kind: 'registered',
@@ -47,17 +48,38 @@ function narrowerIn({ columns, differences }: Registration): Set<number> {
   return new Set(columns.flatMap(({ id, name }) => (names.has(name) ? [id] : [])))
 }
 
-function dataFile(file: RegisteredFile, folder: string, columns: number): DataFile {
+/** The folders of whose Parquet files none is missing, by their paths below `root`. */
+function wholeFolders({ folders, files }: Registration, root: string): Map<string, WholeFolder> {
+  const counts = new Map<string, number>()
+  for (const { path } of files) counts.set(folderOf(path), (counts.get(folderOf(path)) ?? 0) + 1)
+  const whole = folders.filter(({ path, parquet }) => parquet !== undefined && parquet === counts.get(path))
+  return new Map(
+    whole.map(({ path, version, parquet }) => [path, { path: `${root}/${path}`, version, files: parquet! }]),
+  )
+}
+
+/** The folder of a path: `''` or ending in `/`. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1)
+}
+
+function dataFile(
+  file: RegisteredFile,
+  root: string,
+  columns: number,
+  whole: ReadonlyMap<string, WholeFolder>,
+): DataFile {
+  const folder = whole.get(folderOf(file.path))
   const { path, rows, sizeBytes, version, partition, statistics, layout } = file
   return {
-    path: `${folder}/${path}`,
+    path: `${root}/${path}`,
     rows,
     sizeBytes,
     specId: 0,
     partition,
     columns: new StatisticsMap(statistics, columns),
     sorted: false,
-    foreign: { version, layout },
+    foreign: { version, layout, ...(folder && { folder }) },
   }
 }
 

@@ -18,7 +18,11 @@ export function encodeRegistration(registration: Registration): Record<string, u
     ...rest,
     columns: columns.map(encodeColumn),
     layouts: layouts.map((layout) => layout.map(encodeColumn)),
-    folders: { paths: folders.map(({ path }) => path), versions: folders.map(({ version }) => version) },
+    folders: {
+      paths: folders.map(({ path }) => path),
+      versions: folders.map(({ version }) => version),
+      ...(folders.every(({ parquet }) => parquet !== undefined) && { parquet: folders.map(({ parquet }) => parquet) }),
+    },
     files: {
       paths: files.map(({ path }) => path),
       sizes: files.map(({ sizeBytes }) => sizeBytes),
@@ -157,7 +161,8 @@ function decodeKeys(from: Place): TableKeys {
 function decodeFolders(from: Place): Registration['folders'] {
   const paths = texts(at(from, 'paths'))
   const versions = texts(at(from, 'versions'), paths.length)
-  return paths.map((path, k) => ({ path, version: versions[k]! }))
+  const parquet = optional(at(from, 'parquet'), (present) => counts(present, paths.length))
+  return paths.map((path, k) => ({ path, version: versions[k]!, ...(parquet && { parquet: parquet[k]! }) }))
 }
 
 /** Plain code over plain lists: these are most of a large document. */
