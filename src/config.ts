@@ -287,21 +287,6 @@ export const SETTINGS = {
     default: 500_000,
     help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
   },
-  quickSqlCharacters: {
-    unit: 'characters',
-    default: 4096,
-    help: 'SQL up to this length is parsed without the detour of a thread.',
-  },
-  readCharacters: {
-    unit: 'characters',
-    default: 65_536,
-    help: 'SQL of the last queries whose parse trees are kept; longer texts than those above are not.',
-  },
-  plannedFiles: {
-    unit: 'count',
-    default: 16,
-    help: 'Files of a table up to which a statement is planned over all of them from the start; one over more is first planned over one.',
-  },
   spareSessions: { unit: 'count', default: 16, help: 'Sessions of an engine that are kept for the next queries.' },
   splitRows: {
     variable: 'SKEP_TASK_ROWS',

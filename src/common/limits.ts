@@ -21,6 +21,21 @@ export const LIMITS = {
     help: 'How often a query begins anew because another one broke the engine under it, as long as nothing of its result has been given.',
   },
   interruptMs: { unit: 'ms', default: 20, help: 'How often a query that was ended is told so until it has noticed.' },
+  quickSqlCharacters: {
+    unit: 'characters',
+    default: 4096,
+    help: 'SQL up to this length is parsed without the detour of a thread.',
+  },
+  readCharacters: {
+    unit: 'characters',
+    default: 65_536,
+    help: 'SQL of the last queries whose parse trees are kept; longer texts than those above are not.',
+  },
+  plannedFiles: {
+    unit: 'count',
+    default: 16,
+    help: 'Files of a table up to which a statement is planned over all of them from the start; one over more is first planned over one.',
+  },
   statementLookMs: {
     unit: 'ms',
     default: 1,

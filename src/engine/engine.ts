@@ -309,7 +309,8 @@ export class Session implements Disposable {
   async #guard<T>(options: RunOptions & Pick<FailureContext, 'sql'>, step: () => Promise<T>): Promise<T> {
     throwIfEnded(options)
     const watch = new StatementWatch(this.connection, { ...options, ...this.#watched(options) })
-    const running = step()
+    // What a step throws at once is told like what it fails with later.
+    const running = (async () => await step())()
     try {
       const result = await Promise.race([running, watch.overdue])
       // An interrupted stream may end like one that is complete.

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { foreignFiles } from '../catalog/stamp-files.ts'
 import type { DataFile, Table } from '../catalog/types.ts'
 import { SETTINGS, type Settings } from '../config.ts'
-import { firstChanged, type StampedFile } from '../storage/file-tree.ts'
+import { firstChanged, type KnownFile } from '../storage/file-tree.ts'
 import type { Engine, Session } from './engine.ts'
 
 interface Kept {
@@ -252,7 +252,7 @@ const FRESH = { outgrown: false, broken: false, used: false }
  */
 class Doubt {
   readonly #kept: Kept
-  #files: readonly StampedFile[]
+  #files: readonly KnownFile[]
 
   constructor(kept: Kept, { files }: Reading) {
     this.#kept = kept
@@ -281,9 +281,10 @@ class Doubt {
   }
 }
 
-/** All that others may change of these files, but what cannot be read. */
-function readable(files: readonly DataFile[]): StampedFile[] {
-  return foreignFiles(files.filter(({ foreign }) => foreign?.problem === undefined))
+/** All that others may change of these files, of which tasks read parts, but what cannot be read. */
+function readable(files: readonly DataFile[]): KnownFile[] {
+  const found = foreignFiles(files.filter(({ foreign }) => foreign?.problem === undefined))
+  return found.map(({ path, version }) => ({ path, version }))
 }
 
 const NOTHING: Reading = { roots: [], files: [] }

@@ -1,6 +1,6 @@
 /**
  * Views of files. The engine plans a statement over files twice, and looks at every file each time: so the lists of a view's files stand in
- * variables of the session, which have one file each while a statement is planned, and all of them when it runs.
+ * variables of the session, which have few of them while a statement is planned, and all of them when it runs.
  */
 import type { DataFile, Table, WholeFolder } from '../catalog/types.ts'
 import { quoteIdentifier, quoteString } from '../common/data-type.ts'
@@ -18,7 +18,7 @@ export interface TableView {
 /** A variable with files that a view reads, and expressions for what it may have. */
 export interface FileList {
   variable: string
-  /** One of the files: the reader finds the same columns. */
+  /** One file of each layout: the reader finds the same columns. */
   first: string
   all: string
   /** All of them, as the engine lists their folder: right while that stays as it is. */
@@ -51,7 +51,8 @@ export function viewsSql(views: readonly TableView[]): ViewsSql {
 function fileList(variable: string, files: readonly DataFile[]): FileList {
   const folder = wholeFolder(files)
   const listed = folder && { sql: `[${quoteString(`${folder.path}*.parquet`)}]`, folder }
-  return { variable, first: namedFiles(files.slice(0, 1)), all: namedFiles(files), ...(listed && { listed }) }
+  const first = [...new Map(files.toReversed().map((file) => [file.foreign?.layout, file])).values()]
+  return { variable, first: namedFiles(first), all: namedFiles(files), ...(listed && { listed }) }
 }
 
 /** The folder whose files these are, all of them. A path that reads as a pattern itself has none. */

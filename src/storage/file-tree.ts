@@ -94,17 +94,21 @@ export async function surveyTree(
   return { tree: { files: files.sort((a, b) => compareUtf8(a.path, b.path)), folders }, same, waitMs }
 }
 
+/** A file that is to be what it was; without a size where only a part of the file is meant. */
+export type KnownFile = Pick<StampedFile, 'path' | 'version'> & { sizeBytes?: number }
+
 /** The first of these files, below the root, that is not any more as it was; undefined when all are. */
 export async function firstChanged(
   root: string,
-  files: readonly StampedFile[],
+  files: readonly KnownFile[],
   options: CallOptions = {},
 ): Promise<string | undefined> {
   const paths = files.map(({ path }) => path)
   const stamps = await stampAll(root, paths, options)
   const at = files.findIndex(({ sizeBytes, version }, k) => {
     const stamp = stamps[k]
-    return !stamp?.isFile || stamp.sizeBytes !== sizeBytes || !sameVersion(stamp.version, version)
+    if (!stamp?.isFile || !sameVersion(stamp.version, version)) return true
+    return sizeBytes !== undefined && stamp.sizeBytes !== sizeBytes
   })
   return at < 0 ? undefined : paths[at]
 }
