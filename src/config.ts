@@ -287,6 +287,11 @@ export const SETTINGS = {
     default: 500_000,
     help: 'Rows near which a task of a behavioural query takes no further files of a registered folder.',
   },
+  engineRetries: {
+    unit: 'count',
+    default: 1,
+    help: 'How often a query begins anew because another one broke the engine under it, as long as nothing of its result has been given.',
+  },
   spareSessions: { unit: 'count', default: 16, help: 'Sessions of an engine that are kept for the next queries.' },
   splitRows: {
     variable: 'SKEP_TASK_ROWS',

@@ -15,11 +15,6 @@ const MIB = 1024 * KIB
 
 /** The table, from queries and the store to SQL and behavioural queries. */
 export const LIMITS = {
-  engineRetries: {
-    unit: 'count',
-    default: 1,
-    help: 'How often a query begins anew because another one broke the engine under it, as long as nothing of its result has been given.',
-  },
   interruptMs: { unit: 'ms', default: 20, help: 'How often a query that was ended is told so until it has noticed.' },
   quickSqlCharacters: {
     unit: 'characters',

@@ -103,7 +103,6 @@ describe('one engine', () => {
     expect(beside.suits({ roots: [], files: [] })).toBe(false)
     expect(await lost(beside.session.run('SELECT 1'))).toBe('ENGINE_LOST')
     expect(await lost(beside.session.ask('SELECT ? AS a', 'a'))).toBe('ENGINE_LOST')
-    expect(await lost(beside.session.begin())).toBe('ENGINE_LOST')
     expect(await lost(appended(beside.session, 'kept'))).toBe('ENGINE_LOST')
     expect(await lost(streaming.session.isAborted())).toBe('ENGINE_LOST')
     expect(await lost(before.session())).toBe('ENGINE_LOST')
