@@ -228,7 +228,7 @@ export class Session implements Disposable {
     using prepared = await this.#guard(guarded, () => prepareStatement(this.connection, sql, bound))
     const folders = options.columnsOnly ? [] : this.#lists.flatMap(({ listed }) => listed?.folder ?? [])
     if (folders.length > 0) {
-      await this.#fill(options, ({ listed, all }) => listed?.sql ?? all)
+      await this.#fill(options, (list) => list.listed?.sql ?? list.all())
       const pending = await this.#guard(guarded, async () => prepared.start(mode))
       const isAsPlanned = folders.every(({ path, version }) => isSameFolder(path, version))
       if (isAsPlanned) return await this.#guard(guarded, () => resultOf(pending))
@@ -239,7 +239,7 @@ export class Session implements Disposable {
   }
 
   /** Begins the transaction that is due, and gives the views all their files, by name unless told otherwise, for a statement that reads them. */
-  async #fill(options: RunOptions, filesOf = ({ all }: FileList) => all): Promise<void> {
+  async #fill(options: RunOptions, filesOf = (list: FileList) => list.all()): Promise<void> {
     const lists = options.columnsOnly ? [] : this.#lists
     const values = new Map(lists.map((list) => [list.variable, filesOf(list)]))
     const changes = [...values].filter(([variable, value]) => this.#values.get(variable) !== value)

@@ -20,7 +20,7 @@ export interface FileList {
   variable: string
   /** One file of each layout: the reader finds the same columns. */
   first: string
-  all: string
+  all(): string
   /** All of them, as the engine lists their folder: right while that stays as it is. */
   listed?: { sql: string; folder: WholeFolder }
 }
@@ -52,7 +52,7 @@ function fileList(variable: string, files: readonly DataFile[]): FileList {
   const folder = wholeFolder(files)
   const listed = folder && { sql: `[${quoteString(`${folder.path}*.parquet`)}]`, folder }
   const first = [...new Map(files.toReversed().map((file) => [file.foreign?.layout, file])).values()]
-  return { variable, first: namedFiles(first), all: namedFiles(files), ...(listed && { listed }) }
+  return { variable, first: namedFiles(first), all: () => namedFiles(files), ...(listed && { listed }) }
 }
 
 /** The folder whose files these are, all of them. A path that reads as a pattern itself has none. */
