@@ -4,7 +4,7 @@ import type { Column, DataFile, Scalar, Schema, Table } from '../catalog/types.t
 import { type DataType, printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { ROW_NUMBER } from '../planner/table-spec.ts'
 import { constantSql, constantsSql } from './constant-sql.ts'
-import { type FileSource, namedFiles, pathsSql, unfilteredSql } from './scan-folder.ts'
+import { type FileSource, namedFiles, pathsSql, rowsOption, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan needs to know of the table. */
 export type AttachedShape = Pick<Table, 'snapshot'>
@@ -33,7 +33,7 @@ export function attachedScanSql(
 /** Files that all have deleted rows or none; or one file, of which a range of rows is read. */
 function groupSql(table: AttachedShape, schema: Schema, files: readonly DataFile[], source: FileSource): string {
   const columns = schema.columns.map((column) => `${valueSql(table, column, files)} AS ${quoteIdentifier(column.name)}`)
-  const from = `read_parquet(${source(files)}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)})`
+  const from = `read_parquet(${source(files)}, hive_partitioning = false, schema = ${readerSchema(table, schema, files)}${rowsOption(files)})`
   const range = files[0]!.range
   const conditions = [
     ...(range ? [`${ROW_NUMBER} >= ${range[0]} AND ${ROW_NUMBER} < ${range[1]}`] : []),

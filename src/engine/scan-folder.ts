@@ -70,6 +70,12 @@ export type FileSource = (files: readonly DataFile[]) => string
 /** The paths of the files. */
 export const namedFiles: FileSource = (files) => pathsSql(files.map(({ path }) => path))
 
+/** An option of the reader: how many rows many files have, which it would guess from the first of them. */
+export function rowsOption(files: readonly DataFile[]): string {
+  if (files.length <= SETTINGS.plannedFiles.default) return ''
+  return `, explicit_cardinality = ${files.reduce((sum, { rows }) => sum + rows, 0)}`
+}
+
 /** The files by their layouts, in the order in which these come first. */
 export function layoutScans(
   table: FolderShape,
@@ -96,7 +102,7 @@ function layoutScan(
   const hive = new Set(table.hiveColumns)
   return {
     files,
-    from: (some) => `read_parquet(${source(some)}, ${option}${hiveOptions(table, schema)})`,
+    from: (some) => `read_parquet(${source(some)}, ${option}${hiveOptions(table, schema)}${rowsOption(some)})`,
     value: ({ id, name, type }) => {
       const found = hive.has(name) || !own ? name : own.get(foldName(name))
       const isMisread =

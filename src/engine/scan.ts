@@ -2,7 +2,7 @@
 import type { DataFile, Schema, Table } from '../catalog/types.ts'
 import { printType, quoteIdentifier, quoteString } from '../common/data-type.ts'
 import { attachedScanSql } from './scan-attached.ts'
-import { type FileSource, folderScanSql, namedFiles, rangesSql, unfilteredSql } from './scan-folder.ts'
+import { type FileSource, folderScanSql, namedFiles, rangesSql, rowsOption, unfilteredSql } from './scan-folder.ts'
 
 /** What a scan has to know of a table. */
 type Scanned = Pick<Table, 'kind' | 'hiveColumns' | 'snapshot'>
@@ -23,7 +23,11 @@ export function scanSql(
     return reading?.narrower.has(id) ? `${unfilteredSql(quoted)} AS ${quoted}` : quoted
   })
   const option = reading?.byId ? `, schema = ${byId(schema)}` : ''
-  return rangesSql(files, columns, (some) => `read_parquet(${source(some)}, hive_partitioning = false${option})`)
+  return rangesSql(
+    files,
+    columns,
+    (some) => `read_parquet(${source(some)}, hive_partitioning = false${option}${rowsOption(some)})`,
+  )
 }
 
 function emptyScan(schema: Schema): string {
