@@ -46,7 +46,13 @@ export async function prepareStatement(
  * waiting for it occupies no thread of the process.
  */
 export async function resultOf(pending: DuckDBPendingResult): Promise<DuckDBResult> {
-  await untilReady(pending)
+  try {
+    await untilReady(pending)
+  } catch (error) {
+    // A result that nobody takes, even one of a failure, would keep the whole engine until the garbage collector comes.
+    await pending.getResult().catch(() => undefined)
+    throw error
+  }
   return await pending.getResult()
 }
 

@@ -252,7 +252,7 @@ describe('nothing piles up', () => {
     const long = Array.from({ length: SETTINGS.plannedFiles.default + 1 }, () => table.snapshot.files[0]!)
     for (const files of [long, table.snapshot.files, long]) {
       await session.show([{ name: 'v', table, files }])
-      await session.begin()
+      session.begin()
       expect(await session.rows('SELECT count(*)::INT AS n FROM v')).toEqual([{ n: files.length }])
       expect(await session.reset()).toBe(true)
       expect(await views()).toEqual(['v'])
@@ -263,12 +263,15 @@ describe('nothing piles up', () => {
     await engine[Symbol.asyncDispose]()
   })
 
-  test('when a warehouse is closed its engines have ended', async () => {
+  test.each([
+    ['answers', `SELECT 1 AS a`],
+    ['a failure while it ran', `SELECT CASE WHEN i = 99999 THEN error('no') END AS a FROM range(100000) t(i)`],
+  ])('when a warehouse is closed its engines have ended, after %s', async (_, sql) => {
     const threads = () => readdirSync('/proc/self/task').length
     const counts: [open: number, closed: number][] = []
     for (let round = 0; round < 3; round++) {
       const warehouse = await lab.open({})
-      await Promise.all([0, 1, 2].map((k) => rowsOf(`SELECT ${k}`, warehouse)))
+      await Promise.allSettled([0, 1, 2].map((k) => rowsOf(`FROM (${sql}) WHERE a > ${k} OR a IS NULL`, warehouse)))
       const open = threads()
       await warehouse.close()
       counts.push([open, threads()])
