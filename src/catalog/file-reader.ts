@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { SETTINGS } from '../config.ts'
 import { SkepError } from '../errors.ts'
 import { DiskStore, isMissing, readError } from '../storage/disk-store.ts'
-import { type StampedFile, stampFiles } from '../storage/file-tree.ts'
-import type { ByteRange, CallOptions, ObjectInfo } from '../storage/object-store.ts'
+import { stampFiles } from '../storage/file-tree.ts'
+import type { ByteRange, CallOptions, ObjectInfo, StampedFile } from '../storage/object-store.ts'
 
 /** Files by absolute paths, as users and other programs write them. Nothing is ever written. */
 export interface FileReader {

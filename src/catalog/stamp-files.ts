@@ -1,6 +1,5 @@
 /** Data files that others wrote, as they are right now: a query holds them against that when it is done. */
-import type { StampedFile } from '../storage/file-tree.ts'
-import type { CallOptions } from '../storage/object-store.ts'
+import type { CallOptions, StampedFile } from '../storage/object-store.ts'
 import type { FileReader } from './file-reader.ts'
 import type { DataFile } from './types.ts'
 

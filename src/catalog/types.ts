@@ -1,5 +1,6 @@
 /** What every source of tables (managed Iceberg, registered folders, foreign formats) gives to planner and engine. */
 import type { DataType } from '../common/data-type.ts'
+import type { StampedFile } from '../storage/object-store.ts'
 
 /** The field id of one part of a nested type: `element` of a list, `key` and `value` of a map, the fields of a struct by their names. */
 export interface FieldPart {
@@ -80,18 +81,11 @@ export interface ColumnStatistics {
   upper?: Scalar
 }
 
-/** A folder, an absolute path, of which a table has all Parquet files, as long as the folder has this version. */
+/** A folder, an absolute path that ends in `/`, of which a table has all Parquet files, as long as the folder has this version. */
 export interface WholeFolder {
   path: string
   version: string
   files: number
-}
-
-/** A file of deleted rows. `path`: as the engine opens it; `version`: its stamp, empty until it was looked at. */
-export interface DeleteFile {
-  path: string
-  sizeBytes: number
-  version: string
 }
 
 /** One immutable Parquet file of a snapshot. */
@@ -124,8 +118,8 @@ export interface DataFile {
    * Null is a null.
    */
   constants?: ReadonlyMap<number, Scalar | null>
-  /** Iceberg files of position deletes that concern this file (attached tables only). */
-  deletes?: readonly DeleteFile[]
+  /** Iceberg files of position deletes that concern this file (attached tables only); the stamp is empty until one was looked at. */
+  deletes?: readonly StampedFile[]
   /** The file as its table's own metadata writes it, by which position deletes name it; `path` when absent. */
   uri?: string
   /** Of a task: half-open range of row numbers; `rows` counts these. All rows when absent. */

@@ -8,10 +8,7 @@ import { SETTINGS } from '../config.ts'
 import { SkepError, throwIfAborted } from '../errors.ts'
 import { mapConcurrent } from './concurrent.ts'
 import { isMissing, readError } from './disk-store.ts'
-import type { CallOptions, ObjectInfo } from './object-store.ts'
-
-/** A file by its stamp. */
-export type StampedFile = Pick<ObjectInfo, 'path' | 'sizeBytes' | 'version'>
+import type { CallOptions, StampedFile } from './object-store.ts'
 
 /**
  * A folder below the root: `''` is the root itself, others end in `/`. The version changes whenever names in it come or go.
@@ -159,7 +156,7 @@ function indexOf(tree: FileTree): TreeIndex {
 }
 
 /** The folder that a path is in: `''` or ending in `/`. */
-function parentOf(path: string): string {
+export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/', path.length - 2) + 1)
 }
 

@@ -12,6 +12,9 @@ export interface ObjectInfo {
   modifiedMs: number
 }
 
+/** A file by its stamp. */
+export type StampedFile = Pick<ObjectInfo, 'path' | 'sizeBytes' | 'version'>
+
 /** One page of a listing, in the order of the paths' UTF-8 bytes. */
 export interface ObjectPage {
   objects: ObjectInfo[]

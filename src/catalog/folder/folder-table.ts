@@ -1,4 +1,5 @@
 /** A registered folder as every other table: a schema, one partition spec, files with statistics. */
+import { parentOf } from '../../storage/file-tree.ts'
 import type { ColumnStatistics, DataFile, PartitionSpec, Schema, Table, WholeFolder } from '../types.ts'
 import { areActorsTogether, type RegisteredFile, type Registration, type StatisticsList } from './registration.ts'
 
@@ -51,16 +52,11 @@ function narrowerIn({ columns, differences }: Registration): Set<number> {
 /** The folders of whose Parquet files none is missing, by their paths below `root`. */
 function wholeFolders({ folders, files }: Registration, root: string): Map<string, WholeFolder> {
   const counts = new Map<string, number>()
-  for (const { path } of files) counts.set(folderOf(path), (counts.get(folderOf(path)) ?? 0) + 1)
+  for (const { path } of files) counts.set(parentOf(path), (counts.get(parentOf(path)) ?? 0) + 1)
   const whole = folders.filter(({ path, parquet }) => parquet !== undefined && parquet === counts.get(path))
   return new Map(
     whole.map(({ path, version, parquet }) => [path, { path: `${root}/${path}`, version, files: parquet! }]),
   )
-}
-
-/** The folder of a path: `''` or ending in `/`. */
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/') + 1)
 }
 
 function dataFile(
@@ -69,7 +65,7 @@ function dataFile(
   columns: number,
   whole: ReadonlyMap<string, WholeFolder>,
 ): DataFile {
-  const folder = whole.get(folderOf(file.path))
+  const folder = whole.get(parentOf(file.path))
   const { path, rows, sizeBytes, version, partition, statistics, layout } = file
   return {
     path: `${root}/${path}`,
